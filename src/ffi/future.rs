@@ -1,0 +1,255 @@
+//! Futures as C sees them.
+
+use super::boundary::{future_handle, slice, status, task, write};
+use super::offgil_status;
+use crate::pool::{self as pools, Error, Status};
+use crate::sync::Deadline;
+use crate::task::{self as tasks, Outcome, Phase, TaskId};
+use std::ffi::{c_char, c_void};
+
+/// A task's result to come. An opaque handle: never dereferenced, and checked at each call.
+///
+/// Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
+/// one more future_release due. All functions on it may be called from any thread at any time, also at the same time.
+/// After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
+/// one that is due while others still hold the handle.
+#[allow(non_camel_case_types)]
+pub struct future_t {
+    _opaque: [u8; 0],
+}
+
+/// Not started yet.
+pub const FUTURE_QUEUED: i32 = 0;
+/// Running.
+pub const FUTURE_RUNNING: i32 = 1;
+/// Ended: with a result, by task_fail, or by a panic.
+pub const FUTURE_DONE: i32 = 2;
+/// Canceled before it ran: it never will.
+pub const FUTURE_CANCELED: i32 = 3;
+/// NULL or no live handle.
+pub const FUTURE_INVALID: i32 = -1;
+
+/// Waits until the task has ended, at most for `timeout_ns`. May be called any number of times, by any number of
+/// threads, until the handle is released.
+///
+/// A wait for ever may run the task itself on the calling thread, if it is still queued, fewer bodies run than the
+/// pool has threads, and a quarter of the stack is left; inside a task this is what keeps nested waits from
+/// deadlocking. It runs no other task. A task that blocks here gives its place up, and has one again when this returns.
+///
+/// @param timeout_ns how long; 0: look, don't wait; negative: for ever
+/// @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
+/// @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC (future_error and offgil_last_message tell more); OFFGIL_ECANCELED;
+///         OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
+///         OFFGIL_EDEADLK: for ever, and the task waits for the calling one; OFFGIL_ETHREAD: for ever, inside a task, and
+///         no thread can be had to run what is awaited
+///
+/// Any thread. Blocks.
+///
+/// # Safety
+/// `result` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn future_wait(
+    future: *mut future_t,
+    timeout_ns: i64,
+    result: *mut *mut c_void,
+) -> offgil_status {
+    status(|| {
+        let id = task(future)?;
+        let value =
+            pools::wait(id, Deadline::from_timeout_ns(timeout_ns)).map_err(|error| explain(id, error))?;
+        // SAFETY: by the contract above.
+        unsafe { write(result, value) };
+        Ok(())
+    })
+}
+
+/// A task's failure says more in its own words.
+#[cold]
+fn explain(id: TaskId, mut error: Error) -> Error {
+    if matches!(error.status, Status::Failed | Status::Panic) {
+        if let Ok(Some(failure)) = tasks::failure(id) {
+            error.message = Some(failure.message.to_string().into());
+        }
+    }
+    error
+}
+
+/// The tasks of an array of futures.
+///
+/// # Safety
+/// `futures` is `count` long, or NULL where that is 0.
+unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<TaskId>, Error> {
+    // SAFETY: by the contract above.
+    unsafe { slice(futures, count)? }.iter().map(|&future| task(future)).collect()
+}
+
+/// Waits until all the tasks have ended, at most for `timeout_ns` altogether.
+///
+/// As future_wait for each, in order; nothing is released.
+///
+/// @param futures `count` futures; the same may be in it twice
+/// @param count   how many; 0 is done at once
+/// @return OFFGIL_OK: each ended with a result; else the status of the lowest-numbered task that didn't (OFFGIL_EFAILED,
+///         OFFGIL_EPANIC, OFFGIL_ECANCELED), after all have ended; or, without waiting for the rest: OFFGIL_ETIMEDOUT;
+///         OFFGIL_EINVAL: NULL array or NULL in it; OFFGIL_EHANDLE; OFFGIL_EDEADLK; OFFGIL_ETHREAD (as future_wait)
+///
+/// Any thread. Blocks.
+///
+/// # Safety
+/// `futures` is `count` long, or NULL where that is 0.
+#[no_mangle]
+pub unsafe extern "C" fn future_wait_all(
+    futures: *const *mut future_t,
+    count: usize,
+    timeout_ns: i64,
+) -> offgil_status {
+    status(|| {
+        // SAFETY: by the contract above.
+        let ids = unsafe { tasks_of(futures, count)? };
+        pools::wait_all(&ids, Deadline::from_timeout_ns(timeout_ns))
+    })
+}
+
+/// Waits until one of the tasks has ended, however it did, at most for `timeout_ns`. Runs no task itself.
+///
+/// @param futures `count` futures
+/// @param count   how many, at least 1
+/// @param index   where the index of one that has ended goes (the lowest, if several had before the call); written on
+///                OFFGIL_OK only; may be NULL
+/// @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: count 0, NULL array or NULL in it; OFFGIL_EHANDLE: one is no live
+///         handle, or was released during the wait; OFFGIL_EDEADLK: for ever, and each waits for the calling task;
+///         OFFGIL_ETHREAD (as future_wait)
+///
+/// Any thread. Blocks.
+///
+/// # Safety
+/// `futures` is `count` long; `index` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn future_wait_any(
+    futures: *const *mut future_t,
+    count: usize,
+    timeout_ns: i64,
+    index: *mut usize,
+) -> offgil_status {
+    status(|| {
+        if count == 0 {
+            return Err(Error::invalid("there is no future to wait for"));
+        }
+        // SAFETY: by the contract above.
+        let ids = unsafe { tasks_of(futures, count)? };
+        let first = pools::wait_any(&ids, Deadline::from_timeout_ns(timeout_ns))?;
+        // SAFETY: by the contract above.
+        unsafe { write(index, first) };
+        Ok(())
+    })
+}
+
+/// Where the task is: FUTURE_QUEUED, FUTURE_RUNNING, FUTURE_DONE, FUTURE_CANCELED; FUTURE_INVALID for NULL and for what
+/// is no live handle (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
+///
+/// Any thread; never blocks.
+#[no_mangle]
+pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
+    match task(future).and_then(|id| Ok(tasks::look(id)?.phase)) {
+        Ok(Phase::Queued) => FUTURE_QUEUED,
+        Ok(Phase::Running) => FUTURE_RUNNING,
+        Ok(Phase::Done(Outcome::Canceled)) => FUTURE_CANCELED,
+        Ok(Phase::Done(_)) => FUTURE_DONE,
+        Err(error) => {
+            super::boundary::fail(error);
+            FUTURE_INVALID
+        }
+    }
+}
+
+/// Cancels the task if it has not begun; asks it to stop if it runs.
+///
+/// @return OFFGIL_OK: it will never run, and waits for it answer OFFGIL_ECANCELED; OFFGIL_EBUSY: it runs, and
+///         task_is_canceled now says 1 inside it; OFFGIL_EDONE: it has ended (or was canceled before); OFFGIL_EINVAL:
+///         NULL; OFFGIL_EHANDLE
+///
+/// Any thread; never blocks. The handle is still due to be released.
+#[no_mangle]
+pub extern "C" fn future_cancel(future: *mut future_t) -> offgil_status {
+    status(|| pools::cancel(task(future)?))
+}
+
+/// Why the task failed: what it told task_fail, or the message of a panic (code 0).
+///
+/// @param code    where the code goes; may be NULL
+/// @param message where the text goes, cut to `length` bytes with its closing NUL; may be NULL
+/// @param length  size of `message` in bytes
+/// @return OFFGIL_EFAILED or OFFGIL_EPANIC: it failed so, and the parameters were written; OFFGIL_OK: it ended with a
+///         result; OFFGIL_ECANCELED: it was canceled; OFFGIL_ETIMEDOUT: it has not ended (nothing is written in these
+///         three); OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE
+///
+/// Any thread; never blocks.
+///
+/// # Safety
+/// `code` is NULL or writable; `message` is NULL or `length` bytes long.
+#[no_mangle]
+pub unsafe extern "C" fn future_error(
+    future: *mut future_t,
+    code: *mut i32,
+    message: *mut c_char,
+    length: usize,
+) -> offgil_status {
+    status(|| {
+        let id = task(future)?;
+        let ended = pools::wait(id, Deadline::Now).map(drop);
+        if let Err(Error { status: Status::Failed | Status::Panic, .. }) = ended {
+            if let Some(failure) = tasks::failure(id)? {
+                // SAFETY: by the contract above.
+                unsafe {
+                    write(code, failure.code);
+                    copy_text(&failure.message, message, length);
+                }
+            }
+        }
+        ended.map_err(|error| explain(id, error))
+    })
+}
+
+/// Copies a text into C's buffer, cut at a whole character, closed with NUL.
+///
+/// # Safety
+/// `to` is NULL or `length` bytes long.
+unsafe fn copy_text(text: &str, to: *mut c_char, length: usize) {
+    if to.is_null() || length == 0 {
+        return;
+    }
+    let cut = (0..length.min(text.len() + 1)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    // SAFETY: cut < length, and `text` is not the caller's buffer.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), to, cut);
+        to.add(cut).write(0);
+    }
+}
+
+/// One more future_release is due.
+///
+/// @return the same handle; NULL on failure (offgil_last_status): OFFGIL_EINVAL (NULL, or retained 65,535 times),
+///         OFFGIL_EHANDLE
+///
+/// Any thread; never blocks.
+#[no_mangle]
+pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
+    future_handle(|| {
+        let id = task(future)?;
+        if !tasks::retain(id)? {
+            return Err(Error::invalid("the future was retained 65,535 times"));
+        }
+        Ok(id)
+    })
+}
+
+/// Gives the handle back; after the last one it is dead. The task still runs if it has not. A wait of another thread's
+/// on a handle that dies returns OFFGIL_EHANDLE.
+///
+/// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
+///
+/// Any thread; never blocks.
+#[no_mangle]
+pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
+    status(|| Ok(tasks::release(task(future)?)?))
+}

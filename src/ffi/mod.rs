@@ -1,0 +1,20 @@
+//! The C ABI: one file a noun. Each function decodes its handles, makes one call and encodes the status.
+//!
+//! What is written here becomes `include/offgil.h`: the comments are its manual. A Rust panic never crosses into
+//! C: panics of tasks are caught where they run, and one in this library is a bug, which `extern "C"` turns into
+//! an abort with a message.
+
+mod boundary;
+mod future;
+mod parallel;
+mod pool;
+mod pool_options;
+mod status;
+mod task;
+
+pub use future::*;
+pub use parallel::*;
+pub use pool::*;
+pub use pool_options::*;
+pub use status::*;
+pub use task::*;

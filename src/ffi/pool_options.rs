@@ -1,0 +1,215 @@
+//! The options of a pool as C sees them.
+
+use super::boundary::text;
+use super::offgil_cpu_count;
+use crate::pool::{Error, Hooks, Options, WhenFull, MOST_THREADS};
+use crate::queue::Order;
+use std::ffi::{c_char, c_void};
+
+/// A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
+pub const POOL_FULL_BLOCK: i32 = 0;
+/// A submit from outside fails with OFFGIL_EFULL.
+pub const POOL_FULL_FAIL: i32 = 1;
+/// A submit from outside runs the task itself, once one of the pool's places is free (at most full_timeout_ns).
+/// Where outside threads may not run the pool's tasks (see waiters_help) and inside tasks of other pools, as
+/// POOL_FULL_BLOCK.
+pub const POOL_FULL_RUN: i32 = 2;
+
+/// Tasks from outside are started in the order in which they came.
+pub const POOL_FIFO: i32 = 0;
+/// The newest task from outside is started first.
+pub const POOL_LIFO: i32 = 1;
+
+/// A function that each thread of a pool calls with pool_options_t.context.
+#[allow(non_camel_case_types)]
+pub type thread_hook_fn = Option<unsafe extern "C" fn(context: *mut c_void)>;
+
+/// How a pool is to be. Fill it with pool_options_init, then change what you want to; fields may be added at the
+/// end in later versions, which `size` makes safe in both directions.
+///
+/// Plain data of the caller's: copied by pool_create_with, and not needed afterwards (but for `context`, which the
+/// hooks get as long as the pool has threads).
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct pool_options_t {
+    /// Size of this struct in bytes, as the caller was compiled. Set by pool_options_init.
+    pub size: usize,
+    /// How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
+    /// environment variable OFFGIL_NUM_THREADS says.
+    pub threads: u32,
+    /// How many threads may be started on top while tasks are blocked in waits. Default 256.
+    pub max_spare_threads: u32,
+    /// Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
+    pub stack_size: usize,
+    /// Name of the threads, to which "-0", "-1" ... is added (the system may cut it). NULL (the default): "offgil".
+    pub thread_name: *const c_char,
+    /// How many tasks may be queued. 0 (the default): no limit. It holds for threads outside the pool; the pool's
+    /// own tasks are never blocked or refused, past the limit they run the new task themselves.
+    pub queue_limit: usize,
+    /// How long POOL_FULL_BLOCK and POOL_FULL_RUN wait, in nanoseconds; negative (the default): for ever.
+    pub full_timeout_ns: i64,
+    /// What a submit does when the queue is full: POOL_FULL_BLOCK (the default), POOL_FULL_FAIL or POOL_FULL_RUN.
+    pub when_full: i32,
+    /// In which order tasks from outside are started: POOL_FIFO (the default) or POOL_LIFO. Strict with one thread.
+    /// A task's own children come before either, newest first.
+    pub order: i32,
+    /// 1 (the default): a thread outside the pool that waits for ever for a task that is still queued may run it
+    /// itself, if fewer than `threads` bodies run. 0: only the pool's threads run its tasks. A pool of one thread,
+    /// and one with hooks, never lets outside threads run its tasks.
+    pub waiters_help: u8,
+    /// Called by each of the pool's threads when it starts, before any task. May be NULL. Must return.
+    pub on_thread_start: thread_hook_fn,
+    /// Called by each of the pool's threads when it ends. May be NULL. Must return.
+    pub on_thread_stop: thread_hook_fn,
+    /// What the hooks get.
+    pub context: *mut c_void,
+}
+
+/// No caller has a struct of this size; more is taken for garbage.
+const LARGEST: usize = 4096;
+/// A struct must at least reach to the end of `threads`.
+const SMALLEST: usize = std::mem::offset_of!(pool_options_t, threads) + size_of::<u32>();
+const KNOWN: usize = size_of::<pool_options_t>();
+
+fn defaults(size: usize) -> pool_options_t {
+    pool_options_t {
+        size,
+        threads: 0,
+        max_spare_threads: Options::DEFAULT_SPARE_THREADS,
+        stack_size: 0,
+        thread_name: std::ptr::null(),
+        queue_limit: 0,
+        full_timeout_ns: super::OFFGIL_FOREVER,
+        when_full: POOL_FULL_BLOCK,
+        order: POOL_FIFO,
+        waiters_help: 1,
+        on_thread_start: None,
+        on_thread_stop: None,
+        context: std::ptr::null_mut(),
+    }
+}
+
+/// Fills a struct of options with the defaults: `pool_options_init(&options, sizeof options)`.
+///
+/// @param options where to; NULL is ignored
+/// @param size    size of the caller's struct in bytes; what this library doesn't know of it is set to 0. A size that
+///                no version of the struct has (too small to hold `threads`, or over 4096) leaves it as it is.
+///
+/// Any thread; never blocks; can't fail.
+///
+/// # Safety
+/// `options` is NULL or points to `size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn pool_options_init(options: *mut pool_options_t, size: usize) {
+    if options.is_null() || !(SMALLEST..=LARGEST).contains(&size) {
+        return;
+    }
+    let defaults = defaults(size);
+    // SAFETY: both are at least min(size, KNOWN) bytes long, and don't overlap; the rest is the caller's to `size`.
+    unsafe {
+        std::ptr::write_bytes(options.cast::<u8>(), 0, size);
+        std::ptr::copy_nonoverlapping((&raw const defaults).cast::<u8>(), options.cast(), size.min(KNOWN));
+    }
+}
+
+/// The caller's struct, of whatever size, as one of ours.
+///
+/// # Safety
+/// `options` is NULL or points to a struct whose `size` says how long it is.
+unsafe fn copy(options: *const pool_options_t) -> Result<pool_options_t, Error> {
+    if options.is_null() {
+        return Err(Error::invalid("the options are NULL"));
+    }
+    // SAFETY: `size` is the first field of every version of the struct.
+    let size = unsafe { options.cast::<usize>().read_unaligned() };
+    if !(SMALLEST..=LARGEST).contains(&size) {
+        return Err(Error::invalid("options.size is not one that pool_options_init has set"));
+    }
+    let mut known = defaults(size);
+    // SAFETY: both are at least min(size, KNOWN) bytes long, and don't overlap; any bytes are a valid struct of ours
+    // but for the hooks, which are function pointers or NULL by the caller's promise.
+    unsafe {
+        std::ptr::copy_nonoverlapping(options.cast::<u8>(), (&raw mut known).cast(), size.min(KNOWN));
+        let unknown =
+            std::slice::from_raw_parts(options.cast::<u8>().add(size.min(KNOWN)), size.saturating_sub(KNOWN));
+        if unknown.iter().any(|&byte| byte != 0) {
+            return Err(Error::invalid("an option is set that this version of the library doesn't know"));
+        }
+    }
+    Ok(known)
+}
+
+/// Checks what C has asked for.
+///
+/// # Safety
+/// As `copy`; the pointers inside are valid as the header says.
+pub(super) unsafe fn checked(options: *const pool_options_t) -> Result<Options, Error> {
+    // SAFETY: by the contract above.
+    let given = unsafe { copy(options)? };
+    let mut options = Options::new(threads(given.threads)?);
+    options.max_spare_threads = given.max_spare_threads.min(MOST_THREADS);
+    options.stack_size = match given.stack_size {
+        1..=65_535 => return Err(Error::invalid("options.stack_size is below 65,536 bytes")),
+        size => size,
+    };
+    // SAFETY: NULL or a text, by the contract above.
+    if let Some(name) = unsafe { text(given.thread_name) } {
+        options.thread_name = name.into();
+    }
+    options.queue_limit = given.queue_limit;
+    options.full_timeout_ns = given.full_timeout_ns;
+    options.when_full = match given.when_full {
+        POOL_FULL_BLOCK => WhenFull::Block,
+        POOL_FULL_FAIL => WhenFull::Fail,
+        POOL_FULL_RUN => WhenFull::Run,
+        _ => return Err(Error::invalid("options.when_full is none of the POOL_FULL_ constants")),
+    };
+    options.order = match given.order {
+        POOL_FIFO => Order::Fifo,
+        POOL_LIFO => Order::Lifo,
+        _ => return Err(Error::invalid("options.order is neither POOL_FIFO nor POOL_LIFO")),
+    };
+    options.waiters_help = match given.waiters_help {
+        0 => false,
+        1 => true,
+        _ => return Err(Error::invalid("options.waiters_help is neither 0 nor 1")),
+    };
+    options.hooks =
+        Hooks { on_start: given.on_thread_start, on_stop: given.on_thread_stop, context: given.context };
+    Ok(options)
+}
+
+/// The number of threads that was asked for; 0: OFFGIL_NUM_THREADS, or one per usable CPU.
+pub(super) fn threads(asked: u32) -> Result<u32, Error> {
+    match asked {
+        0 => Ok(from_environment()?.unwrap_or_else(|| offgil_cpu_count().min(MOST_THREADS))),
+        1..=MOST_THREADS => Ok(asked),
+        _ => Err(Error::invalid("a pool has at most 4096 threads")),
+    }
+}
+
+fn from_environment() -> Result<Option<u32>, Error> {
+    if is_set_uid() {
+        return Ok(None);
+    }
+    let Some(value) = std::env::var_os("OFFGIL_NUM_THREADS").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    match value.to_str().and_then(|value| value.trim().parse().ok()) {
+        Some(threads @ 1..=MOST_THREADS) => Ok(Some(threads)),
+        _ => Err(Error::invalid("OFFGIL_NUM_THREADS is not a number from 1 to 4096")),
+    }
+}
+
+/// A process with more rights than its user: its environment is not to be trusted.
+fn is_set_uid() -> bool {
+    #[cfg(target_os = "linux")]
+    // SAFETY: getauxval only reads what the kernel gave the process.
+    return unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    #[cfg(all(unix, not(target_os = "linux")))]
+    // SAFETY: these only read the process's ids.
+    return unsafe { libc::getuid() != libc::geteuid() || libc::getgid() != libc::getegid() };
+    #[cfg(not(unix))]
+    return false;
+}

@@ -1,0 +1,56 @@
+//! Fork-join of two: the right half can be stolen while the caller does the left (Cilk's spawn and sync; Frigo,
+//! Leiserson and Randall, PLDI 1998). No heap: the right half is a cell of the caller's own list.
+
+use crate::pool::{self, Error, PoolRef, Status};
+use crate::sync::Deadline;
+use crate::task::{failure, release, Function};
+use std::ffi::c_void;
+
+/// One half: a function and its argument.
+#[derive(Clone, Copy)]
+pub(crate) struct Half {
+    pub(crate) function: Function,
+    pub(crate) argument: *mut c_void,
+}
+
+/// Runs both halves, perhaps at the same time, and returns when both have ended; the left one's failure first.
+pub(crate) fn invoke(pool: &PoolRef, left: Half, right: Half) -> Result<(), Error> {
+    pool::check_open(pool)?;
+    if pool::inside_pool(pool) {
+        return fork_join(pool, left, right);
+    }
+    let mut result = Ok(());
+    if pool::as_helper(pool, || result = fork_join(pool, left, right)) {
+        return result;
+    }
+    let left = pool::submit(pool, left.function, left.argument, 1)?;
+    let right = pool::submit(pool, right.function, right.argument, 1);
+    let left = join(pool, left);
+    let right = right.and_then(|right| join(pool, right));
+    left.and(right)
+}
+
+fn fork_join(pool: &PoolRef, left: Half, right: Half) -> Result<(), Error> {
+    let forked = pool::submit(pool, right.function, right.argument, 1)?;
+    let left = pool::run_part(|| {
+        // SAFETY: the caller of `pool_invoke` promised that it may be called with its argument.
+        unsafe { (left.function)(left.argument) };
+    });
+    let right = join(pool, forked);
+    left.map_err(|(status, failure)| Error::new(status, failure.message.to_string())).and(right)
+}
+
+fn join(pool: &PoolRef, forked: crate::task::TaskId) -> Result<(), Error> {
+    let mut joined = pool::wait(forked, Deadline::Never).map(drop);
+    if joined.as_ref().is_err_and(|error| matches!(error.status, Status::Deadlock | Status::Thread)) {
+        // It may use the caller's stack: not left behind.
+        let _ = pool::reclaim(pool, forked);
+    }
+    if let Err(error) = &mut joined {
+        if let Ok(Some(failure)) = failure(forked) {
+            error.message = Some(failure.message.to_string().into());
+        }
+    }
+    let _ = release(forked);
+    joined
+}

@@ -1,0 +1,7 @@
+//! What is built out of tasks: ranges (for, map) and fork-join (invoke).
+
+mod invoke;
+mod range;
+
+pub(crate) use invoke::{invoke, Half};
+pub(crate) use range::{for_range, map};

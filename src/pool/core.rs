@@ -1,0 +1,192 @@
+//! The pool itself: its parts, and the few questions that all the other files ask.
+
+use super::options::Options;
+use super::places::{Census, Places};
+use super::sleep::Sleep;
+use super::threads::Roster;
+use crate::queue::{Deque, Injector};
+use crate::sync::{fence, AtomicU32, AtomicUsize, EventCount, Ordering};
+use crate::task::{is_queued, TaskId};
+use std::sync::Weak;
+
+/// A pool. Shared by its handle, its threads and whoever is in a call on it; the last of them frees it.
+pub(crate) struct Pool {
+    /// The number in its handle and in its tasks' cells.
+    pub(crate) number: u32,
+    pub(crate) options: Options,
+    pub(crate) places: Places,
+    /// One a place.
+    pub(crate) deques: Box<[Deque]>,
+    pub(crate) injector: Injector,
+    pub(crate) sleep: Sleep,
+    pub(super) roster: Roster,
+    /// Changes when the pool has become idle.
+    pub(crate) idle: EventCount,
+    /// Changes when a bounded queue has room again, or the pool closes.
+    pub(crate) room: EventCount,
+    /// Queued tasks; counted only where there is a limit.
+    queued: AtomicUsize,
+    /// Entries of the queues whose task was canceled, or claimed by its waiter, and that lie around: about.
+    stale_outside: AtomicUsize,
+    pub(super) stale_inside: AtomicUsize,
+    /// Not 0: what is queued is canceled instead of run, and running tasks are asked to stop.
+    canceling: AtomicU32,
+    /// Not 0: its handle is gone.
+    pub(super) removed: AtomicU32,
+    pub(super) me: Weak<Pool>,
+}
+
+/// So many stale entries may lie around before anyone looks.
+const STALE_ENOUGH: usize = 64;
+
+impl Pool {
+    pub(super) fn new(number: u32, options: Options, me: Weak<Pool>) -> Self {
+        Self {
+            number,
+            places: Places::new(options.threads),
+            deques: (0..options.threads).map(|_| Deque::new()).collect(),
+            injector: Injector::new(options.order),
+            sleep: Sleep::new(),
+            roster: Roster::new(),
+            idle: EventCount::new(),
+            room: EventCount::new(),
+            queued: AtomicUsize::new(0),
+            stale_outside: AtomicUsize::new(0),
+            stale_inside: AtomicUsize::new(0),
+            canceling: AtomicU32::new(0),
+            removed: AtomicU32::new(0),
+            options,
+            me,
+        }
+    }
+
+    pub(crate) fn threads(&self) -> u32 {
+        self.places.total()
+    }
+
+    /// One task at a time, in order.
+    pub(super) fn is_serial(&self) -> bool {
+        self.threads() == 1
+    }
+
+    /// Whether threads that are not the pool's may run its tasks at all.
+    pub(super) fn visitors_may_run(&self) -> bool {
+        self.options.waiters_help && !self.is_serial() && self.options.hooks.is_empty()
+    }
+
+    pub(super) fn is_canceling(&self) -> bool {
+        // Relaxed: a task that slips through was submitted at the same time as the shutdown.
+        self.canceling.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn start_canceling(&self) {
+        self.canceling.store(1, Ordering::SeqCst);
+    }
+
+    /// Whether any queue has an entry. Fence before, if sleep depends on it.
+    pub(super) fn work_visible(&self) -> bool {
+        !self.injector.is_empty() || self.deques.iter().any(|deque| !deque.is_empty())
+    }
+
+    /// New work is in a queue: sees to it that somebody comes for it. Returns the counters it decided by.
+    pub(super) fn notify(&self) -> Census {
+        let census = self.places.census_after_push();
+        if census.needs_a_searcher() {
+            let start_thread = || self.start_thread_for_search();
+            self.sleep.wake_somebody(&self.places, || self.work_visible(), start_thread);
+        }
+        census
+    }
+
+    /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
+    /// that was the last, the pool is idle.
+    pub(super) fn cover(&self, census: Census) {
+        fence(Ordering::SeqCst);
+        if self.work_visible() {
+            if census.searching() == 0 {
+                self.notify();
+            }
+        } else if census.free() == self.threads() && census.blocked() == 0 {
+            self.has_become_idle();
+        }
+    }
+
+    /// Nothing is queued and nothing runs. A queue may still hold entries that nobody will run: swept first.
+    pub(super) fn is_idle(&self) -> bool {
+        fence(Ordering::SeqCst);
+        if !self.injector.is_empty() && self.places.all_at_rest() {
+            self.sweep_injector();
+        }
+        fence(Ordering::SeqCst);
+        !self.work_visible() && self.places.all_at_rest()
+    }
+
+    pub(super) fn has_become_idle(&self) {
+        self.idle.notify_all();
+        if self.places.census().is_closed() {
+            self.end_if_over();
+        }
+    }
+
+    // The bounded queue: whoever moves a task out of QUEUED gives its room back.
+
+    pub(super) fn is_bounded(&self) -> bool {
+        self.options.queue_limit != 0
+    }
+
+    /// Takes room for one task; false if there is none.
+    pub(super) fn reserve_room(&self) -> bool {
+        let limit = self.options.queue_limit;
+        self.queued
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |queued| {
+                (queued < limit).then_some(queued + 1)
+            })
+            .is_ok()
+    }
+
+    /// The pool's own tasks go past the limit where they can't run at once.
+    pub(super) fn exceed_room(&self) {
+        self.queued.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A task has left the queue: run, claimed by its waiter, or canceled.
+    pub(super) fn left_queue(&self) {
+        if self.is_bounded() {
+            self.queued.fetch_sub(1, Ordering::AcqRel);
+            self.room.notify_all();
+        }
+    }
+
+    // Entries that are left behind in a queue.
+
+    /// A queued task was canceled or claimed; its entry is left behind.
+    pub(super) fn left_entry_behind(&self, from_outside: bool) {
+        self.left_queue();
+        if !from_outside {
+            self.stale_inside.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let stale = self.stale_outside.fetch_add(1, Ordering::Relaxed) + 1;
+        if stale > STALE_ENOUGH && stale * 2 > self.injector.len() {
+            self.sweep_injector();
+        }
+    }
+
+    /// A stale entry was found and dropped.
+    pub(super) fn dropped_stale(&self) {
+        let _ = self
+            .stale_outside
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stale| stale.checked_sub(1));
+    }
+
+    #[cold]
+    fn sweep_injector(&self) {
+        self.stale_outside.store(0, Ordering::Relaxed);
+        self.injector.sweep(|entry| is_queued(TaskId::from_bits(entry)));
+    }
+
+    /// Whether a deque of so many entries is worth a look for stale ones.
+    pub(super) fn has_many_stale_inside(&self) -> bool {
+        self.stale_inside.load(Ordering::Relaxed) > STALE_ENOUGH
+    }
+}

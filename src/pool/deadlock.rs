@@ -1,0 +1,94 @@
+//! Waits that could never end.
+//!
+//! ```text
+//! EDGES: blocked task -> the tasks that it waits for (for ever, inside a body; the bodies under it on its stack too)
+//! ```
+//!
+//! Before a body blocks for ever, everything that it waits for, directly or over others that are blocked, is
+//! walked. If all of it is blocked, the caller would close a circle. If it ends at tasks that are only queued, a
+//! thread must be had for one of them. (The wait-for graph of Holt, "Some deadlock properties of computer systems",
+//! 1972; with one wait a task, and any-waits that count only if every branch is caught, reachability is enough.)
+
+use super::registry;
+use super::status::{Error, Status};
+use crate::sync::{lock, Mutex};
+use crate::task::{self, TaskId};
+use std::collections::BTreeMap;
+
+static EDGES: Mutex<BTreeMap<u64, Vec<TaskId>>> = Mutex::new(BTreeMap::new());
+
+/// The edges of a blocked body; dropped when its wait is over.
+pub(super) struct Edges {
+    waiters: Vec<TaskId>,
+    /// Where the walk ended: tasks that are not blocked.
+    pub(super) ends: Vec<TaskId>,
+}
+
+impl Edges {
+    /// Adds the edges from the tasks on this stack to what they are about to wait for.
+    ///
+    /// `EDEADLK` if that closes a circle; a caller that can't but wait says so, and then leaves the circle for
+    /// another to close.
+    pub(super) fn add(waiters: Vec<TaskId>, targets: &[TaskId], must_wait: bool) -> Result<Self, Error> {
+        let mut edges = lock(&EDGES);
+        let ends = walk(&edges, &waiters, targets);
+        if ends.is_empty() && !must_wait {
+            return Err(Error::new(
+                Status::Deadlock,
+                "every task that this one waits for waits for this one",
+            ));
+        }
+        for waiter in &waiters {
+            edges.insert(waiter.bits(), targets.to_vec());
+        }
+        Ok(Self { waiters, ends })
+    }
+
+    /// Makes sure that a thread can come for one of the tasks that the wait ends at. The waiter counts as blocked
+    /// already.
+    pub(super) fn ensure_thread(&self) -> Result<(), Error> {
+        let mut result = Ok(());
+        for &end in &self.ends {
+            result = if task::is_queued(end) { ensure_thread_for(end) } else { Ok(()) };
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Edges {
+    fn drop(&mut self) {
+        let mut edges = lock(&EDGES);
+        for waiter in &self.waiters {
+            edges.remove(&waiter.bits());
+        }
+    }
+}
+
+/// What the targets come down to: tasks that are not blocked, or have ended.
+fn walk(edges: &BTreeMap<u64, Vec<TaskId>>, waiters: &[TaskId], targets: &[TaskId]) -> Vec<TaskId> {
+    let mut ends = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut open = targets.to_vec();
+    while let Some(task) = open.pop() {
+        if !seen.insert(task.bits()) || waiters.contains(&task) {
+            continue;
+        }
+        match edges.get(&task.bits()) {
+            Some(next) if !task::has_ended(task) => open.extend(next),
+            _ => ends.push(task),
+        }
+    }
+    ends
+}
+
+fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
+    let pool = registry::find(task::cell_of(queued).pool());
+    // The number was the task's only if it still is queued.
+    match pool.filter(|_| task::is_queued(queued)) {
+        Some(pool) => pool.ensure_free_thread(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,72 @@
+//! What can be chosen about a pool.
+
+use crate::queue::Order;
+use std::ffi::{c_void, CString};
+
+/// What a submit from outside does when the queue is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WhenFull {
+    /// Waits for room.
+    Block,
+    /// Fails.
+    Fail,
+    /// Runs the task itself, once a place is free.
+    Run,
+}
+
+/// Functions of the embedder that each of the pool's threads calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hooks {
+    pub(crate) on_start: Option<unsafe extern "C" fn(*mut c_void)>,
+    pub(crate) on_stop: Option<unsafe extern "C" fn(*mut c_void)>,
+    pub(crate) context: *mut c_void,
+}
+
+// SAFETY: the embedder gave the context for the use of the pool's threads; that is in the header.
+unsafe impl Send for Hooks {}
+// SAFETY: as above; this crate only passes the pointer on.
+unsafe impl Sync for Hooks {}
+
+impl Hooks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.on_start.is_none() && self.on_stop.is_none()
+    }
+}
+
+/// The options of a pool, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// How many bodies run at a time; not 0.
+    pub(crate) threads: u32,
+    pub(crate) max_spare_threads: u32,
+    /// Bytes; 0 is the system's default.
+    pub(crate) stack_size: usize,
+    pub(crate) thread_name: CString,
+    /// Queued tasks; 0 is no limit.
+    pub(crate) queue_limit: usize,
+    pub(crate) when_full: WhenFull,
+    pub(crate) full_timeout_ns: i64,
+    pub(crate) order: Order,
+    pub(crate) waiters_help: bool,
+    pub(crate) hooks: Hooks,
+}
+
+impl Options {
+    pub(crate) const DEFAULT_SPARE_THREADS: u32 = 256;
+
+    /// A pool of so many threads, all else as it comes.
+    pub(crate) fn new(threads: u32) -> Self {
+        Self {
+            threads,
+            max_spare_threads: Self::DEFAULT_SPARE_THREADS,
+            stack_size: 0,
+            thread_name: c"offgil".into(),
+            queue_limit: 0,
+            when_full: WhenFull::Block,
+            full_timeout_ns: -1,
+            order: Order::Fifo,
+            waiters_help: true,
+            hooks: Hooks { on_start: None, on_stop: None, context: std::ptr::null_mut() },
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Places: the right to run task bodies. A pool of `n` threads has `n` of them, each with a deque.
+//!
+//! ```text
+//! word    63     50 49     48     47      32 31        16 15      0
+//!        |   0     |WANTED|CLOSED| blocked  | searching  |  free   |
+//!
+//!   free       places that nobody holds; which ones, `free_set` tells
+//!   searching  threads without a place that are awake and look for work (one in the making counts)
+//!   blocked    task bodies that wait inside this library: they gave their place up and want one back
+//!   CLOSED     no submits from outside
+//!   WANTED     somebody waits in `wanted`: a place given back goes to them first
+//! ```
+//!
+//! A body runs only on a thread that holds a place: that is the whole bound on concurrency. Go's scheduler splits
+//! its P from its M for the same end. All counters are in one word, so that each change of who is what is one
+//! read-modify-write, and "is anybody coming?" is one load. `pool/sleep.md` says why no work is overlooked.
+
+use crate::sync::{fence, lock, AtomicU64, Deadline, Latch, Mutex, Ordering};
+use std::collections::VecDeque;
+
+const LANE: u64 = 0xFFFF;
+const FREE: u64 = 1;
+const SEARCHING: u64 = 1 << 16;
+const BLOCKED: u64 = 1 << 32;
+const CLOSED: u64 = 1 << 48;
+const WANTED: u64 = 1 << 49;
+
+/// More threads than this are refused; the counters above hold several times as many.
+pub(crate) const MOST: u32 = 4096;
+
+/// Value of the latch of a visitor that is sent away; places are numbered below it.
+const SENT_AWAY: u32 = u32::MAX / 2;
+
+/// The counters as they were at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Census(u64);
+
+impl Census {
+    pub(crate) fn free(self) -> u32 {
+        (self.0 & LANE) as u32
+    }
+
+    pub(crate) fn searching(self) -> u32 {
+        (self.0 / SEARCHING & LANE) as u32
+    }
+
+    pub(crate) fn blocked(self) -> u32 {
+        (self.0 / BLOCKED & LANE) as u32
+    }
+
+    pub(crate) fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+
+    fn is_wanted(self) -> bool {
+        self.0 & WANTED != 0
+    }
+
+    /// A place is free and nobody is on the way: new work must wake somebody.
+    pub(crate) fn needs_a_searcher(self) -> bool {
+        self.searching() == 0 && self.free() > 0
+    }
+}
+
+/// Who waits for a place: a body that goes on after a wait, or a visitor (a submitter that will run its own task).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanter {
+    Body,
+    Visitor,
+}
+
+struct Wanting {
+    who: Wanter,
+    latch: *const Latch,
+}
+
+// SAFETY: the latch is reached under the lock of `wanted` or by the one who took the entry out, and its owner
+// doesn't leave before it has been set or has taken the entry out itself.
+unsafe impl Send for Wanting {}
+
+/// The places of a pool.
+#[repr(align(128))]
+pub(crate) struct Places {
+    word: AtomicU64,
+    total: u32,
+    /// Bit set: that place is free. A bit is set before the count goes up and taken after it went down, so there
+    /// are never fewer bits than permits.
+    free_set: Box<[AtomicU64]>,
+    wanted: Mutex<VecDeque<Wanting>>,
+}
+
+impl Places {
+    pub(crate) fn new(total: u32) -> Self {
+        debug_assert!((1..=MOST).contains(&total));
+        let bits = |index: u32| match total - index * 64 {
+            64.. => u64::MAX,
+            rest => (1 << rest) - 1,
+        };
+        Self {
+            word: AtomicU64::new(u64::from(total)),
+            total,
+            free_set: (0..total.div_ceil(64)).map(|index| AtomicU64::new(bits(index))).collect(),
+            wanted: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    pub(crate) fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// The counters now. Relaxed: who decides to sleep or not to wake by them fences first.
+    pub(crate) fn census(&self) -> Census {
+        Census(self.word.load(Ordering::Relaxed))
+    }
+
+    /// The counters after a SeqCst fence: what was pushed before this is seen by whoever stops searching after it.
+    pub(crate) fn census_after_push(&self) -> Census {
+        fence(Ordering::SeqCst);
+        self.census()
+    }
+
+    /// Nobody holds a place or wants one back: if the queues were empty before this look, the pool is idle.
+    pub(crate) fn all_at_rest(&self) -> bool {
+        fence(Ordering::SeqCst);
+        let census = Census(self.word.load(Ordering::Acquire));
+        census.free() == self.total && census.blocked() == 0
+    }
+
+    /// Changes the word by `change` if `change` gives a new one.
+    fn update(&self, change: impl Fn(Census) -> Option<u64>) -> Result<Census, Census> {
+        let mut seen = self.word.load(Ordering::Relaxed);
+        while let Some(next) = change(Census(seen)) {
+            // SeqCst (AcqRel, and in one order with the fences): Acquire pairs with the Release of who gave the
+            // place back, and brings its deque along.
+            match self.word.compare_exchange_weak(seen, next, Ordering::SeqCst, Ordering::Relaxed) {
+                Ok(_) => return Ok(Census(next)),
+                Err(now) => seen = now,
+            }
+        }
+        Err(Census(seen))
+    }
+
+    /// Which place, for a permit that was taken.
+    fn pick(&self) -> u32 {
+        loop {
+            for (index, set) in self.free_set.iter().enumerate() {
+                let mut bits = set.load(Ordering::Relaxed);
+                while bits != 0 {
+                    let lowest = bits & bits.wrapping_neg();
+                    // Acquire: pairs with the Release in `put_bit`; brings the place's deque.
+                    if set.fetch_and(!lowest, Ordering::Acquire) & lowest != 0 {
+                        return index as u32 * 64 + lowest.trailing_zeros();
+                    }
+                    bits = set.load(Ordering::Relaxed);
+                }
+            }
+            crate::sync::spin_hint();
+        }
+    }
+
+    fn put_bit(&self, place: u32) {
+        // Release: pairs with the Acquire in `pick`.
+        self.free_set[place as usize / 64].fetch_or(1 << (place % 64), Ordering::Release);
+    }
+
+    /// Takes a place if one is free.
+    pub(crate) fn try_take(&self) -> Option<u32> {
+        self.take(0).ok().map(|_| self.pick())
+    }
+
+    /// A searcher takes a place and searches no more.
+    pub(crate) fn try_take_from_search(&self) -> Option<u32> {
+        self.take(SEARCHING).ok().map(|_| self.pick())
+    }
+
+    fn take(&self, less: u64) -> Result<Census, Census> {
+        self.update(|census| (census.free() > 0).then(|| census.0 - FREE - less))
+    }
+
+    /// Gives a place back.
+    pub(crate) fn give_back(&self, place: u32) -> Census {
+        self.give(place, 0)
+    }
+
+    /// Gives a place back and searches.
+    pub(crate) fn give_back_and_search(&self, place: u32) -> Census {
+        self.give(place, SEARCHING)
+    }
+
+    /// Gives a place up for the time of a wait; `take_back` ends it.
+    pub(crate) fn give_up(&self, place: u32) -> Census {
+        self.give(place, BLOCKED)
+    }
+
+    fn give(&self, place: u32, more: u64) -> Census {
+        if self.census().is_wanted() && self.hand_over(place) {
+            return Census(self.word.fetch_add(more, Ordering::SeqCst) + more);
+        }
+        self.put_bit(place);
+        match self.update(|census| (!census.is_wanted()).then(|| census.0 + FREE + more)) {
+            Ok(census) => census,
+            Err(_) => {
+                // Wanted after all: take a bit out again (whichever; there is one too many) and start anew.
+                let place = self.pick();
+                self.give_contended(place, more)
+            }
+        }
+    }
+
+    #[cold]
+    fn give_contended(&self, place: u32, more: u64) -> Census {
+        self.give(place, more)
+    }
+
+    /// Whether a place should go to somebody who waits for one: looked at between tasks.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.census().is_wanted()
+    }
+
+    /// Gives a place to the first who waits for one; false if nobody does.
+    #[cold]
+    fn hand_over(&self, place: u32) -> bool {
+        let mut wanted = lock(&self.wanted);
+        let first = wanted.pop_front();
+        if wanted.is_empty() {
+            self.word.fetch_and(!WANTED, Ordering::SeqCst);
+        }
+        let Some(first) = first else { return false };
+        // SAFETY: the entry was still in the list, so its owner waits for exactly this. Under the lock.
+        unsafe { Latch::set(first.latch, place) };
+        true
+    }
+
+    /// A body takes a place after its wait, and waits for one if it must. Bodies come before new tasks.
+    pub(crate) fn take_back(&self) -> u32 {
+        if self.take(BLOCKED).is_ok() {
+            return self.pick();
+        }
+        let place = self.wait_for_one(Wanter::Body, BLOCKED, Deadline::Never);
+        place.expect("a body is not sent away and has no deadline")
+    }
+
+    /// A visitor takes a place, and waits for one until the deadline, or until the pool closes.
+    pub(crate) fn take_as_visitor(&self, deadline: Deadline) -> Option<u32> {
+        self.try_take().or_else(|| self.wait_for_one(Wanter::Visitor, 0, deadline))
+    }
+
+    #[cold]
+    fn wait_for_one(&self, who: Wanter, less: u64, deadline: Deadline) -> Option<u32> {
+        let latch = Latch::new();
+        {
+            let mut wanted = lock(&self.wanted);
+            let taken = loop {
+                match self.take(less) {
+                    Ok(_) => break true,
+                    Err(none_free) if who == Wanter::Visitor && none_free.is_closed() => return None,
+                    // In the same step that finds no place free: whoever gives one back sees that it is wanted.
+                    Err(none_free) => {
+                        if self
+                            .update(|now| (now.free() == none_free.free()).then_some(now.0 | WANTED))
+                            .is_ok()
+                        {
+                            break false;
+                        }
+                    }
+                }
+            };
+            if taken {
+                drop(wanted);
+                return Some(self.pick());
+            }
+            // Bodies first: they hold what others wait for.
+            let at = match who {
+                Wanter::Body => wanted.iter().take_while(|other| other.who == Wanter::Body).count(),
+                Wanter::Visitor => wanted.len(),
+            };
+            wanted.insert(at, Wanting { who, latch: &latch });
+        }
+        let value = latch.wait(deadline).or_else(|| self.stop_wanting(&latch));
+        let place = value.filter(|&value| value != SENT_AWAY)?;
+        if less != 0 {
+            self.word.fetch_sub(less, Ordering::SeqCst);
+        }
+        Some(place)
+    }
+
+    /// The deadline has passed: out of the list; if somebody was faster, the place is there.
+    fn stop_wanting(&self, latch: &Latch) -> Option<u32> {
+        let mut wanted = lock(&self.wanted);
+        let before = wanted.len();
+        wanted.retain(|other| !std::ptr::eq(other.latch, latch));
+        if wanted.is_empty() {
+            self.word.fetch_and(!WANTED, Ordering::SeqCst);
+        }
+        if wanted.len() == before {
+            latch.get() // set under the lock, by who took the entry out
+        } else {
+            None
+        }
+    }
+
+    /// If a place is free and nobody searches: becomes the searcher, or makes one (the caller sees to it).
+    pub(crate) fn start_searching_if_nobody_does(&self) -> bool {
+        self.update(|census| census.needs_a_searcher().then(|| census.0 + SEARCHING)).is_ok()
+    }
+
+    /// One more searcher.
+    pub(crate) fn start_searching(&self) {
+        self.word.fetch_add(SEARCHING, Ordering::SeqCst);
+    }
+
+    /// One searcher less; the counters after that. Who was the last looks at the queues once more, after a fence.
+    pub(crate) fn stop_searching(&self) -> Census {
+        let census = Census(self.word.fetch_sub(SEARCHING, Ordering::SeqCst) - SEARCHING);
+        fence(Ordering::SeqCst);
+        census
+    }
+
+    /// No submits from outside any more; visitors that wait for a place are sent away.
+    pub(crate) fn close(&self) {
+        self.word.fetch_or(CLOSED, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let mut wanted = lock(&self.wanted);
+        wanted.retain(|wanting| {
+            if wanting.who == Wanter::Visitor {
+                // SAFETY: still in the list, under its lock.
+                unsafe { Latch::set(wanting.latch, SENT_AWAY) };
+            }
+            wanting.who == Wanter::Body
+        });
+        if wanted.is_empty() {
+            self.word.fetch_and(!WANTED, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_places_are_given_than_there_are() {
+        let places = Places::new(130);
+        let mut taken: Vec<u32> = (0..130).map(|_| places.try_take().expect("free")).collect();
+        assert_eq!(places.try_take(), None);
+        taken.sort_unstable();
+        assert!(taken.iter().copied().eq(0..130), "each once");
+        taken.into_iter().for_each(|place| drop(places.give_back(place)));
+        assert!(places.all_at_rest());
+    }
+
+    #[test]
+    fn a_visitor_gives_up_at_its_deadline_and_nothing_is_left_behind() {
+        let places = Places::new(1);
+        let place = places.try_take().expect("free");
+        assert_eq!(places.take_as_visitor(Deadline::from_timeout_ns(1_000_000)), None);
+        assert!(!places.is_wanted());
+        places.give_back(place);
+        assert_eq!(places.take_as_visitor(Deadline::Never), Some(place));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod tests {
+    use super::*;
+    use crate::sync::{model, Arc, AtomicU32};
+    use loom::thread;
+
+    fn hold(shared: &(Places, AtomicU32), place: u32) {
+        assert_eq!(shared.1.fetch_add(1, Ordering::Relaxed), 0, "one body at a time");
+        shared.1.fetch_sub(1, Ordering::Relaxed);
+        drop(shared.0.give_back(place));
+    }
+
+    #[test]
+    fn a_body_that_wants_its_place_back_gets_it_and_one_place_holds_one_body() {
+        model(|| {
+            let shared = Arc::new((Places::new(1), AtomicU32::new(0)));
+            let body = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    if let Some(place) = shared.0.try_take() {
+                        drop(shared.0.give_up(place));
+                        let place = shared.0.take_back();
+                        hold(&shared, place);
+                    }
+                })
+            };
+            if let Some(place) = shared.0.try_take() {
+                hold(&shared, place);
+            }
+            body.join().unwrap();
+            assert!(shared.0.all_at_rest());
+        });
+    }
+}

@@ -1,0 +1,130 @@
+//! The end of a pool.
+//!
+//! ```text
+//! OPEN --close--> CLOSED: no submits from outside, bodies may still submit --idle--> OVER: threads end
+//! ```
+//!
+//! Whoever finds a closed pool idle ends its threads: the shutdown itself, or the last worker to give a place back.
+
+use super::context::is_within;
+use super::core::Pool;
+use super::registry::{self, PoolRef};
+use super::status::{Error, Status};
+use super::wait::while_blocked;
+use crate::queue::{Entry, Steal};
+use crate::sync::Deadline;
+use crate::task::{self, TaskId};
+
+/// What happens to what is queued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// It is run.
+    Drain,
+    /// It is canceled, and what runs is asked to stop.
+    Cancel,
+}
+
+impl Pool {
+    fn close(&self, mode: Mode) {
+        if mode == Mode::Cancel {
+            self.start_canceling();
+        }
+        self.places.close();
+        self.room.notify_all();
+        if mode == Mode::Cancel {
+            self.discard_queued();
+        }
+        self.end_if_over();
+    }
+
+    /// Cancels what is in the queues. What slips in at the same time is canceled by who takes it out.
+    fn discard_queued(&self) {
+        let discard = |entry: Entry| {
+            if task::discard(TaskId::from_bits(entry)) {
+                self.left_queue();
+            }
+        };
+        let mut batch = [0; 64];
+        while let taken @ 1.. = self.injector.take(&mut batch) {
+            batch[..taken].iter().copied().for_each(discard);
+        }
+        for deque in &self.deques {
+            loop {
+                match deque.steal() {
+                    Steal::Got(entry) => discard(entry),
+                    Steal::Retry => {}
+                    Steal::Empty => break,
+                }
+            }
+        }
+        if self.is_idle() {
+            self.idle.notify_all();
+        }
+    }
+
+    /// Ends the threads of a pool that is closed and has nothing left to do.
+    pub(super) fn end_if_over(&self) {
+        if self.places.census().is_closed() && self.is_idle() {
+            self.sleep.end_all();
+        }
+    }
+
+    fn wait_until_idle(&self, deadline: Deadline) -> bool {
+        while_blocked(|| self.idle.wait_until(deadline, || self.is_idle()))
+    }
+}
+
+fn not_the_default(pool: &Pool) -> Result<(), Error> {
+    if registry::is_default(pool) {
+        return Err(Error::invalid("the default pool is the whole process's: it is never shut down"));
+    }
+    Ok(())
+}
+
+fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
+    if deadline == Deadline::Never && is_within(pool) {
+        return Err(Error::new(Status::Deadlock, "a task can't wait for its own pool to be done"));
+    }
+    Ok(())
+}
+
+/// Waits until nothing is queued and nothing runs.
+pub(crate) fn wait_idle(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
+    not_from_within(pool, deadline)?;
+    if pool.wait_until_idle(deadline) {
+        Ok(())
+    } else {
+        Err(Status::TimedOut.into())
+    }
+}
+
+/// Closes the pool and waits until it is done. The handle stays.
+pub(crate) fn shutdown(pool: &Pool, mode: Mode, deadline: Deadline) -> Result<(), Error> {
+    not_the_default(pool)?;
+    not_from_within(pool, deadline)?;
+    pool.close(mode);
+    wait_idle(pool, deadline)?;
+    pool.end_if_over();
+    Ok(())
+}
+
+/// Closes the pool, drains it, joins its threads and takes its handle away.
+pub(crate) fn destroy(pool: &PoolRef) -> Result<(), Error> {
+    shutdown(pool, Mode::Drain, Deadline::Never)?;
+    if !registry::remove(pool) {
+        return Err(Status::Handle.into());
+    }
+    while_blocked(|| pool.join_threads());
+    Ok(())
+}
+
+/// Closes the pool and lets go: what is queued is still run, and the threads end by themselves.
+pub(crate) fn release(pool: &PoolRef) -> Result<(), Error> {
+    not_the_default(pool)?;
+    pool.close(Mode::Drain);
+    if registry::remove(pool) {
+        Ok(())
+    } else {
+        Err(Status::Handle.into())
+    }
+}

@@ -1,0 +1,246 @@
+//! Parked threads, and the protocol by which work finds one. The proof is in `sleep.md`, beside this file.
+//!
+//! ```text
+//! parked = lock { [latch, latch, ...] (the last to park is the first to wake), over? }
+//! ```
+
+use super::places::Places;
+use crate::sync::{lock, Deadline, Latch, Mutex};
+
+/// Why a parked thread goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wake {
+    /// There may be work: it is a searcher, counted as one by whoever woke it.
+    Search,
+    /// The pool is over.
+    End,
+    /// Nobody woke it in time; it is not counted as anything.
+    TimedOut,
+}
+
+const SEARCH: u32 = 0;
+const END: u32 = 1;
+
+struct Parked {
+    latches: Vec<*const Latch>,
+    over: bool,
+}
+
+// SAFETY: a latch is in the list only while its thread is in `park`, which it leaves only after the latch was set
+// or after taking it out of the list itself.
+unsafe impl Send for Parked {}
+
+/// The parked threads of a pool.
+pub(crate) struct Sleep {
+    parked: Mutex<Parked>,
+}
+
+impl Sleep {
+    pub(crate) fn new() -> Self {
+        Self { parked: Mutex::new(Parked { latches: Vec::new(), over: false }) }
+    }
+
+    /// Parks the calling searcher, unless it was the last one and there is work that it can do.
+    pub(crate) fn park(&self, places: &Places, deadline: Deadline, work_visible: impl Fn() -> bool) -> Wake {
+        let latch = Latch::new();
+        {
+            let mut parked = lock(&self.parked);
+            if parked.over {
+                places.stop_searching();
+                return Wake::End;
+            }
+            parked.latches.push(&latch);
+        }
+        // In the list first, then out of the count: who sees nobody searching finds this thread in the list.
+        let census = places.stop_searching();
+        let overlooked = census.searching() == 0 && places.census().free() > 0 && work_visible();
+        if overlooked && self.leave(&latch) {
+            places.start_searching();
+            return Wake::Search;
+        }
+        match latch.wait(deadline) {
+            Some(END) => Wake::End,
+            Some(_) => Wake::Search,
+            None if self.leave(&latch) => Wake::TimedOut,
+            None => match latch.wait(Deadline::Never) {
+                Some(END) => Wake::End,
+                _ => Wake::Search,
+            },
+        }
+    }
+
+    /// Out of the list; false if somebody took it out to wake it.
+    fn leave(&self, latch: &Latch) -> bool {
+        let mut parked = lock(&self.parked);
+        let before = parked.latches.len();
+        parked.latches.retain(|&other| !std::ptr::eq(other, latch));
+        parked.latches.len() < before
+    }
+
+    /// There is work, and perhaps nobody comes for it: wakes one parked thread or starts one, unless somebody
+    /// searches already.
+    #[cold]
+    pub(crate) fn wake_somebody(
+        &self,
+        places: &Places,
+        work_visible: impl Fn() -> bool,
+        start_thread: impl Fn() -> bool,
+    ) {
+        while places.start_searching_if_nobody_does() {
+            if self.wake_one() || start_thread() {
+                return;
+            }
+            // Nobody to send. While this thread was counted, another may have parked in the belief that somebody
+            // searches: the last to stop looks once more.
+            let census = places.stop_searching();
+            if !census.needs_a_searcher() || !work_visible() || lock(&self.parked).latches.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Wakes one parked thread, as the searcher that the caller has counted already. False if none is parked.
+    fn wake_one(&self) -> bool {
+        let Some(latch) = lock(&self.parked).latches.pop() else { return false };
+        // SAFETY: we took it out of the list, so its thread waits until it is set.
+        unsafe { Latch::set(latch, SEARCH) };
+        true
+    }
+
+    /// Ends all parked threads, and every one that would park from now on.
+    pub(crate) fn end_all(&self) {
+        let latches = {
+            let mut parked = lock(&self.parked);
+            parked.over = true;
+            std::mem::take(&mut parked.latches)
+        };
+        for latch in latches {
+            // SAFETY: as in `wake_one`.
+            unsafe { Latch::set(latch, END) };
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod tests {
+    use super::*;
+    use crate::sync::{model, Arc, AtomicU32, Ordering};
+    use loom::thread;
+
+    /// A queue of nothing but a count, with the ordering of a real one (a release push, an acquire take).
+    struct Model {
+        places: Places,
+        sleep: Sleep,
+        queue: AtomicU32,
+        ran: AtomicU32,
+    }
+
+    impl Model {
+        fn new(places: u32) -> Arc<Self> {
+            let (queue, ran) = (AtomicU32::new(0), AtomicU32::new(0));
+            Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran })
+        }
+
+        fn work_visible(&self) -> bool {
+            self.queue.load(Ordering::Relaxed) > 0
+        }
+
+        fn notify(&self) {
+            if self.places.census_after_push().needs_a_searcher() {
+                self.sleep.wake_somebody(&self.places, || self.work_visible(), || false);
+            }
+        }
+
+        fn submit(&self) {
+            self.queue.fetch_add(1, Ordering::Release);
+            self.notify();
+        }
+
+        fn take(&self) -> bool {
+            self.queue
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |queued| queued.checked_sub(1))
+                .is_ok()
+        }
+
+        /// Like pool/worker: search, take a place, run until dry, search, park; ends after `tasks`.
+        fn work(&self, tasks: u32) {
+            loop {
+                if self.work_visible() {
+                    if let Some(place) = self.places.try_take_from_search() {
+                        if self.work_visible() {
+                            self.notify();
+                        }
+                        while self.take() {
+                            if self.ran.fetch_add(1, Ordering::Relaxed) + 1 == tasks {
+                                self.sleep.end_all();
+                            }
+                        }
+                        drop(self.places.give_back_and_search(place));
+                    }
+                }
+                if self.sleep.park(&self.places, Deadline::Never, || self.work_visible()) == Wake::End {
+                    return;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_pushed_just_before_the_last_searcher_parks_is_run() {
+        model(|| {
+            let pool = Model::new(1);
+            pool.places.start_searching();
+            let worker = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.work(1))
+            };
+            pool.submit();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn tasks_of_two_producers_are_run_by_one_sleepy_worker() {
+        model(|| {
+            let pool = Model::new(1);
+            pool.places.start_searching();
+            let worker = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.work(2))
+            };
+            let producer = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.submit())
+            };
+            pool.submit();
+            producer.join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn work_that_came_while_a_helper_held_the_only_place_is_run_after_it() {
+        model(|| {
+            let pool = Model::new(1);
+            pool.places.start_searching();
+            let worker = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.work(1))
+            };
+            let helper = {
+                let pool = pool.clone();
+                thread::spawn(move || {
+                    if let Some(place) = pool.places.try_take() {
+                        drop(pool.places.give_back(place));
+                        if pool.work_visible() {
+                            pool.notify();
+                        }
+                    }
+                })
+            };
+            pool.submit();
+            helper.join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+}

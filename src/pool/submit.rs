@@ -1,0 +1,294 @@
+//! Where a task goes in.
+//!
+//! ```text
+//! inside a body of the pool:  own deque, never blocked or refused
+//! from outside:               room if bounded -> injector -> fence -> closed? take it back : wake one if need be
+//! ```
+//!
+//! A submit from outside looks at CLOSED after its push, a shutdown at the queues after it has set CLOSED, with a
+//! fence between in both: so either the submit sees that the pool is closed and takes its task back, or the
+//! shutdown sees the task and drains it. No task is lost in between, and no counter is shared on the way.
+
+use super::context::{inside, is_in_a_body, Context};
+use super::core::Pool;
+use super::options::WhenFull;
+use super::registry::PoolRef;
+use super::run::run;
+use super::status::{Error, Status};
+use super::threads::stack_allows_another_body;
+use super::wait::{as_visitor_on, while_blocked};
+use crate::sync::Deadline;
+use crate::task::{self, Cancel, Claimed, Function, TaskId};
+use std::ffi::c_void;
+
+/// Submits one task with so many handles (0: nobody will ask for it).
+pub(crate) fn submit(
+    pool: &PoolRef,
+    function: Function,
+    argument: *mut c_void,
+    handles: u32,
+) -> Result<TaskId, Error> {
+    inside(pool, |inside| match inside {
+        Some((context, place)) => submit_inside(context, place, function, argument, handles),
+        None => submit_outside(pool, function, argument, handles),
+    })
+}
+
+fn create(
+    pool: &Pool,
+    function: Function,
+    argument: *mut c_void,
+    handles: u32,
+    from_outside: bool,
+) -> Result<TaskId, Error> {
+    task::create(function, argument, pool.number, handles, from_outside)
+        .ok_or_else(|| Status::NoMemory.into())
+}
+
+fn closed() -> Error {
+    Status::Closed.into()
+}
+
+/// Whether the caller may submit now; sees to it that there is a thread.
+pub(crate) fn check_open(pool: &Pool) -> Result<(), Error> {
+    inside(pool, |inside| match inside {
+        Some(_) if pool.is_canceling() => Err(closed()),
+        Some(_) => Ok(()),
+        None => open_for_outside(pool),
+    })
+}
+
+// From inside.
+
+fn submit_inside(
+    context: &Context,
+    place: u32,
+    function: Function,
+    argument: *mut c_void,
+    handles: u32,
+) -> Result<TaskId, Error> {
+    let pool = &*context.pool;
+    if pool.is_canceling() {
+        return Err(closed());
+    }
+    let id = create(pool, function, argument, handles, false)?;
+    if pool.is_bounded() && !pool.reserve_room() {
+        if stack_allows_another_body() {
+            let task = Claimed::claim(id).expect("nobody else knows the task yet");
+            run(context, task);
+            return Ok(id);
+        }
+        pool.exceed_room();
+    }
+    push_inside(pool, place, id);
+    pool.notify();
+    Ok(id)
+}
+
+fn push_inside(pool: &Pool, place: u32, id: TaskId) {
+    let own = &pool.deques[place as usize];
+    if pool.has_many_stale_inside() {
+        drop_stale(pool, place);
+    }
+    // SAFETY: this thread holds the place, so it owns its deque.
+    unsafe { own.push(id.bits()) };
+}
+
+/// Takes the entries that nobody waits for out of the own deque; the others keep their order.
+#[cold]
+fn drop_stale(pool: &Pool, place: u32) {
+    let own = &pool.deques[place as usize];
+    let mut live = Vec::new();
+    // SAFETY: this thread holds the place, so it owns its deque; here and below.
+    while let Some(entry) = unsafe { own.pop() } {
+        if task::is_queued(TaskId::from_bits(entry)) {
+            live.push(entry);
+        }
+    }
+    for entry in live.into_iter().rev() {
+        // SAFETY: as above.
+        unsafe { own.push(entry) };
+    }
+    pool.stale_inside.store(0, crate::sync::Ordering::Relaxed);
+}
+
+// From outside.
+
+fn submit_outside(
+    pool: &PoolRef,
+    function: Function,
+    argument: *mut c_void,
+    handles: u32,
+) -> Result<TaskId, Error> {
+    open_for_outside(pool)?;
+    if pool.is_bounded() && !pool.reserve_room() {
+        if let Some(done) = when_full(pool, function, argument, handles)? {
+            return Ok(done);
+        }
+    }
+    let id = create(pool, function, argument, handles, true).inspect_err(|_| pool.left_queue())?;
+    pool.injector.push(id.bits());
+    if pool.notify().is_closed() {
+        take_back(pool, id, handles)?;
+    }
+    Ok(id)
+}
+
+fn open_for_outside(pool: &Pool) -> Result<(), Error> {
+    if pool.places.census().is_closed() {
+        return Err(closed());
+    }
+    if pool.roster.is_empty() {
+        pool.ensure_first_thread()?;
+    }
+    Ok(())
+}
+
+/// The pool was closed while the task went in: out again, unless somebody runs it already.
+#[cold]
+fn take_back(pool: &Pool, id: TaskId, handles: u32) -> Result<(), Error> {
+    if !task::discard(id) {
+        return Ok(());
+    }
+    pool.left_entry_behind(true);
+    release_all(id, handles);
+    Err(closed())
+}
+
+fn release_all(id: TaskId, handles: u32) {
+    for _ in 0..handles {
+        let _ = task::release(id);
+    }
+}
+
+/// The queue is full. Comes back with room reserved, or with a task that has been run here, or not at all.
+#[cold]
+fn when_full(
+    pool: &PoolRef,
+    function: Function,
+    argument: *mut c_void,
+    handles: u32,
+) -> Result<Option<TaskId>, Error> {
+    let deadline = Deadline::from_timeout_ns(pool.options.full_timeout_ns);
+    match pool.options.when_full {
+        WhenFull::Fail => Err(Status::Full.into()),
+        WhenFull::Run if pool.visitors_may_run() && !is_in_a_body() && stack_allows_another_body() => {
+            run_here(pool, function, argument, handles, deadline).map(Some)
+        }
+        WhenFull::Block | WhenFull::Run => wait_for_room(pool, deadline).map(|()| None),
+    }
+}
+
+fn wait_for_room(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
+    let mut reserved = false;
+    let in_time = while_blocked(|| {
+        pool.room.wait_until(deadline, || {
+            reserved = !pool.places.census().is_closed() && pool.reserve_room();
+            reserved || pool.places.census().is_closed()
+        })
+    });
+    match (reserved, in_time) {
+        (true, _) => Ok(()),
+        (false, true) => Err(closed()),
+        (false, false) => {
+            Err(Error::new(Status::TimedOut, "the queue stayed full until full_timeout_ns was over"))
+        }
+    }
+}
+
+fn run_here(
+    pool: &PoolRef,
+    function: Function,
+    argument: *mut c_void,
+    handles: u32,
+    deadline: Deadline,
+) -> Result<TaskId, Error> {
+    let Some(place) = pool.places.take_as_visitor(deadline) else {
+        let is_closed = pool.places.census().is_closed();
+        return Err(if is_closed { closed() } else { Status::TimedOut.into() });
+    };
+    as_visitor_on(pool, place, |context| {
+        let id = create(pool, function, argument, handles, true)?;
+        run(context, Claimed::claim(id).expect("nobody else knows the task yet"));
+        Ok(id)
+    })
+}
+
+/// Submits the same function once for each argument, as one operation. All or none: on failure what had gone in is
+/// canceled, as far as it has not begun.
+pub(crate) fn submit_many(
+    pool: &PoolRef,
+    function: Function,
+    arguments: &[*mut c_void],
+    handles: u32,
+) -> Result<Vec<TaskId>, Error> {
+    let mut ids = Vec::new();
+    ids.try_reserve_exact(arguments.len()).map_err(|_| Error::from(Status::NoMemory))?;
+    let submitted = if pool.is_bounded() {
+        // Each takes its own turn at the limit.
+        arguments
+            .iter()
+            .try_for_each(|&argument| submit(pool, function, argument, handles).map(|id| ids.push(id)))
+    } else {
+        push_all(pool, function, arguments, handles, &mut ids)
+    };
+    submitted.inspect_err(|_| undo(pool, &ids, handles)).map(|()| ids)
+}
+
+/// One fence and one look for a sleeper after the first task, so that it is taken up while the others go in, and
+/// one after the last.
+fn push_all(
+    pool: &PoolRef,
+    function: Function,
+    arguments: &[*mut c_void],
+    handles: u32,
+    ids: &mut Vec<TaskId>,
+) -> Result<(), Error> {
+    inside(pool, |inside| {
+        match inside {
+            None => open_for_outside(pool)?,
+            Some(_) if pool.is_canceling() => return Err(closed()),
+            Some(_) => {}
+        }
+        for &argument in arguments {
+            let id = create(pool, function, argument, handles, inside.is_none())?;
+            ids.push(id);
+            match inside {
+                Some((_, place)) => push_inside(pool, place, id),
+                None => pool.injector.push(id.bits()),
+            }
+            if ids.len() == 1 {
+                pool.notify();
+            }
+        }
+        if pool.notify().is_closed() && inside.is_none() {
+            return Err(closed());
+        }
+        Ok(())
+    })
+}
+
+#[cold]
+fn undo(pool: &Pool, ids: &[TaskId], handles: u32) {
+    for &id in ids {
+        if task::discard(id) {
+            pool.left_entry_behind(true);
+        }
+        release_all(id, handles);
+    }
+}
+
+/// Cancels a task through a handle.
+pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
+    let look = task::look(id)?;
+    match task::cancel(id)? {
+        Cancel::Won(_) => {
+            if let Some(pool) = super::registry::find(look.pool) {
+                pool.left_entry_behind(look.from_outside);
+            }
+            Ok(())
+        }
+        Cancel::Running => Err(Status::Busy.into()),
+        Cancel::Done => Err(Status::Done.into()),
+    }
+}

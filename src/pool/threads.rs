@@ -1,0 +1,240 @@
+//! The threads of a pool: started when there is work for them, counted, and joined or let go.
+//!
+//! ```text
+//! alive <= threads + min(bodies that are blocked, max_spare_threads)
+//! ```
+//!
+//! A spare thread is one that was started while bodies were blocked in waits; from then on all are alike. What is
+//! over the bound when the waits have ended ends too, after it has had nothing to do for a while.
+
+use super::core::Pool;
+use super::status::{Error, Status};
+use super::worker;
+use crate::sync::{lock, AtomicU32, Mutex, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// After the system refused a thread, don't ask again for so long.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Who is alive.
+pub(super) struct Roster {
+    state: Mutex<State>,
+    /// `state.alive`, to be read without the lock.
+    alive: AtomicU32,
+}
+
+struct State {
+    alive: u32,
+    /// Own threads whose body is blocked in a wait.
+    blocked: u32,
+    started: u64,
+    handles: Vec<JoinHandle<()>>,
+    refused_until: Option<Instant>,
+}
+
+impl Roster {
+    pub(super) fn new() -> Self {
+        let state = State { alive: 0, blocked: 0, started: 0, handles: Vec::new(), refused_until: None };
+        Self { state: Mutex::new(state), alive: AtomicU32::new(0) }
+    }
+
+    /// Whether no thread was ever started: then the next submit must see to one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.alive.load(Ordering::Relaxed) == 0
+    }
+
+    /// The handles of all threads that were ever started, to join them.
+    pub(super) fn take_handles(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut lock(&self.state).handles)
+    }
+
+    /// A body on one of the pool's own threads is blocked in a wait (or no longer).
+    pub(super) fn note_blocked(&self, blocked: bool) {
+        let mut state = lock(&self.state);
+        state.blocked = if blocked { state.blocked + 1 } else { state.blocked - 1 };
+    }
+
+    fn set_alive(&self, state: &mut State, alive: u32) {
+        state.alive = alive;
+        self.alive.store(alive, Ordering::Relaxed);
+    }
+
+    /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end.
+    pub(super) fn retire_if_surplus(&self, threads: u32) -> bool {
+        let mut state = lock(&self.state);
+        let surplus = state.alive > threads + state.blocked;
+        if surplus {
+            let alive = state.alive - 1;
+            self.set_alive(&mut state, alive);
+        }
+        surplus
+    }
+
+    /// A thread ends because its pool is over.
+    pub(super) fn note_end(&self) {
+        let mut state = lock(&self.state);
+        let alive = state.alive - 1;
+        self.set_alive(&mut state, alive);
+    }
+}
+
+impl Pool {
+    /// Starts a thread as the searcher that the caller has counted. False if there are enough, or the system has
+    /// none to give.
+    #[cold]
+    pub(super) fn start_thread_for_search(&self) -> bool {
+        self.start_thread(&mut lock(&self.roster.state)).is_ok()
+    }
+
+    /// Makes sure that there is a thread at all, before the first task goes in.
+    #[cold]
+    pub(super) fn ensure_first_thread(&self) -> Result<(), Error> {
+        let mut state = lock(&self.roster.state);
+        if state.alive > 0 {
+            return Ok(());
+        }
+        state.refused_until = None;
+        self.start_first_searcher(&mut state)
+    }
+
+    /// Makes sure that a thread can come for what is queued: one that isn't blocked in a wait, or a new one.
+    #[cold]
+    pub(super) fn ensure_free_thread(&self) -> Result<(), Error> {
+        let mut state = lock(&self.roster.state);
+        if state.alive > state.blocked {
+            return Ok(());
+        }
+        self.start_first_searcher(&mut state)
+    }
+
+    fn start_first_searcher(&self, state: &mut State) -> Result<(), Error> {
+        self.places.start_searching();
+        self.start_thread(state).inspect_err(|_| {
+            // Nobody can have relied on this searcher and parked: no other thread is free.
+            let _ = self.places.stop_searching();
+        })
+    }
+
+    fn start_thread(&self, state: &mut State) -> Result<(), Error> {
+        let spare = state.blocked.min(self.options.max_spare_threads);
+        if state.alive >= self.threads() + spare {
+            return Err(Error::new(Status::Thread, "all spare threads are in use (max_spare_threads)"));
+        }
+        let now = Instant::now();
+        if state.refused_until.is_some_and(|until| now < until) {
+            return Err(Error::new(Status::Thread, "the system refused to start a thread"));
+        }
+        let Some(pool) = self.me.upgrade() else {
+            return Err(Status::Closed.into()); // being freed: nobody has a reference any more
+        };
+        let number = state.started;
+        match self.builder(number).spawn(move || worker::main(pool)) {
+            Ok(handle) => {
+                state.started += 1;
+                state.refused_until = None;
+                // The handles of threads that have ended meanwhile are of no more use.
+                if state.handles.len() == state.handles.capacity() {
+                    state.handles.retain(|handle| !handle.is_finished());
+                }
+                state.handles.push(handle);
+                let alive = state.alive + 1;
+                self.roster.set_alive(state, alive);
+                Ok(())
+            }
+            Err(error) => {
+                state.refused_until = Some(now + RETRY_AFTER);
+                Err(Error::new(Status::Thread, format!("the system refused to start a thread: {error}")))
+            }
+        }
+    }
+
+    fn builder(&self, number: u64) -> Builder {
+        let name = self.options.thread_name.to_string_lossy();
+        let size = match self.options.stack_size {
+            0 => default_stack_size(),
+            size => size.max(SMALLEST_STACK),
+        };
+        Builder::new().name(format!("{name}-{number}")).stack_size(size)
+    }
+
+    /// Joins every thread. The pool is over.
+    pub(super) fn join_threads(&self) {
+        for handle in self.roster.take_handles() {
+            // A worker catches what its tasks throw; a panic of its own has been printed and is not ours to pass on.
+            let _ = handle.join();
+        }
+    }
+}
+
+/// Below this a thread can't run our own code and a small body.
+const SMALLEST_STACK: usize = 64 * 1024;
+
+/// What `pthread_create` gives by default (`ulimit -s`, as a rule 8 MiB): address space, not memory.
+fn default_stack_size() -> usize {
+    #[cfg(unix)]
+    {
+        let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+        let mut size = 0;
+        // SAFETY: init fills the attributes, getstacksize reads them, destroy ends them; no other use.
+        unsafe {
+            if libc::pthread_attr_init(attributes.as_mut_ptr()) == 0 {
+                libc::pthread_attr_getstacksize(attributes.as_ptr(), &mut size);
+                libc::pthread_attr_destroy(attributes.as_mut_ptr());
+            }
+        }
+        if size >= SMALLEST_STACK {
+            return size;
+        }
+    }
+    2 * 1024 * 1024
+}
+
+/// Whether a body may be started on top of this stack: a quarter of it must be left.
+pub(super) fn stack_allows_another_body() -> bool {
+    thread_local! {
+        static LOWEST: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((0, 0)) };
+    }
+    let marker = 0_u8;
+    let here = (&raw const marker).addr();
+    let (lowest, end) = LOWEST.with(|bounds| {
+        if bounds.get().1 == 0 {
+            bounds.set(
+                stack_bounds().map_or((usize::MAX, usize::MAX), |(low, high)| (low + (high - low) / 4, high)),
+            );
+        }
+        bounds.get()
+    });
+    // On a stack that isn't the thread's own (a coroutine's) nothing is known, so nothing is promised.
+    (lowest..end).contains(&here)
+}
+
+#[cfg(target_os = "linux")]
+fn stack_bounds() -> Option<(usize, usize)> {
+    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let (mut low, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: getattr_np fills the attributes (or fails, then they are not used); getstack reads, destroy ends them.
+    unsafe {
+        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
+            return None;
+        }
+        let got = libc::pthread_attr_getstack(attributes.as_ptr(), &mut low, &mut size);
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        (got == 0 && size > 0).then(|| (low.addr(), low.addr() + size))
+    }
+}
+
+#[cfg(target_vendor = "apple")]
+fn stack_bounds() -> Option<(usize, usize)> {
+    // SAFETY: both only read what the system knows of the calling thread.
+    let (high, size) = unsafe {
+        let me = libc::pthread_self();
+        (libc::pthread_get_stackaddr_np(me).addr(), libc::pthread_get_stacksize_np(me))
+    };
+    Some((high - size, high))
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn stack_bounds() -> Option<(usize, usize)> {
+    None
+}

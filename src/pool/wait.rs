@@ -1,0 +1,284 @@
+//! Waiting for tasks: who runs what in a wait, and what a blocked body leaves behind.
+//!
+//! ```text
+//! done?  ->  for ever, still queued, a place and stack left: claim it and run it here
+//!        ->  spin for a moment
+//!        ->  block: a body gives its place up, and takes one back before the wait returns
+//! ```
+//!
+//! A waiter runs the awaited task and nothing else. What it can't run itself another thread does: the place it gave
+//! up makes room for one, and `notify` wakes or starts it.
+
+use super::context::{inside, is_in_a_body, tasks_on_this_stack, with_context, Context};
+use super::core::Pool;
+use super::deadlock::Edges;
+use super::registry::{self, PoolRef};
+use super::run::run;
+use super::status::{Error, Status};
+use super::threads::stack_allows_another_body;
+use crate::sync::{Deadline, Latch, SpinBudget};
+use crate::task::{self, watching, Claimed, Look, News, NotWatched, Outcome, Phase, TaskId};
+use std::cell::Cell;
+use std::ffi::c_void;
+
+/// The result of a task that has ended.
+pub(crate) type Ended = Result<*mut c_void, Error>;
+
+/// The result, if the task has ended.
+pub(crate) fn ended(look: &Look) -> Option<Ended> {
+    match look.phase {
+        Phase::Queued | Phase::Running => None,
+        Phase::Done(Outcome::Ok) => Some(Ok(look.result)),
+        Phase::Done(Outcome::Failed) => Some(Err(Status::Failed.into())),
+        Phase::Done(Outcome::Panicked) => Some(Err(Status::Panic.into())),
+        Phase::Done(Outcome::Canceled) => Some(Err(Status::Canceled.into())),
+    }
+}
+
+/// Waits for a task.
+#[inline]
+pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Ended {
+    let look = task::look(id)?;
+    match ended(&look) {
+        Some(result) => result,
+        None => wait_for_pending(id, look, deadline),
+    }
+}
+
+#[inline(never)]
+fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline) -> Ended {
+    if deadline == Deadline::Now {
+        return Err(Status::TimedOut.into());
+    }
+    if deadline == Deadline::Never && look.phase == Phase::Queued {
+        run_awaited(id, &look);
+        look = task::look(id)?;
+    }
+    while ended(&look).is_none() {
+        if !spin_until(|| task::look(id).map_or(true, |look| ended(&look).is_some()), &look) {
+            block(&[id], deadline)?;
+        }
+        look = task::look(id)?;
+    }
+    ended(&look).expect("the loop ends when the task has")
+}
+
+/// Waits for all; the status is that of the lowest-numbered one that failed.
+pub(crate) fn wait_all(ids: &[TaskId], deadline: Deadline) -> Result<(), Error> {
+    for &id in ids {
+        task::look(id)?;
+    }
+    if deadline == Deadline::Never && is_in_a_body() {
+        // At once, not after the tasks before it.
+        let mine = tasks_on_this_stack();
+        if ids.iter().any(|id| mine.contains(id)) {
+            return Err(Error::new(
+                Status::Deadlock,
+                "a task waits for itself, or for one that waits for it",
+            ));
+        }
+    }
+    let mut first_failure = Ok(());
+    for &id in ids {
+        match wait(id, deadline).map(drop) {
+            Ok(()) => {}
+            Err(error) if matches!(error.status, Status::Failed | Status::Panic | Status::Canceled) => {
+                first_failure = first_failure.and(Err(error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    first_failure
+}
+
+/// Waits until one has ended; its index.
+pub(crate) fn wait_any(ids: &[TaskId], deadline: Deadline) -> Result<usize, Error> {
+    loop {
+        for (index, &id) in ids.iter().enumerate() {
+            if ended(&task::look(id)?).is_some() {
+                return Ok(index);
+            }
+        }
+        if deadline.has_passed() {
+            return Err(Status::TimedOut.into());
+        }
+        block(ids, deadline)?;
+    }
+}
+
+// Running the awaited task.
+
+/// Runs the queued task here, if that is allowed.
+fn run_awaited(id: TaskId, look: &Look) {
+    let Some(pool) = registry::find(look.pool) else { return };
+    if !stack_allows_another_body() {
+        return;
+    }
+    inside(&pool, |inside| match inside {
+        // With one worker, what came from outside keeps its turn.
+        Some(_) if pool.is_serial() && look.from_outside => {}
+        Some((context, place)) => {
+            if let Some(task) = Claimed::claim(id) {
+                forget_entry(&pool, place, id, look.from_outside);
+                run(context, task);
+            }
+        }
+        None => run_as_visitor(&pool, id, look.from_outside),
+    });
+}
+
+fn run_as_visitor(pool: &PoolRef, id: TaskId, from_outside: bool) {
+    if !pool.visitors_may_run() || is_in_a_body() {
+        return;
+    }
+    let Some(place) = pool.places.try_take() else { return };
+    as_visitor_on(pool, place, |context| {
+        if let Some(task) = Claimed::claim(id) {
+            pool.left_entry_behind(from_outside);
+            run(context, task);
+        }
+    });
+}
+
+/// Does something on a place that was taken for it, then gives the place back.
+pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Context) -> T) -> T {
+    let context = Context::new(pool.clone(), Some(place), false);
+    let value = context.enter(body);
+    // A wait in the body may have brought another place.
+    let place = context.place.get().expect("a body has its place back when its wait returns");
+    pool.cover(pool.places.give_back(place));
+    value
+}
+
+/// Runs `body` on a free place of the pool, if this thread, which is not inside the pool, may work for it now.
+pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
+    if !pool.visitors_may_run() || is_in_a_body() || !stack_allows_another_body() {
+        return false;
+    }
+    let Some(place) = pool.places.try_take() else { return false };
+    as_visitor_on(pool, place, |_| body());
+    true
+}
+
+/// The claimed task's entry is still in a queue: out of the own deque if it is the newest there (and with it what
+/// else is stale); elsewhere it is left behind.
+fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
+    let own = &pool.deques[place as usize];
+    // SAFETY: this thread holds the place, so it owns the deque; here and below.
+    while let Some(entry) = unsafe { own.pop() } {
+        let newest = TaskId::from_bits(entry);
+        if newest == id {
+            return pool.left_queue();
+        }
+        if task::is_queued(newest) {
+            // SAFETY: as above.
+            unsafe { own.push(entry) };
+            break;
+        }
+    }
+    pool.left_entry_behind(from_outside);
+}
+
+/// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.
+pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Ended {
+    let look = task::look(id)?;
+    if look.phase == Phase::Queued && task::discard(id) {
+        pool.left_entry_behind(look.from_outside);
+        return Err(Status::Canceled.into());
+    }
+    loop {
+        let look = task::look(id)?;
+        if let Some(result) = ended(&look) {
+            return result;
+        }
+        if !spin_until(|| task::look(id).map_or(true, |look| ended(&look).is_some()), &look) {
+            block_as(&[id], Deadline::Never, true)?;
+        }
+    }
+}
+
+// Blocking.
+
+/// Spins for a moment; whether the end was seen.
+fn spin_until(ended: impl Fn() -> bool, look: &Look) -> bool {
+    thread_local! {
+        static BUDGET: Cell<SpinBudget> = const { Cell::new(SpinBudget::new()) };
+    }
+    if look.phase == Phase::Queued && is_in_a_body() {
+        return false; // it may be this very place that is missing
+    }
+    let mut budget = BUDGET.get();
+    let mut spin = budget.start();
+    let seen = loop {
+        if ended() {
+            break true;
+        }
+        if !spin.pause() {
+            break false;
+        }
+    };
+    budget.learn(seen);
+    BUDGET.set(budget);
+    seen
+}
+
+/// Blocks until one of the tasks has news, or the deadline has passed.
+fn block(ids: &[TaskId], deadline: Deadline) -> Result<(), Error> {
+    block_as(ids, deadline, false)
+}
+
+#[inline(never)]
+fn block_as(ids: &[TaskId], deadline: Deadline, must_wait: bool) -> Result<(), Error> {
+    let news = watching(ids, |latch| match is_in_a_body() {
+        true => block_body(ids, deadline, latch, must_wait),
+        false => Ok(latch.wait(deadline)),
+    });
+    match news {
+        Err(NotWatched::Ended(_)) => Ok(()),
+        Err(NotWatched::Stale(_)) => Err(Status::Handle.into()),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(None)) => Err(Status::TimedOut.into()),
+        Ok(Ok(Some(news))) if news == News::Released as u32 => Err(Status::Handle.into()),
+        Ok(Ok(Some(_))) => Ok(()),
+    }
+}
+
+/// A body blocks: it is on no place meanwhile. Only waits for ever are edges.
+fn block_body(
+    ids: &[TaskId],
+    deadline: Deadline,
+    latch: &Latch,
+    must_wait: bool,
+) -> Result<Option<u32>, Error> {
+    let edges = match deadline {
+        Deadline::Never => Some(Edges::add(tasks_on_this_stack(), ids, must_wait)?),
+        _ => None,
+    };
+    while_blocked(|| {
+        if !must_wait {
+            edges.as_ref().map_or(Ok(()), Edges::ensure_thread)?;
+        }
+        Ok(latch.wait(deadline))
+    })
+}
+
+/// Does something that may take long. A body gives its place up meanwhile, and has one again when this returns.
+pub(super) fn while_blocked<T>(blocking: impl FnOnce() -> T) -> T {
+    with_context(|context| {
+        let Some((context, place)) = context.and_then(|here| here.place.take().map(|place| (here, place)))
+        else {
+            return blocking();
+        };
+        let pool = &*context.pool;
+        if context.is_own_thread {
+            pool.roster.note_blocked(true);
+        }
+        pool.cover(pool.places.give_up(place));
+        let value = blocking();
+        context.place.set(Some(pool.places.take_back()));
+        if context.is_own_thread {
+            pool.roster.note_blocked(false);
+        }
+        value
+    })
+}

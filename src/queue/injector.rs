@@ -1,0 +1,130 @@
+//! What comes from outside a pool, in order.
+//!
+//! ```text
+//! FIFO:  push -> [ crossbeam channel ] -> [ front ] -> take, a batch at a time
+//! LIFO:  push -> [ front ] -> take, one at a time
+//! ```
+//!
+//! The channel takes pushes without a lock. `front` is a short list in front of it; all takers hold its lock, which
+//! keeps batches in order and lets `sweep` drop entries that nobody will run, without losing anyone's turn.
+
+use super::Entry;
+use crate::sync::{lock, AtomicUsize, Mutex, Ordering};
+use crossbeam_channel::{Receiver, Sender};
+use std::collections::VecDeque;
+
+/// Which of the entries from outside comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The oldest.
+    Fifo,
+    /// The newest.
+    Lifo,
+}
+
+/// The injector.
+pub(crate) struct Injector {
+    order: Order,
+    sender: Sender<Entry>,
+    receiver: Receiver<Entry>,
+    front: Mutex<VecDeque<Entry>>,
+    /// `front.len()`, to be read without the lock.
+    front_len: AtomicUsize,
+}
+
+impl Injector {
+    pub(crate) fn new(order: Order) -> Self {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        Self { order, sender, receiver, front: Mutex::new(VecDeque::new()), front_len: AtomicUsize::new(0) }
+    }
+
+    /// Puts an entry in. Any thread.
+    pub(crate) fn push(&self, entry: Entry) {
+        match self.order {
+            Order::Fifo => self.sender.send(entry).expect("the injector owns the receiver"),
+            Order::Lifo => {
+                let mut front = lock(&self.front);
+                front.push_front(entry);
+                self.publish_len(&front);
+            }
+        }
+    }
+
+    /// Whether it looks empty. Another thread may change that at once.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receiver.is_empty() && self.front_len.load(Ordering::Relaxed) == 0
+    }
+
+    /// How many entries it seems to hold.
+    pub(crate) fn len(&self) -> usize {
+        self.receiver.len() + self.front_len.load(Ordering::Relaxed)
+    }
+
+    /// Takes up to `batch.len()` entries, the next one first; returns how many. In LIFO order one at a time: what
+    /// comes in later goes before what is here.
+    pub(crate) fn take(&self, batch: &mut [Entry]) -> usize {
+        let mut front = lock(&self.front);
+        let most = if self.order == Order::Lifo { batch.len().min(1) } else { batch.len() };
+        let mut taken = 0;
+        while taken < most {
+            let Some(entry) = front.pop_front().or_else(|| self.receiver.try_recv().ok()) else { break };
+            batch[taken] = entry;
+            taken += 1;
+        }
+        self.publish_len(&front);
+        taken
+    }
+
+    /// Drops the entries that are not `live`; the others keep their turn.
+    pub(crate) fn sweep(&self, mut live: impl FnMut(Entry) -> bool) {
+        let mut front = lock(&self.front);
+        front.extend(self.receiver.try_iter().take(self.receiver.len()));
+        front.retain(|&entry| live(entry));
+        let room = front.len() * 2;
+        front.shrink_to(room);
+        self.publish_len(&front);
+    }
+
+    fn publish_len(&self, front: &VecDeque<Entry>) {
+        // Relaxed: a hint; whoever sleeps on it fences first (pool/sleep).
+        self.front_len.store(front.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(injector: &Injector) -> Vec<Entry> {
+        let mut all = Vec::new();
+        let mut batch = [0; 3];
+        loop {
+            match injector.take(&mut batch) {
+                0 => return all,
+                taken => all.extend_from_slice(&batch[..taken]),
+            }
+        }
+    }
+
+    #[test]
+    fn fifo_keeps_the_order_across_batches_and_sweeps() {
+        let injector = Injector::new(Order::Fifo);
+        (0..10).for_each(|entry| injector.push(entry));
+        injector.sweep(|entry| entry % 2 == 0);
+        (10..12).for_each(|entry| injector.push(entry));
+        assert_eq!(injector.len(), 7);
+        assert_eq!(drain(&injector), [0, 2, 4, 6, 8, 10, 11]);
+        assert!(injector.is_empty());
+    }
+
+    #[test]
+    fn lifo_gives_the_newest_one_at_a_time() {
+        let injector = Injector::new(Order::Lifo);
+        (0..4).for_each(|entry| injector.push(entry));
+        let mut batch = [0; 3];
+        assert_eq!(injector.take(&mut batch), 1);
+        injector.push(9);
+        injector.sweep(|entry| entry != 1);
+        assert_eq!((batch[0], drain(&injector)), (3, vec![9, 2, 0]));
+    }
+}

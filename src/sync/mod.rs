@@ -1,0 +1,57 @@
+//! The one door to atomics, locks and threads.
+//!
+//! ```text
+//! sync::{AtomicU64, Mutex, ...}   std's, or loom's under cfg(loom): nobody else names either
+//! Futex        a word to sleep on      (futex(2); a lock and a condition elsewhere)
+//! EventCount   sleep until "something changed", without a lost wake-up
+//! Latch        one thread waits for one event
+//! Deadline     when a wait gives up
+//! ```
+
+mod event_count;
+mod futex;
+mod latch;
+mod spin;
+mod time;
+
+pub(crate) use event_count::EventCount;
+pub(crate) use futex::Futex;
+pub(crate) use latch::Latch;
+pub(crate) use spin::SpinBudget;
+pub(crate) use time::Deadline;
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    atomic::{fence, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    Mutex, MutexGuard,
+};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    atomic::{fence, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    Mutex, MutexGuard,
+};
+
+/// Locks, and goes on with what a panicking holder left: every critical section of this crate leaves its data
+/// whole at each step that can panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// One step of a spin loop.
+pub(crate) fn spin_hint() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::hint::spin_loop();
+}
+
+#[cfg(all(test, loom))]
+pub(crate) use loom::sync::Arc;
+
+/// Runs a model over all interleavings; every loom test of the crate goes through here.
+#[cfg(all(test, loom))]
+pub(crate) fn model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.check(body);
+}

@@ -1,0 +1,61 @@
+//! Spinning, bounded: look a few times before sleeping, for as long as it paid lately.
+//!
+//! A wake-up of a halted core costs its waker some 10 us and the sleeper 40, so a short spin that catches the next
+//! event is worth a thousand tasks; a long one that doesn't takes a core from whoever would have made the event.
+
+use super::spin_hint;
+use std::time::{Duration, Instant};
+
+/// Spins in growing steps until its time is over. The clock is read once a step, not once a look.
+pub(crate) struct Backoff {
+    step: u32,
+    until: Option<Instant>,
+    budget: Duration,
+}
+
+/// Looks per step grow up to this many pauses, a fraction of a microsecond.
+const LONGEST_STEP: u32 = 64;
+
+impl Backoff {
+    pub(crate) fn new(budget: Duration) -> Self {
+        Self { step: 1, until: None, budget }
+    }
+
+    /// Pauses for one step. False when the time is over.
+    pub(crate) fn pause(&mut self) -> bool {
+        for _ in 0..self.step {
+            spin_hint();
+        }
+        if self.step < LONGEST_STEP {
+            self.step *= 2;
+            return !self.budget.is_zero();
+        }
+        let now = Instant::now();
+        now < *self.until.get_or_insert(now + self.budget)
+    }
+}
+
+/// How long one thread spins for one kind of event: more when the last spin caught it, less when it didn't.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpinBudget {
+    now: Duration,
+}
+
+/// No thread spins longer than this after the last work.
+const LONGEST: Duration = Duration::from_micros(40);
+const SHORTEST: Duration = Duration::from_micros(2);
+
+impl SpinBudget {
+    pub(crate) const fn new() -> Self {
+        Self { now: Duration::from_micros(20) }
+    }
+
+    pub(crate) fn start(&self) -> Backoff {
+        Backoff::new(self.now)
+    }
+
+    /// The spin caught its event (or didn't).
+    pub(crate) fn learn(&mut self, caught: bool) {
+        self.now = if caught { (self.now * 2).min(LONGEST) } else { (self.now / 2).max(SHORTEST) };
+    }
+}

@@ -1,0 +1,40 @@
+//! When a wait gives up: the ABI's `timeout_ns` turned into a point of the monotonic clock, once, at the door.
+
+use std::time::{Duration, Instant};
+
+/// The end of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deadline {
+    /// Look, don't wait.
+    Now,
+    /// Wait until then.
+    At(Instant),
+    /// Wait for ever.
+    Never,
+}
+
+impl Deadline {
+    /// From the ABI: negative is for ever, 0 is a look, anything else nanoseconds from now. A time beyond the
+    /// clock's range is for ever.
+    pub(crate) fn from_timeout_ns(timeout_ns: i64) -> Self {
+        match timeout_ns {
+            i64::MIN..=-1 => Self::Never,
+            0 => Self::Now,
+            ns => Instant::now().checked_add(Duration::from_nanos(ns as u64)).map_or(Self::Never, Self::At),
+        }
+    }
+
+    /// What is left: `None` for ever, zero when it has passed.
+    pub(crate) fn remaining(self) -> Option<Duration> {
+        match self {
+            Self::Now => Some(Duration::ZERO),
+            Self::At(end) => Some(end.saturating_duration_since(Instant::now())),
+            Self::Never => None,
+        }
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn has_passed(self) -> bool {
+        self.remaining() == Some(Duration::ZERO)
+    }
+}

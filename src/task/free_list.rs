@@ -1,0 +1,274 @@
+//! Free cells: a little stack a thread, whole batches of them shared by all.
+//!
+//! ```text
+//! thread:  current [<= 128] -> spare [a full batch or none] -> shared stack of batches -> fresh cells of the slab
+//! ```
+//!
+//! The shared stack is R. K. Treiber's (1986), with a counter in its head against the ABA problem. The two lists a
+//! thread follow Bonwick's magazines (USENIX 2001): a thread that allocates what another frees (or the reverse)
+//! touches the shared stack once in 128 times.
+
+use crate::sync::{AtomicU64, Ordering};
+
+#[cfg(not(loom))]
+use super::cell::{cell, fresh_run, NONE};
+#[cfg(loom)]
+const NONE: u32 = u32::MAX;
+
+/// Where the stack keeps its links: inside the free cells.
+pub(super) trait Links {
+    fn next(&self, batch: u32) -> u32;
+    fn set_next(&self, batch: u32, next: u32);
+}
+
+/// The shared stack of batches; a batch is named by its first slot.
+///
+/// ```text
+/// head   63        32 31           0
+///       |  counter   | first + 1    |     0 in the low half: empty
+/// ```
+pub(super) struct BatchStack {
+    head: AtomicU64,
+}
+
+impl BatchStack {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Self { head: AtomicU64::new(0) }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self { head: AtomicU64::new(0) }
+    }
+
+    fn first(head: u64) -> u32 {
+        (head as u32).wrapping_sub(1)
+    }
+
+    fn head(before: u64, first: u32) -> u64 {
+        ((before >> 32).wrapping_add(1) << 32) | u64::from(first.wrapping_add(1))
+    }
+
+    pub(super) fn push(&self, links: &impl Links, batch: u32) {
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            links.set_next(batch, Self::first(head));
+            // Release: pairs with the Acquire in `pop`; publishes the batch's links.
+            let (next, ok) = (Self::head(head, batch), Ordering::Release);
+            match self.head.compare_exchange_weak(head, next, ok, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    pub(super) fn pop(&self, links: &impl Links) -> Option<u32> {
+        // Acquire: pairs with the Release in `push`.
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            let first = Self::first(head);
+            if first == NONE {
+                return None;
+            }
+            // The batch may be somebody else's by now and this link anything: then the counter has moved.
+            let next = Self::head(head, links.next(first));
+            match self.head.compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return Some(first),
+                Err(now) => head = now,
+            }
+        }
+    }
+}
+
+#[cfg(not(loom))]
+pub(super) use magazine::{allocate, free};
+
+#[cfg(not(loom))]
+mod magazine {
+    use super::*;
+    use std::cell::RefCell;
+
+    /// Cells in a batch.
+    const BATCH: u32 = 128;
+
+    static SHARED: BatchStack = BatchStack::new();
+
+    struct Cells;
+
+    fn known(slot: u32) -> &'static super::super::cell::Cell {
+        cell(slot).expect("a free list links slots of the slab")
+    }
+
+    impl Links for Cells {
+        fn next(&self, batch: u32) -> u32 {
+            known(batch).next_batch()
+        }
+
+        fn set_next(&self, batch: u32, next: u32) {
+            known(batch).set_next_batch(next);
+        }
+    }
+
+    /// A list of free cells, linked through them.
+    #[derive(Clone, Copy)]
+    struct List {
+        first: u32,
+        len: u32,
+    }
+
+    impl List {
+        const EMPTY: Self = Self { first: NONE, len: 0 };
+
+        fn share(self) {
+            if self.len > 0 {
+                known(self.first).set_batch_len(self.len);
+                SHARED.push(&Cells, self.first);
+            }
+        }
+    }
+
+    /// A thread's free cells.
+    struct Magazine {
+        current: List,
+        spare: List,
+        /// Slots in a row that were never used: `fresh.0 .. fresh.1`.
+        fresh: (u32, u32),
+    }
+
+    impl Magazine {
+        const EMPTY: Self = Self { current: List::EMPTY, spare: List::EMPTY, fresh: (0, 0) };
+
+        fn allocate(&mut self) -> Option<u32> {
+            loop {
+                if self.current.len > 0 {
+                    let slot = self.current.first;
+                    self.current = List { first: known(slot).link(), len: self.current.len - 1 };
+                    return Some(slot);
+                }
+                if self.fresh.0 < self.fresh.1 {
+                    self.fresh.0 += 1;
+                    return Some(self.fresh.0 - 1);
+                }
+                self.refill()?;
+            }
+        }
+
+        #[cold]
+        fn refill(&mut self) -> Option<()> {
+            if self.spare.len > 0 {
+                self.current = std::mem::replace(&mut self.spare, List::EMPTY);
+            } else if let Some(first) = SHARED.pop(&Cells) {
+                self.current = List { first, len: known(first).batch_len() };
+            } else {
+                let first = fresh_run(BATCH)?;
+                self.fresh = (first, first + BATCH);
+            }
+            Some(())
+        }
+
+        fn free(&mut self, slot: u32) {
+            if self.current.len == BATCH {
+                std::mem::replace(&mut self.spare, self.current).share();
+                self.current = List::EMPTY;
+            }
+            known(slot).set_link(self.current.first);
+            self.current = List { first: slot, len: self.current.len + 1 };
+        }
+    }
+
+    impl Drop for Magazine {
+        fn drop(&mut self) {
+            for slot in self.fresh.0..self.fresh.1 {
+                self.fresh.0 = slot + 1;
+                self.free(slot);
+            }
+            self.current.share();
+            self.spare.share();
+        }
+    }
+
+    thread_local! {
+        static MAGAZINE: RefCell<Magazine> = const { RefCell::new(Magazine::EMPTY) };
+    }
+
+    fn with<T>(work: impl Fn(&mut Magazine) -> T) -> T {
+        // A thread that is ending has no magazine any more: borrow an empty one, which gives back what it holds.
+        MAGAZINE
+            .try_with(|magazine| work(&mut magazine.borrow_mut()))
+            .unwrap_or_else(|_| work(&mut { Magazine::EMPTY }))
+    }
+
+    /// A free cell's slot; `None` when memory or numbers are used up.
+    pub(in crate::task) fn allocate() -> Option<u32> {
+        with(Magazine::allocate)
+    }
+
+    /// Takes a free cell back.
+    pub(in crate::task) fn free(slot: u32) {
+        with(|magazine| magazine.free(slot));
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use std::collections::HashSet;
+
+        #[test]
+        fn cells_freed_on_another_thread_come_back_and_no_slot_is_given_twice() {
+            let mine: HashSet<u32> = (0..1000).map(|_| allocate().expect("memory")).collect();
+            assert_eq!(mine.len(), 1000);
+            let returned = mine.clone();
+            std::thread::spawn(move || returned.into_iter().for_each(free)).join().expect("frees");
+            let again: HashSet<u32> = (0..1000).map(|_| allocate().expect("memory")).collect();
+            assert_eq!(again.len(), 1000);
+            again.into_iter().for_each(free);
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod tests {
+    use super::*;
+    use crate::sync::{model, Arc, AtomicU32};
+    use loom::thread;
+
+    struct Table([AtomicU32; 3]);
+
+    impl Links for Table {
+        fn next(&self, batch: u32) -> u32 {
+            self.0[batch as usize].load(Ordering::Relaxed)
+        }
+
+        fn set_next(&self, batch: u32, next: u32) {
+            self.0[batch as usize].store(next, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn no_batch_is_popped_twice_while_one_comes_back() {
+        model(|| {
+            let shared = Arc::new((BatchStack::new(), Table([0; 3].map(AtomicU32::new))));
+            (0..2).for_each(|batch| shared.0.push(&shared.1, batch));
+            let churn = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let first = shared.0.pop(&shared.1);
+                    let second = shared.0.pop(&shared.1);
+                    if let Some(first) = first {
+                        shared.0.push(&shared.1, first);
+                    }
+                    second
+                })
+            };
+            let mine = shared.0.pop(&shared.1);
+            let theirs = churn.join().unwrap();
+            let mut all: Vec<u32> = mine.into_iter().chain(theirs).collect();
+            while let Some(batch) = shared.0.pop(&shared.1) {
+                all.push(batch);
+            }
+            all.sort_unstable();
+            assert_eq!(all, [0, 1], "each batch is in one place");
+        });
+    }
+}
