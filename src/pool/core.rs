@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use super::places::{Census, Places};
-use super::sleep::Sleep;
+use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
 use crate::queue::{Deque, Injector};
 use crate::sync::{fence, AtomicU32, AtomicUsize, EventCount, Ordering};
@@ -38,6 +38,16 @@ pub(crate) struct Pool {
 
 /// So many stale entries may lie around before anyone looks.
 const STALE_ENOUGH: usize = 64;
+
+impl Crew for Pool {
+    fn work_visible(&self) -> bool {
+        !self.injector.is_empty() || self.deques.iter().any(|deque| !deque.is_empty())
+    }
+
+    fn start_thread(&self) -> bool {
+        self.start_thread_for_search()
+    }
+}
 
 impl Pool {
     pub(super) fn new(number: u32, options: Options, me: Weak<Pool>) -> Self {
@@ -83,31 +93,25 @@ impl Pool {
         self.canceling.store(1, Ordering::SeqCst);
     }
 
-    /// Whether any queue has an entry. Fence before, if sleep depends on it.
-    pub(super) fn work_visible(&self) -> bool {
-        !self.injector.is_empty() || self.deques.iter().any(|deque| !deque.is_empty())
-    }
-
     /// New work is in a queue: sees to it that somebody comes for it. Returns the counters it decided by.
     pub(super) fn notify(&self) -> Census {
-        let census = self.places.census_after_push();
-        if census.needs_a_searcher() {
-            let start_thread = || self.start_thread_for_search();
-            self.sleep.wake_somebody(&self.places, || self.work_visible(), start_thread);
-        }
-        census
+        self.sleep.notify(&self.places, self)
     }
 
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
     /// that was the last, the pool is idle.
     pub(super) fn cover(&self, census: Census) {
-        fence(Ordering::SeqCst);
-        if self.work_visible() {
-            if census.searching() == 0 {
-                self.notify();
+        self.sleep.cover(&self.places, self);
+        self.note_if_idle(census);
+    }
+
+    /// The pool may have become idle with the step that left these counters.
+    pub(super) fn note_if_idle(&self, census: Census) {
+        if census.free() == self.threads() && census.blocked() == 0 && !self.work_visible() {
+            self.idle.notify_all();
+            if census.is_closed() {
+                self.end_if_over();
             }
-        } else if census.free() == self.threads() && census.blocked() == 0 {
-            self.has_become_idle();
         }
     }
 
@@ -119,13 +123,6 @@ impl Pool {
         }
         fence(Ordering::SeqCst);
         !self.work_visible() && self.places.all_at_rest()
-    }
-
-    pub(super) fn has_become_idle(&self) {
-        self.idle.notify_all();
-        if self.places.census().is_closed() {
-            self.end_if_over();
-        }
     }
 
     // The bounded queue: whoever moves a task out of QUEUED gives its room back.

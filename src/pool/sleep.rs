@@ -4,8 +4,8 @@
 //! parked = lock { [latch, latch, ...] (the last to park is the first to wake), over? }
 //! ```
 
-use super::places::Places;
-use crate::sync::{lock, Deadline, Latch, Mutex};
+use super::places::{Census, Places};
+use crate::sync::{fence, lock, Deadline, Latch, Mutex, Ordering};
 
 /// Why a parked thread goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +30,14 @@ struct Parked {
 // or after taking it out of the list itself.
 unsafe impl Send for Parked {}
 
+/// What the protocol asks of a pool.
+pub(crate) trait Crew {
+    /// Whether any queue has an entry.
+    fn work_visible(&self) -> bool;
+    /// Starts a thread as a searcher that is counted already; false if that can't be.
+    fn start_thread(&self) -> bool;
+}
+
 /// The parked threads of a pool.
 pub(crate) struct Sleep {
     parked: Mutex<Parked>,
@@ -41,7 +49,7 @@ impl Sleep {
     }
 
     /// Parks the calling searcher, unless it was the last one and there is work that it can do.
-    pub(crate) fn park(&self, places: &Places, deadline: Deadline, work_visible: impl Fn() -> bool) -> Wake {
+    pub(crate) fn park(&self, places: &Places, deadline: Deadline, crew: &impl Crew) -> Wake {
         let latch = Latch::new();
         {
             let mut parked = lock(&self.parked);
@@ -53,7 +61,7 @@ impl Sleep {
         }
         // In the list first, then out of the count: who sees nobody searching finds this thread in the list.
         let census = places.stop_searching();
-        let overlooked = census.searching() == 0 && places.census().free() > 0 && work_visible();
+        let overlooked = census.searching() == 0 && places.census().free() > 0 && crew.work_visible();
         if overlooked && self.leave(&latch) {
             places.start_searching();
             return Wake::Search;
@@ -77,23 +85,36 @@ impl Sleep {
         parked.latches.len() < before
     }
 
-    /// There is work, and perhaps nobody comes for it: wakes one parked thread or starts one, unless somebody
-    /// searches already.
+    /// Work was pushed: sees to it that somebody comes for it. Returns the counters it decided by.
+    pub(crate) fn notify(&self, places: &Places, crew: &impl Crew) -> Census {
+        let census = places.census_after_push();
+        if census.needs_a_searcher() {
+            self.wake_somebody(places, crew);
+        }
+        census
+    }
+
+    /// A place was given back by somebody who looks no further: if there is work, somebody else must come.
+    pub(crate) fn cover(&self, places: &Places, crew: &impl Crew) {
+        // SeqCst: pairs with the fence in `census_after_push`. Either the pusher sees the place that is free, or we
+        // see what it pushed.
+        fence(Ordering::SeqCst);
+        if crew.work_visible() {
+            self.notify(places, crew);
+        }
+    }
+
+    /// Wakes one parked thread or starts one, unless somebody searches already.
     #[cold]
-    pub(crate) fn wake_somebody(
-        &self,
-        places: &Places,
-        work_visible: impl Fn() -> bool,
-        start_thread: impl Fn() -> bool,
-    ) {
+    fn wake_somebody(&self, places: &Places, crew: &impl Crew) {
         while places.start_searching_if_nobody_does() {
-            if self.wake_one() || start_thread() {
+            if self.wake_one() || crew.start_thread() {
                 return;
             }
             // Nobody to send. While this thread was counted, another may have parked in the belief that somebody
             // searches: the last to stop looks once more.
             let census = places.stop_searching();
-            if !census.needs_a_searcher() || !work_visible() || lock(&self.parked).latches.is_empty() {
+            if !census.needs_a_searcher() || !crew.work_visible() || lock(&self.parked).latches.is_empty() {
                 return;
             }
         }
@@ -124,7 +145,7 @@ impl Sleep {
 #[cfg(all(test, loom))]
 mod tests {
     use super::*;
-    use crate::sync::{model, Arc, AtomicU32, Ordering};
+    use crate::sync::{model, Arc, AtomicU32};
     use loom::thread;
 
     /// A queue of nothing but a count, with the ordering of a real one (a release push, an acquire take).
@@ -135,20 +156,24 @@ mod tests {
         ran: AtomicU32,
     }
 
+    impl Crew for Model {
+        fn work_visible(&self) -> bool {
+            self.queue.load(Ordering::Relaxed) > 0
+        }
+
+        fn start_thread(&self) -> bool {
+            false
+        }
+    }
+
     impl Model {
         fn new(places: u32) -> Arc<Self> {
             let (queue, ran) = (AtomicU32::new(0), AtomicU32::new(0));
             Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran })
         }
 
-        fn work_visible(&self) -> bool {
-            self.queue.load(Ordering::Relaxed) > 0
-        }
-
         fn notify(&self) {
-            if self.places.census_after_push().needs_a_searcher() {
-                self.sleep.wake_somebody(&self.places, || self.work_visible(), || false);
-            }
+            self.sleep.notify(&self.places, self);
         }
 
         fn submit(&self) {
@@ -175,10 +200,10 @@ mod tests {
                                 self.sleep.end_all();
                             }
                         }
-                        drop(self.places.give_back_and_search(place));
+                        let _ = self.places.give_back_and_search(place);
                     }
                 }
-                if self.sleep.park(&self.places, Deadline::Never, || self.work_visible()) == Wake::End {
+                if self.sleep.park(&self.places, Deadline::Never, self) == Wake::End {
                     return;
                 }
             }
@@ -231,10 +256,8 @@ mod tests {
                 let pool = pool.clone();
                 thread::spawn(move || {
                     if let Some(place) = pool.places.try_take() {
-                        drop(pool.places.give_back(place));
-                        if pool.work_visible() {
-                            pool.notify();
-                        }
+                        let _ = pool.places.give_back(place);
+                        pool.sleep.cover(&pool.places, &*pool);
                     }
                 })
             };

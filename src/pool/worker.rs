@@ -13,7 +13,7 @@ use super::context::Context;
 use super::core::Pool;
 use super::registry::PoolRef;
 use super::run::run;
-use super::sleep::Wake;
+use super::sleep::{Crew, Wake};
 use crate::queue::{Deque, Entry, Steal};
 use crate::sync::{Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
@@ -77,7 +77,7 @@ fn search(pool: &Pool, spins: &SpinBudget) -> Option<u32> {
 fn park(pool: &Pool) -> Wake {
     loop {
         let deadline = Deadline::from_timeout_ns(SURPLUS_IDLE_NS);
-        let wake = pool.sleep.park(&pool.places, deadline, || pool.work_visible());
+        let wake = pool.sleep.park(&pool.places, deadline, pool);
         if wake != Wake::TimedOut {
             return wake;
         }
@@ -86,7 +86,7 @@ fn park(pool: &Pool) -> Wake {
         }
         // One of the regular threads: it parks for good. `park` takes a searcher, so be one for a moment.
         pool.places.start_searching();
-        let wake = pool.sleep.park(&pool.places, Deadline::Never, || pool.work_visible());
+        let wake = pool.sleep.park(&pool.places, Deadline::Never, pool);
         if wake != Wake::TimedOut {
             return wake;
         }
@@ -114,10 +114,7 @@ fn run_until_dry(context: &Context) {
     }
     let place = place();
     context.place.set(None);
-    let census = pool.places.give_back_and_search(place);
-    if census.free() == pool.threads() && census.blocked() == 0 && !pool.work_visible() {
-        pool.has_become_idle();
-    }
+    pool.note_if_idle(pool.places.give_back_and_search(place));
 }
 
 /// The next task for a place: its own newest, else the oldest from outside, else somebody else's oldest.

@@ -96,8 +96,10 @@ impl Deque {
             ring = self.grow(bottom, top);
         }
         ring.slot(bottom).store(entry, Ordering::Relaxed);
-        // Release: pairs with the Acquire of `bottom` in `steal`; publishes the slot, and the task behind it.
-        self.bottom.store(bottom + 1, Ordering::Release);
+        // Release: pairs with the Acquire of `bottom` in `steal`; publishes the slot, and the task behind it. A fence,
+        // not a release store: the stores of `bottom` in a later `pop` must publish this slot, too.
+        fence(Ordering::Release);
+        self.bottom.store(bottom + 1, Ordering::Relaxed);
     }
 
     #[cold]
@@ -149,7 +151,7 @@ impl Deque {
         // Acquire: the slot is read after this; SeqCst fence: pairs with the one in `pop`.
         let top = self.top.load(Ordering::Acquire);
         fence(Ordering::SeqCst);
-        // Acquire: pairs with the Release in `push`.
+        // Acquire: pairs with the Release fence in `push`.
         if self.bottom.load(Ordering::Acquire) <= top {
             return Steal::Empty;
         }

@@ -35,8 +35,19 @@ impl Futex {
         self.value.fetch_add(value, order)
     }
 
-    pub(crate) fn swap(&self, value: u32, order: Ordering) -> u32 {
-        self.value.swap(value, order)
+    /// Stores a value, and wakes a sleeper if the word said `sleeping` before. Once the value is stored the word's
+    /// memory may go: from then on Linux needs its address only, and elsewhere `settle` waits for the lock.
+    pub(crate) fn publish(&self, value: u32, sleeping: u32) {
+        // AcqRel: Release pairs with the Acquire of whoever reads the value.
+        #[cfg(any(loom, not(target_os = "linux")))]
+        self.sleepers.publish(|| self.value.swap(value, Ordering::AcqRel) == sleeping);
+        #[cfg(all(not(loom), target_os = "linux"))]
+        {
+            let address = self.value.as_ptr();
+            if self.value.swap(value, Ordering::AcqRel) == sleeping {
+                linux::wake(address, 1);
+            }
+        }
     }
 
     pub(crate) fn compare_exchange(
@@ -58,14 +69,6 @@ impl Futex {
         return linux::wait(&self.value, expected, deadline);
     }
 
-    /// Wakes one sleeper.
-    pub(crate) fn wake_one(&self) {
-        #[cfg(any(loom, not(target_os = "linux")))]
-        self.sleepers.wake(false);
-        #[cfg(all(not(loom), target_os = "linux"))]
-        linux::wake(&self.value, 1);
-    }
-
     /// Returns once no waker holds anything inside the word any more; then its memory may go.
     pub(crate) fn settle(&self) {
         #[cfg(any(loom, not(target_os = "linux")))]
@@ -75,9 +78,9 @@ impl Futex {
     /// Wakes them all.
     pub(crate) fn wake_all(&self) {
         #[cfg(any(loom, not(target_os = "linux")))]
-        self.sleepers.wake(true);
+        self.sleepers.wake_all();
         #[cfg(all(not(loom), target_os = "linux"))]
-        linux::wake(&self.value, i32::MAX);
+        linux::wake(self.value.as_ptr(), i32::MAX);
     }
 }
 
@@ -109,10 +112,10 @@ mod linux {
         !deadline.has_passed()
     }
 
-    pub(super) fn wake(word: &AtomicU32, count: i32) {
+    pub(super) fn wake(address: *mut u32, count: i32) {
         // SAFETY: FUTEX_WAKE only uses the address, it reads no memory of ours.
         unsafe {
-            libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, count);
+            libc::syscall(libc::SYS_futex, address, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, count);
         }
     }
 }
@@ -160,13 +163,16 @@ mod portable {
             drop(super::super::lock(&self.lock));
         }
 
-        pub(super) fn wake(&self, all: bool) {
+        pub(super) fn publish(&self, store: impl FnOnce() -> bool) {
             let _guard = super::super::lock(&self.lock);
-            if all {
-                self.changed.notify_all();
-            } else {
+            if store() {
                 self.changed.notify_one();
             }
+        }
+
+        pub(super) fn wake_all(&self) {
+            let _guard = super::super::lock(&self.lock);
+            self.changed.notify_all();
         }
     }
 }

@@ -4,8 +4,8 @@
 //! word:  0 EMPTY --wait--> 1 SLEEPING --set(v)--> v >= 2      (set from EMPTY skips the system call)
 //! ```
 //!
-//! The value tells what happened. After `set` has stored it, the setter touches the latch's memory no more (the
-//! wake-up names its address only), so the waiter may leave with the stack frame that holds the latch.
+//! The value tells what happened. Once it is stored the waiter may leave with the stack frame that holds the latch
+//! (see `Futex::publish`).
 
 use super::{Deadline, Futex, Ordering};
 
@@ -31,19 +31,12 @@ impl Latch {
     /// that the waiter takes back before it leaves.
     pub(crate) unsafe fn set(latch: *const Self, value: u32) {
         // SAFETY: alive, by the contract above.
-        let word = unsafe { &(*latch).word };
-        // AcqRel: Release pairs with the Acquire in `get` and hands over what happened before the event.
-        let before = word.swap(value + FIRST, Ordering::AcqRel);
-        if before == SLEEPING {
-            // On Linux this uses the address only, for the waiter may be gone. (The portable futex has a lock
-            // inside: there the waiter passes through `settle` before it leaves `wait`.)
-            word.wake_one();
-        }
+        unsafe { &(*latch).word }.publish(value + FIRST, SLEEPING);
     }
 
     /// The value, if it was set.
     pub(crate) fn get(&self) -> Option<u32> {
-        // Acquire: pairs with the swap in `set`.
+        // Acquire: pairs with the Release in `Futex::publish`; brings what happened before the event.
         self.word.load(Ordering::Acquire).checked_sub(FIRST)
     }
 
@@ -51,7 +44,6 @@ impl Latch {
     pub(crate) fn wait(&self, deadline: Deadline) -> Option<u32> {
         loop {
             if let Some(value) = self.get() {
-                self.word.settle();
                 return Some(value);
             }
             if deadline == Deadline::Now {
@@ -63,6 +55,12 @@ impl Latch {
                 return None;
             }
         }
+    }
+}
+
+impl Drop for Latch {
+    fn drop(&mut self) {
+        self.word.settle();
     }
 }
 

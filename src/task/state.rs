@@ -493,7 +493,7 @@ mod tests {
     fn finisher_or_last_release_frees_exactly_once() {
         model(|| {
             let (task, id) = queued(2);
-            let release = |task: &Task| {
+            let release = move |task: &Task| {
                 if let Ok(Release::LastAfterDone(_)) = task.state.release(id) {
                     task.freed.fetch_add(1, Ordering::Relaxed);
                 }

@@ -1,0 +1,33 @@
+"""A thread pool for work that needs no GIL: one C library for all of Python's native callers.
+
+- `offgil.lib`: the library through ctypes, every `argtypes` and `restype` set; `offgil.ctypes` has its types
+- `offgil.cffi.ffi`, `offgil.cffi.lib`: the same through cffi
+- `from offgil cimport pool_create, pool_submit, future_wait`: the same in Cython, all `noexcept nogil`, with
+  no compiler or linker flag
+
+All three call one loaded library: a pool or a future made by one of them is good for the others. What a
+function does, who owns what afterwards, whether it blocks and which status it answers is in `offgil.h`, which
+lies in `get_include()`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from offgil import capi, ctypes
+from offgil._library import get_include, get_library, get_library_dir, lib
+
+if TYPE_CHECKING:
+    from offgil import cffi
+
+__all__ = ["capi", "cffi", "ctypes", "get_include", "get_library", "get_library_dir", "lib"]
+
+__version__: str = (lib.offgil_version_string() or b"").decode("ascii")
+
+
+def __getattr__(name: str) -> Any:
+    """`offgil.cffi` is imported when it is first asked for."""
+    if name == "cffi":
+        return import_module("offgil.cffi")
+    raise AttributeError(f"module 'offgil' has no attribute {name!r}")

@@ -1,0 +1,46 @@
+"""The base classes of the types in `offgil.ctypes`."""
+
+from __future__ import annotations
+
+import ctypes
+from _ctypes import FUNCFLAG_CDECL, CFuncPtr
+from typing import Any
+
+
+class Handle(ctypes.c_void_p):
+    """An opaque C pointer. Handles of different types don't mix; equal values are equal."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value or 0:#x})"
+
+
+class Function(CFuncPtr):
+    """A C function pointer: made of a Python function, of an address, or of nothing (NULL)."""
+
+    _flags_ = FUNCFLAG_CDECL
+
+    @classmethod
+    def from_param(cls, value: Any) -> Function:
+        """What a parameter of this type takes: itself, NULL, an address, a ctypes library's function."""
+        if isinstance(value, cls):
+            return value
+        if value is None:
+            return cls()
+        if isinstance(value, int):
+            return cls(value)
+        if isinstance(value, CFuncPtr) and not isinstance(value, Function):
+            return ctypes.cast(value, cls)
+        got = type(value).__name__
+        raise TypeError(f"expected {cls.__name__}, a ctypes function, an address or None, got {got}")
+
+
+def function_type(result: Any, *parameters: Any) -> type[Function]:
+    """A function pointer type that has no name in the header."""
+    members = {"_flags_": FUNCFLAG_CDECL, "_restype_": result, "_argtypes_": parameters}
+    return type("Function", (Function,), members)

@@ -1,0 +1,33 @@
+"""Which liboffgil this process uses, and where its files are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from offgil import capi
+from offgil.ctypes import Library
+
+_PACKAGE: Final = Path(__file__).resolve().parent
+
+# The compiled module is linked with the library; all else opens the very file that the loader bound it to, so
+# that there is one library in the process, and a handle means the same to all.
+_LIBRARY: Final = os.path.realpath(capi.library_path())
+
+lib: Final = Library(_LIBRARY)
+
+
+def get_library() -> str:
+    """The path of the shared library in use, for `ctypes.CDLL`, `ffi.dlopen` or a linker."""
+    return _LIBRARY
+
+
+def get_library_dir() -> str:
+    """The folder to link from: `-L<folder> -loffgil -Wl,-rpath,<folder>`."""
+    return str(_PACKAGE)
+
+
+def get_include() -> str:
+    """The folder of `offgil.h`: `-I<folder>`."""
+    return str(_PACKAGE / "include")

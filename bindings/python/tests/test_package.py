@@ -1,0 +1,168 @@
+"""The package: its version, its files, its command, and that what is generated is fresh."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cffi
+import pytest
+from conftest import HERE, run
+
+import offgil
+
+PROJECT = HERE.parent
+REPOSITORY = PROJECT.parent.parent
+
+
+def test_the_version_is_the_library_s_and_the_crate_s() -> None:
+    found = re.search(r'^version = "(.+)"$', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)
+    assert found is not None
+    assert offgil.__version__ == found[1] == offgil.lib.offgil_version_string().decode()
+
+
+def test_generated_files_are_fresh() -> None:
+    run([sys.executable, str(PROJECT / "tools" / "generate.py"), "--check"])
+
+
+def test_the_check_names_what_is_stale(tmp_path: Path) -> None:
+    generate = [sys.executable, str(PROJECT / "tools" / "generate.py"), "--output", str(tmp_path)]
+    assert run(generate).stdout.split(":")[0] == "written"
+    run([*generate, "--check"])
+    (tmp_path / "capi.pxd").write_text("# edited by hand\n")
+    done = subprocess.run([*generate, "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "stale: capi.pxd\n")
+
+
+LATER = """
+#include <stddef.h>
+#include <stdint.h>
+#define STATS_BUCKETS 64
+#define STATS_ALL (1 << 3 | 2)
+#define STATS_MOST 0xFFFFFFFFFFFFFFFFu
+typedef struct signature_t signature_t;
+typedef void (*combine_fn)(void *context, void *into, const void *from);
+typedef struct stats_t { uint32_t threads; uint64_t run_ns[STATS_BUCKETS]; } stats_t;
+uint32_t stats_count(const stats_t *stats, size_t from, combine_fn combine);
+void stats_call(signature_t *signature, void (*fn)(void), const void *const *args);
+"""
+
+
+def test_a_new_function_struct_and_constant_is_picked_up(tmp_path: Path) -> None:
+    header = tmp_path / "later.h"
+    header.write_text(LATER)
+    generate = [sys.executable, str(PROJECT / "tools" / "generate.py")]
+    run([*generate, "--header", str(header), "--output", str(tmp_path)])
+    run([sys.executable, "-m", "Cython.Compiler.Main", "-3", "capi.pyx"], cwd=tmp_path)
+
+    declared: dict[str, object] = {}
+    exec((tmp_path / "ctypes.py").read_text(), declared)
+    assert (declared["STATS_BUCKETS"], declared["STATS_ALL"]) == (64, 10)
+    assert declared["STATS_MOST"] == 2**64 - 1
+    assert [name for name, _, _ in declared["_FUNCTIONS"]] == ["stats_count", "stats_call"]
+
+    builder = cffi.FFI()
+    builder.cdef((tmp_path / "_cdef.h").read_text())
+    assert builder.sizeof("stats_t") == 520
+    assert [field for field, _ in builder.typeof("stats_t").fields] == ["threads", "run_ns"]
+
+
+def test_a_header_that_is_not_understood_is_refused(tmp_path: Path) -> None:
+    header = tmp_path / "odd.h"
+    header.write_text("int printf(const char *format, ...);\n")
+    generate = [sys.executable, str(PROJECT / "tools" / "generate.py"), "--output", str(tmp_path)]
+    done = subprocess.run([*generate, "--header", str(header)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "printf: a variable number of arguments" in done.stderr
+
+
+def test_the_header_of_the_package_is_the_repository_s() -> None:
+    packaged = Path(offgil.get_include()) / "offgil.h"
+    assert packaged.read_bytes() == (REPOSITORY / "include" / "offgil.h").read_bytes()
+
+
+def test_a_build_without_cargo_says_what_to_install(tmp_path: Path) -> None:
+    shutil.copytree(
+        PROJECT, tmp_path / "python", ignore=shutil.ignore_patterns("build", "tests", "*.egg-info")
+    )
+    (tmp_path / "python" / "crate").mkdir()
+    shutil.copy(REPOSITORY / "Cargo.toml", tmp_path / "python" / "crate")
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext"],
+        cwd=tmp_path / "python",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "error: offgil is written in Rust, and cargo, Rust's build tool, was not found" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+PROGRAM = """
+#include <offgil.h>
+#include <stdio.h>
+
+int main(void) {
+  puts(offgil_version_string());
+  return pool_destroy(pool_create(1)) == OFFGIL_OK ? 0 : 1;
+}
+"""
+
+
+def test_a_c_program_links_with_the_package_s_library(tmp_path: Path, compiler: str) -> None:
+    (tmp_path / "program.c").write_text(PROGRAM)
+    folder = offgil.get_library_dir()
+    flags = [f"-I{offgil.get_include()}", f"-L{folder}", f"-Wl,-rpath,{folder}"]
+    run([compiler, "program.c", "-o", "program", *flags, "-loffgil"], cwd=tmp_path)
+    assert run([str(tmp_path / "program")]).stdout.strip() == offgil.__version__
+
+
+def test_a_library_that_was_loaded_before_is_the_one_in_use(tmp_path: Path) -> None:
+    other = tmp_path / "liboffgil.so"
+    shutil.copy(offgil.get_library(), other)
+    code = (
+        f"import ctypes; early = ctypes.CDLL({str(other)!r})\n"
+        "import offgil; from offgil.cffi import ffi, lib\n"
+        "early.pool_default.restype = ctypes.c_void_p\n"
+        "pools = [early.pool_default(), offgil.lib.pool_default().value, lib.pool_default()]\n"
+        "print(pools[0] == pools[1] == int(ffi.cast('size_t', pools[2])), offgil.get_library())"
+    )
+    assert run([sys.executable, "-c", code]).stdout.split() == ["True", str(other.resolve())]
+
+
+def test_info_names_version_library_and_cpus() -> None:
+    lines = run([sys.executable, "-m", "offgil", "info"]).stdout.splitlines()
+    facts = dict(line.split(maxsplit=1) for line in lines)
+    assert facts["offgil"] == offgil.__version__
+    assert facts["library"] == offgil.get_library()
+    assert facts["CPUs"].startswith(f"{offgil.lib.offgil_cpu_count()} usable of ")
+
+
+def test_an_unknown_command_is_refused_in_words() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "offgil", "fly"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "invalid choice" in done.stderr
+
+
+def test_import_alone_starts_no_thread_and_leaves_cffi_alone() -> None:
+    code = "import os, sys, offgil; print(len(os.listdir('/proc/self/task')), '_cffi_backend' in sys.modules)"
+    assert run([sys.executable, "-c", code]).stdout.split() == ["1", "False"]
+
+
+@pytest.mark.parametrize("name", ["lib", "ctypes", "cffi", "capi", "get_include", "get_library"])
+def test_all_public_names_are_there(name: str) -> None:
+    assert getattr(offgil, name) is not None
+    assert name in offgil.__all__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'offgil' has no attribute 'nonsense'"):
+        _ = offgil.nonsense
