@@ -427,7 +427,7 @@ offgil_status pool_for(pool_t *pool,
  *
  * @param fn      not NULL
  * @param args    `count` arguments; not NULL unless count is 0
- * @param results where the results go, `count` of them; NULL: dropped
+ * @param results where the results go, `count` of them, may be `args` itself; NULL: dropped
  * @return as pool_for; the status is that of the lowest index that failed
  *
  * Any thread, also inside tasks. Blocks.
@@ -648,7 +648,8 @@ future_t *pool_submit(pool_t *pool,
 /**
  * Submits `count` tasks, `fn(args[i])` each, as one operation: cheaper than one by one.
  *
- * All or none: on failure, what had gone in is canceled where it has not begun, and no future is written.
+ * On failure what had gone in is canceled where it has not begun (what has begun runs to its end), and no future is
+ * written.
  *
  * @param fn      the body; not NULL
  * @param args    `count` arguments; NULL: each gets NULL

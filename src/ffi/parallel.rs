@@ -70,7 +70,7 @@ pub unsafe extern "C" fn pool_for(
 ///
 /// @param fn      not NULL
 /// @param args    `count` arguments; not NULL unless count is 0
-/// @param results where the results go, `count` of them; NULL: dropped
+/// @param results where the results go, `count` of them, may be `args` itself; NULL: dropped
 /// @return as pool_for; the status is that of the lowest index that failed
 ///
 /// Any thread, also inside tasks. Blocks.
@@ -95,10 +95,12 @@ pub unsafe extern "C" fn pool_map(
             let (from, to) = (args.get(), results.get());
             // SAFETY: index < count, each is visited once; by the contract above.
             unsafe {
+                // Read first: the results may go where the arguments come from.
+                let argument = from.add(index).read();
                 if !to.is_null() {
                     to.add(index).write(std::ptr::null_mut());
                 }
-                let value = function(from.add(index).read());
+                let value = function(argument);
                 if !to.is_null() && !crate::pool::current_has_failed() {
                     to.add(index).write(value);
                 }

@@ -41,7 +41,8 @@ pub unsafe extern "C" fn pool_submit(pool: *mut pool_t, r#fn: task_fn, arg: *mut
 
 /// Submits `count` tasks, `fn(args[i])` each, as one operation: cheaper than one by one.
 ///
-/// All or none: on failure, what had gone in is canceled where it has not begun, and no future is written.
+/// On failure what had gone in is canceled where it has not begun (what has begun runs to its end), and no future is
+/// written.
 ///
 /// @param fn      the body; not NULL
 /// @param args    `count` arguments; NULL: each gets NULL

@@ -16,13 +16,14 @@ pub(crate) struct Half {
 /// Runs both halves, perhaps at the same time, and returns when both have ended; the left one's failure first.
 pub(crate) fn invoke(pool: &PoolRef, left: Half, right: Half) -> Result<(), Error> {
     pool::check_open(pool)?;
-    if pool::inside_pool(pool) {
+    if pool::inside_pool(pool) && pool::stack_allows_another_body() {
         return fork_join(pool, left, right);
     }
     let mut result = Ok(());
     if pool::as_helper(pool, || result = fork_join(pool, left, right)) {
         return result;
     }
+    // Neither may run here (no place, or no stack left): both are tasks, and the caller waits.
     let left = pool::submit(pool, left.function, left.argument, 1)?;
     let right = pool::submit(pool, right.function, right.argument, 1);
     let left = join(pool, left);

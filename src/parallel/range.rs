@@ -10,7 +10,7 @@
 
 use crate::pool::{self, Error, PartOutcome, PoolRef, Status};
 use crate::sync::{lock, AtomicUsize, Deadline, Mutex, Ordering};
-use crate::task::{release, Failure, Function, TaskId};
+use crate::task::{release, Failure, TaskId};
 use std::ffi::c_void;
 
 /// Parts that each thread would take of what is left, if all were alike.
@@ -83,51 +83,42 @@ fn drive(
         body,
         lowest_failure: Mutex::new(None),
     };
-    let parts = (end - begin).div_ceil(grain);
+    let helpers = threads.min((end - begin).div_ceil(grain));
     let argument = (&raw const range).cast_mut().cast();
-    if pool::inside_pool(pool) {
-        with_helpers(pool, argument, (threads - 1).min(parts - 1), || range.work())?;
-    } else {
-        let mut helped = Ok(());
-        let worked = pool::as_helper(pool, || {
-            helped = with_helpers(pool, argument, (threads - 1).min(parts - 1), || range.work());
-        });
-        helped?;
-        if !worked {
-            let waited = all_by_helpers(pool, argument, threads.min(parts));
-            if range.cursor.load(Ordering::Relaxed) < end {
-                waited?;
-            }
+    let work = || with_helpers(pool, argument, helpers - 1, || range.work());
+    if pool::inside_pool(pool) && pool::stack_allows_another_body() {
+        work();
+    } else if !pool::as_helper(pool, work) {
+        let waited = all_by_helpers(pool, argument, helpers);
+        if range.cursor.load(Ordering::Relaxed) < end {
+            waited?;
         }
     }
     let failure = lock(&range.lowest_failure).take();
     failure.map_or(Ok(()), |(_, (status, failure))| Err(Error::new(status, failure.message.to_string())))
 }
 
-/// Lets `count` tasks help with what the caller does.
-fn with_helpers(
-    pool: &PoolRef,
-    argument: *mut c_void,
-    count: usize,
-    work: impl FnOnce(),
-) -> Result<(), Error> {
-    let helpers = submit_helpers(pool, argument, count)?;
+/// Lets up to `count` tasks help with what the caller does.
+fn with_helpers(pool: &PoolRef, argument: *mut c_void, count: usize, work: impl FnOnce()) {
+    // Without helpers, or with fewer, the caller does more itself.
+    let (helpers, _) = submit_helpers(pool, argument, count);
     work();
     for helper in helpers {
         // Canceled: it had not begun, and there is nothing left to do. Else it has ended: its parts' failures are noted.
         let _ = pool::reclaim(pool, helper);
         let _ = release(helper);
     }
-    Ok(())
 }
 
-/// The caller is no worker and can't be one now: it waits.
+/// The caller is no worker and can't be one now (no place, or no stack left): it waits.
 fn all_by_helpers(pool: &PoolRef, argument: *mut c_void, count: usize) -> Result<(), Error> {
-    let helpers = submit_helpers(pool, argument, count)?;
-    // A helper that can't be waited for (EDEADLK, ETHREAD, or the pool was canceled) is the range's failure; all are
-    // taken back or waited for all the same, since they use the caller's stack.
-    let mut result = Ok(());
+    let (helpers, mut result) = submit_helpers(pool, argument, count);
+    if !helpers.is_empty() {
+        result = Ok(()); // fewer do as well
+    }
     for helper in helpers {
+        // One that can't be waited for (EDEADLK, ETHREAD) or was canceled with its pool is the range's failure; but it
+        // uses the caller's stack, so it is taken back, or waited for, all the same.
         let waited = pool::wait(helper, Deadline::Never).map(drop);
         result = result.and(waited);
         let _ = pool::reclaim(pool, helper);
@@ -136,12 +127,16 @@ fn all_by_helpers(pool: &PoolRef, argument: *mut c_void, count: usize) -> Result
     result
 }
 
-fn submit_helpers(pool: &PoolRef, argument: *mut c_void, count: usize) -> Result<Vec<TaskId>, Error> {
-    if count == 0 {
-        return Ok(Vec::new());
+/// As many helpers as can be had, and why there are no more.
+fn submit_helpers(pool: &PoolRef, argument: *mut c_void, count: usize) -> (Vec<TaskId>, Result<(), Error>) {
+    let mut helpers = Vec::with_capacity(count);
+    for _ in 0..count {
+        match pool::submit(pool, help, argument, 1) {
+            Ok(helper) => helpers.push(helper),
+            Err(error) => return (helpers, Err(error)),
+        }
     }
-    let function: Function = help;
-    pool::submit_many(pool, function, &vec![argument; count], 1)
+    (helpers, Ok(()))
 }
 
 /// Calls `body(begin, end)` for parts of the range that are `grain` long or longer (the last may be shorter).

@@ -159,6 +159,11 @@ impl Pool {
     /// A queued task was canceled or claimed; its entry is left behind.
     pub(super) fn left_entry_behind(&self, from_outside: bool) {
         self.left_queue();
+        // It may have been the last that the pool had to do, and no worker need ever come by its entry.
+        let census = self.places.census();
+        if census.free() == self.threads() && census.blocked() == 0 && self.is_idle() {
+            self.note_if_idle(census);
+        }
         if !from_outside {
             self.stale_inside.fetch_add(1, Ordering::Relaxed);
             return;

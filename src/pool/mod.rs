@@ -47,5 +47,6 @@ pub(crate) use self::{
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{Error, Status},
     submit::{cancel, check_open, submit, submit_many},
+    threads::stack_allows_another_body,
     wait::{as_helper, reclaim, wait, wait_all, wait_any},
 };

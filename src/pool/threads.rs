@@ -191,7 +191,7 @@ fn default_stack_size() -> usize {
 }
 
 /// Whether a body may be started on top of this stack: a quarter of it must be left.
-pub(super) fn stack_allows_another_body() -> bool {
+pub(crate) fn stack_allows_another_body() -> bool {
     thread_local! {
         static LOWEST: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((0, 0)) };
     }

@@ -8,7 +8,8 @@
 //! The slab is type-stable (as SLAB_TYPESAFE_BY_RCU in Linux): a cell stays a cell, so a stale handle is checked
 //! by reading the state word of whoever has the slot now. Everything in a cell is an atomic for that reason.
 
-use super::state::{State, TaskId, SLOT_BITS};
+use super::state::State;
+use super::word::{TaskId, SLOT_BITS};
 use crate::sync::{lock, AtomicPtr, AtomicU32, Mutex, Ordering};
 use std::ffi::c_void;
 

@@ -8,7 +8,7 @@
 //! `kind` is never 0, so no handle is NULL. `copy` tells two copies of the library in one process apart (as well as
 //! five bits can): each has its own slab and must not take the other's handles for its own.
 
-use super::state::TaskId;
+use super::word::{TaskId, GENERATION_BITS, SLOT_BITS};
 
 /// What a handle stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,7 +21,7 @@ const KIND_SHIFT: u32 = 61;
 const COPY_SHIFT: u32 = 56;
 const NUMBER: u64 = (1 << COPY_SHIFT) - 1;
 
-const _: () = assert!(super::state::SLOT_BITS + super::state::GENERATION_BITS == COPY_SHIFT);
+const _: () = assert!(SLOT_BITS + GENERATION_BITS == COPY_SHIFT);
 const _: () = assert!(size_of::<usize>() == 8, "a handle needs a 64-bit target");
 
 /// Five bits of where this copy of the library was loaded.

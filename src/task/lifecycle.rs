@@ -7,8 +7,9 @@
 
 use super::cell::{cell, Cell, Function};
 use super::free_list;
-use super::state::{Cancel, Outcome, Phase, Release, Snapshot, Stale, TaskId};
+use super::state::{Cancel, Release, Stale};
 use super::watch::{self, Failure, News};
+use super::word::{Outcome, Phase, Snapshot, TaskId};
 use crate::sync::{fence, Ordering};
 use std::ffi::c_void;
 

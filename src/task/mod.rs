@@ -15,6 +15,7 @@ mod handle;
 mod state;
 #[cfg(not(loom))]
 mod watch;
+mod word;
 
 #[cfg(not(loom))]
 mod lifecycle;
@@ -31,6 +32,6 @@ pub(crate) use lifecycle::{
 };
 #[cfg(not(loom))]
 pub(crate) use state::{Cancel, Stale};
-pub(crate) use state::{Outcome, Phase, TaskId};
 #[cfg(not(loom))]
 pub(crate) use watch::{watching, Failure, News, NotWatched};
+pub(crate) use word::{Outcome, Phase, TaskId};

@@ -1,17 +1,8 @@
 //! The state word of a task: one 64-bit atomic that says whose the cell is.
 //!
 //! ```text
-//!  63                    36 35            20 19   12 11     8 7      4 3     0
-//! |     generation (28)    |  handles (16)  |  (8)  | flags  | outcome| phase |
-//!
-//!  phase    FREE -> QUEUED -> RUNNING -> DONE -> FREE (generation + 1)
-//!                     `--------cancel-----^
-//!  outcome  how it ended, while DONE: OK, FAILED, PANICKED, CANCELED
-//!  flags    HAS_WAITER   somebody is in the watchers' table: whoever finishes goes and looks
-//!           HAS_SIDE     there is something in the side table: whoever frees the cell clears it
-//!           CANCEL       a running task was asked to stop
-//!           OUTSIDE      submitted from outside the pool, so its turn among those counts
-//!  handles  how many releases are due; 0 while DONE means that the cell is to be freed
+//! phase   FREE --publish--> QUEUED --claim--> RUNNING --finish--> DONE --free--> FREE (generation + 1)
+//!                              `--------------cancel---------------^
 //! ```
 //!
 //! | who                        | may                                                      |
@@ -23,145 +14,8 @@
 //!
 //! The word is changed by read-modify-write only. Each transition is a verb, and what it returns must be looked at.
 
+use super::word::*;
 use crate::sync::{fence, AtomicU64, Ordering};
-
-/// The task's number: generation and slot, as queues and handles carry it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub(crate) struct TaskId(u64);
-
-pub(crate) const SLOT_BITS: u32 = 28;
-pub(crate) const GENERATION_BITS: u32 = 28;
-const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
-const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
-
-impl TaskId {
-    pub(crate) fn new(slot: u32, generation: u32) -> Self {
-        debug_assert!(u64::from(slot) <= SLOT_MASK && u64::from(generation) <= GENERATION_MASK);
-        Self(u64::from(generation) << SLOT_BITS | u64::from(slot))
-    }
-
-    /// From what a queue or a handle carried: the low 56 bits.
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        Self(bits & (GENERATION_MASK << SLOT_BITS | SLOT_MASK))
-    }
-
-    pub(crate) fn bits(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) fn slot(self) -> u32 {
-        (self.0 & SLOT_MASK) as u32
-    }
-
-    pub(crate) fn generation(self) -> u32 {
-        (self.0 >> SLOT_BITS) as u32
-    }
-}
-
-const PHASE: u64 = 0xF;
-const FREE: u64 = 0;
-const QUEUED: u64 = 1;
-const RUNNING: u64 = 2;
-const DONE: u64 = 3;
-
-const OUTCOME_SHIFT: u32 = 4;
-const OUTCOME: u64 = 0xF << OUTCOME_SHIFT;
-
-const HAS_WAITER: u64 = 1 << 8;
-const HAS_SIDE: u64 = 1 << 9;
-const CANCEL: u64 = 1 << 10;
-const OUTSIDE: u64 = 1 << 11;
-const FLAGS: u64 = HAS_WAITER | HAS_SIDE | CANCEL | OUTSIDE;
-
-const HANDLES_SHIFT: u32 = 20;
-const ONE_HANDLE: u64 = 1 << HANDLES_SHIFT;
-const HANDLES: u64 = 0xFFFF << HANDLES_SHIFT;
-
-const GENERATION_SHIFT: u32 = 36;
-const GENERATION: u64 = GENERATION_MASK << GENERATION_SHIFT;
-
-const _: () = {
-    let fields = [PHASE, OUTCOME, FLAGS, HANDLES, GENERATION];
-    let mut seen = 0;
-    let mut index = 0;
-    while index < fields.len() {
-        assert!(seen & fields[index] == 0, "two fields of the state word overlap");
-        seen |= fields[index];
-        index += 1;
-    }
-    assert!(GENERATION >> GENERATION_SHIFT == GENERATION_MASK, "the generation fits");
-};
-
-/// How a task ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Outcome {
-    Ok = 0,
-    /// It called `task_fail`.
-    Failed = 1,
-    /// A Rust task panicked.
-    Panicked = 2,
-    /// It never ran.
-    Canceled = 3,
-}
-
-/// Where a task is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
-    Queued,
-    Running,
-    Done(Outcome),
-}
-
-/// A state word as it was read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Snapshot(u64);
-
-impl Snapshot {
-    fn phase_bits(self) -> u64 {
-        self.0 & PHASE
-    }
-
-    fn generation(self) -> u32 {
-        ((self.0 & GENERATION) >> GENERATION_SHIFT) as u32
-    }
-
-    fn is_of(self, id: TaskId) -> bool {
-        self.generation() == id.generation() && self.phase_bits() != FREE
-    }
-
-    fn handles(self) -> u64 {
-        (self.0 & HANDLES) >> HANDLES_SHIFT
-    }
-
-    pub(crate) fn phase(self) -> Phase {
-        match self.phase_bits() {
-            QUEUED => Phase::Queued,
-            RUNNING => Phase::Running,
-            _ => Phase::Done(match (self.0 & OUTCOME) >> OUTCOME_SHIFT {
-                0 => Outcome::Ok,
-                1 => Outcome::Failed,
-                2 => Outcome::Panicked,
-                _ => Outcome::Canceled,
-            }),
-        }
-    }
-
-    pub(crate) fn has_waiter(self) -> bool {
-        self.0 & HAS_WAITER != 0
-    }
-
-    pub(crate) fn has_side(self) -> bool {
-        self.0 & HAS_SIDE != 0
-    }
-
-    pub(crate) fn is_asked_to_stop(self) -> bool {
-        self.0 & CANCEL != 0
-    }
-
-    pub(crate) fn is_from_outside(self) -> bool {
-        self.0 & OUTSIDE != 0
-    }
-}
 
 /// No live handle, or no task, of that number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

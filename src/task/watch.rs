@@ -9,7 +9,8 @@
 //! was set, is in no one's reach any more and may leave with the stack frame that holds its latch.
 
 use super::cell::cell;
-use super::state::{Snapshot, Stale, TaskId};
+use super::state::Stale;
+use super::word::{Snapshot, TaskId};
 use crate::sync::{lock, Latch, Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
