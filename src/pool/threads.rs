@@ -60,6 +60,12 @@ impl Roster {
         self.alive.store(alive, Ordering::Relaxed);
     }
 
+    /// Whether there are more threads than the pool needs now.
+    pub(super) fn has_surplus(&self, threads: u32) -> bool {
+        let state = lock(&self.state);
+        state.alive > threads + state.blocked
+    }
+
     /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end.
     pub(super) fn retire_if_surplus(&self, threads: u32) -> bool {
         let mut state = lock(&self.state);

@@ -173,6 +173,8 @@ fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
         if task::is_queued(newest) {
             // SAFETY: as above.
             unsafe { own.push(entry) };
+            // Out for a moment: somebody may have looked just then and gone to sleep.
+            pool.notify();
             break;
         }
     }

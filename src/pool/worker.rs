@@ -73,23 +73,19 @@ fn search(pool: &Pool, spins: &SpinBudget) -> Option<u32> {
     }
 }
 
-/// Parks until there is work; a thread that is one too many ends after a while.
+/// Parks until there is work; a thread that is one too many ends when none has come for a while.
+///
+/// Only such a thread parks with a deadline: a regular one sleeps until it is woken, and uses no CPU time meanwhile.
 fn park(pool: &Pool) -> Wake {
     loop {
-        let deadline = Deadline::from_timeout_ns(SURPLUS_IDLE_NS);
+        let surplus = pool.roster.has_surplus(pool.threads());
+        let deadline = if surplus { Deadline::from_timeout_ns(SURPLUS_IDLE_NS) } else { Deadline::Never };
         let wake = pool.sleep.park(&pool.places, deadline, pool);
-        if wake != Wake::TimedOut {
+        if wake != Wake::TimedOut || pool.roster.retire_if_surplus(pool.threads()) {
             return wake;
         }
-        if pool.roster.retire_if_surplus(pool.threads()) {
-            return Wake::TimedOut;
-        }
-        // One of the regular threads: it parks for good. `park` takes a searcher, so be one for a moment.
+        // No longer one too many. `park` takes a searcher, so be one for a moment.
         pool.places.start_searching();
-        let wake = pool.sleep.park(&pool.places, Deadline::Never, pool);
-        if wake != Wake::TimedOut {
-            return wake;
-        }
     }
 }
 

@@ -50,9 +50,9 @@ impl Injector {
         }
     }
 
-    /// Whether it looks empty. Another thread may change that at once.
+    /// Whether it looks empty. Another thread may change that at once; `sweep` doesn't.
     pub(crate) fn is_empty(&self) -> bool {
-        self.receiver.is_empty() && self.front_len.load(Ordering::Relaxed) == 0
+        self.receiver.is_empty() && self.front_len.load(Ordering::Acquire) == 0
     }
 
     /// How many entries it seems to hold.
@@ -78,16 +78,20 @@ impl Injector {
     /// Drops the entries that are not `live`; the others keep their turn.
     pub(crate) fn sweep(&self, mut live: impl FnMut(Entry) -> bool) {
         let mut front = lock(&self.front);
+        // While the entries move, whoever looks must not find both parts empty, or it goes to sleep on them: `is_empty`
+        // looks at the channel first, so this store is seen by whoever sees the channel drained.
+        self.front_len.store(usize::MAX / 2, Ordering::Release);
         front.extend(self.receiver.try_iter().take(self.receiver.len()));
         front.retain(|&entry| live(entry));
         let room = front.len() * 2;
         front.shrink_to(room);
+        // Release, and after the entries are in place: see above.
         self.publish_len(&front);
     }
 
     fn publish_len(&self, front: &VecDeque<Entry>) {
-        // Relaxed: a hint; whoever sleeps on it fences first (pool/sleep).
-        self.front_len.store(front.len(), Ordering::Relaxed);
+        // A hint for `is_empty`; whoever goes to sleep on it fences first (pool/sleep).
+        self.front_len.store(front.len(), Ordering::Release);
     }
 }
 
@@ -126,5 +130,24 @@ mod tests {
         injector.push(9);
         injector.sweep(|entry| entry != 1);
         assert_eq!((batch[0], drain(&injector)), (3, vec![9, 2, 0]));
+    }
+
+    #[test]
+    fn an_injector_with_entries_never_looks_empty_while_it_is_swept() {
+        for _ in 0..100 {
+            let injector = Injector::new(Order::Fifo);
+            (0..5_000).for_each(|entry| injector.push(entry));
+            let swept = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let looking = scope.spawn(|| {
+                    while !swept.load(Ordering::Acquire) {
+                        assert!(!injector.is_empty());
+                    }
+                });
+                injector.sweep(|_| true);
+                swept.store(true, Ordering::Release);
+                looking.join().expect("it never looked empty");
+            });
+        }
     }
 }
