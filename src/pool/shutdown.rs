@@ -65,6 +65,7 @@ impl Pool {
     /// Ends the threads of a pool that is closed and has nothing left to do.
     pub(super) fn end_if_over(&self) {
         if self.places.census().is_closed() && self.is_idle() {
+            self.roster.end();
             self.sleep.end_all();
         }
     }

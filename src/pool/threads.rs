@@ -31,11 +31,14 @@ struct State {
     started: u64,
     handles: Vec<JoinHandle<()>>,
     refused_until: Option<Instant>,
+    /// The pool is over: no thread is started any more.
+    over: bool,
 }
 
 impl Roster {
     pub(super) fn new() -> Self {
-        let state = State { alive: 0, blocked: 0, started: 0, handles: Vec::new(), refused_until: None };
+        let state =
+            State { alive: 0, blocked: 0, started: 0, handles: Vec::new(), refused_until: None, over: false };
         Self { state: Mutex::new(state), alive: AtomicU32::new(0) }
     }
 
@@ -75,6 +78,11 @@ impl Roster {
             self.set_alive(&mut state, alive);
         }
         surplus
+    }
+
+    /// No thread is started from now on; the handles of those that were are in `take_handles`.
+    pub(super) fn end(&self) {
+        lock(&self.state).over = true;
     }
 
     /// A thread ends because its pool is over.
@@ -123,6 +131,9 @@ impl Pool {
     }
 
     fn start_thread(&self, state: &mut State) -> Result<(), Error> {
+        if state.over {
+            return Err(Status::Closed.into());
+        }
         let spare = state.blocked.min(self.options.max_spare_threads);
         if state.alive >= self.threads() + spare {
             return Err(Error::new(Status::Thread, "all spare threads are in use (max_spare_threads)"));

@@ -1,0 +1,83 @@
+# offgil: each target does its own set-up. `make help` lists them.
+
+PYTHON ?= python3
+BUILD := build
+VENV := $(BUILD)/venv
+VENV_PYTHON := $(VENV)/bin/python
+LIBRARY := target/release/liboffgil.so
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
+BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
+C_FILES := $(shell find c-tests examples benches bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v '/build/')
+
+.PHONY: help build header demo test test-rust test-loom test-python lint format bench micro clean tools
+
+help:          ## lists the targets
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+build: $(LIBRARY)  ## builds the shared and the static library into target/release
+
+$(LIBRARY): $(SOURCES) | tools
+	cargo build --release --locked
+	@touch $@
+
+header:        ## writes include/offgil.h and the Python bindings that are made from it
+	OFFGIL_UPDATE_HEADER=1 cargo build --locked
+	@$(MAKE) --no-print-directory $(VENV)/tools
+	$(VENV_PYTHON) bindings/python/tools/generate.py
+
+tools:
+	@command -v cargo >/dev/null || { echo "offgil needs Rust: install it with rustup, then try again" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "offgil needs a C compiler named cc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
+	  { echo "offgil needs Python 3.10 or newer as $(PYTHON) (or: make PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" || \
+	  { echo "Python's headers are missing (Debian: apt-get install python3-dev)" >&2; exit 1; }
+
+$(VENV)/tools: bindings/python/requirements-dev.txt | tools
+	@echo "making $(VENV) and installing what the tests and the demo need"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-dev.txt
+	@touch $@
+
+$(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h
+	@echo "building the Python package"
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+	  --force-reinstall ./bindings/python
+	@touch $@
+
+demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
+	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
+
+test: lint test-rust test-loom test-python  ## runs every check: formats, lints, Rust, model checks, C, Python, README
+
+test-rust: | tools  ## Rust and C tests
+	cargo test --locked
+
+test-loom: | tools  ## walks the interleavings of each primitive (loom)
+	RUSTFLAGS="--cfg loom" cargo test --locked --lib --profile loom --target-dir target/loom
+
+test-python: $(VENV)/offgil  ## the Python bindings, the examples and the README's code
+	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
+
+lint: $(VENV)/tools  ## rustfmt, clippy, ruff, mypy, clang-format
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(VENV_PYTHON) -m ruff check bindings/python examples benches
+	$(VENV_PYTHON) -m ruff format --check bindings/python examples benches
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+
+format: $(VENV)/tools  ## formats everything
+	cargo fmt
+	$(VENV_PYTHON) -m ruff format bindings/python examples benches
+	$(VENV)/bin/clang-format -i $(C_FILES)
+
+bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)
+	$(PYTHON) benches/run.py $(if $(BENCH),--bench $(BENCH)) $(ARGS)
+
+micro: | tools  ## micro-benchmarks inside Rust
+	cargo bench --locked --bench micro
+
+clean:         ## removes everything that was built
+	rm -rf $(BUILD) target

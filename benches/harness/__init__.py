@@ -1,0 +1,1 @@
+"""The pieces of run.py: peers (what is measured, how it is built), cells (measuring), machine, report."""

@@ -1,0 +1,76 @@
+//! The shared library exports the functions of the committed list and nothing else, has its soname, and stays loaded.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use common::{functions_of, root, shared_library, text_of};
+
+fn listed() -> BTreeSet<String> {
+    let list = fs::read_to_string(root().join("tests/exported_symbols.txt")).expect("the list is committed");
+    list.lines().map(str::to_owned).collect()
+}
+
+/// `what` has to be the same set as the list.
+fn same_as_listed(what: &str, names: &BTreeSet<String>, listed: &BTreeSet<String>) -> Result<(), String> {
+    let extra: Vec<&String> = names.difference(listed).collect();
+    let gone: Vec<&String> = listed.difference(names).collect();
+    if extra.is_empty() && gone.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{what} against tests/exported_symbols.txt: not listed {extra:?}, missing {gone:?}"))
+}
+
+fn exported() -> BTreeSet<String> {
+    let table = text_of(
+        Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(shared_library()),
+    );
+    table.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_library_exports_the_listed_symbols_and_no_other() {
+    same_as_listed("exports", &exported(), &listed()).unwrap();
+}
+
+#[test]
+fn the_header_declares_the_listed_functions_and_no_other() {
+    let header = fs::read_to_string(root().join("include/offgil.h")).expect("include/offgil.h is committed");
+    let declared: BTreeSet<String> = functions_of(&header).into_iter().collect();
+    same_as_listed("the header", &declared, &listed()).unwrap();
+}
+
+#[test]
+fn one_symbol_too_many_or_too_few_is_found() {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert!(same_as_listed("it", &set(&["a", "b"]), &set(&["a", "b"])).is_ok());
+    assert!(same_as_listed("it", &set(&["a", "b", "rust_eh_personality"]), &set(&["a", "b"])).is_err());
+    assert!(same_as_listed("it", &set(&["a"]), &set(&["a", "b"])).is_err());
+}
+
+#[test]
+fn the_list_is_sorted_and_names_nothing_twice() {
+    let text = fs::read_to_string(root().join("tests/exported_symbols.txt")).expect("the list is committed");
+    let sorted: String = listed().iter().map(|name| format!("{name}\n")).collect();
+    assert_eq!(text, sorted);
+}
+
+fn dynamic_section() -> String {
+    text_of(Command::new("readelf").args(["--dynamic", "--wide"]).arg(shared_library()).env("LC_ALL", "C"))
+}
+
+#[test]
+fn the_soname_bears_the_major_version() {
+    let soname = format!("[liboffgil.so.{}]", env!("CARGO_PKG_VERSION_MAJOR"));
+    let section = dynamic_section();
+    assert!(section.lines().any(|line| line.contains("(SONAME)") && line.contains(&soname)), "{section}");
+}
+
+#[test]
+fn the_library_can_not_be_unloaded() {
+    let section = dynamic_section();
+    assert!(section.lines().any(|line| line.contains("(FLAGS_1)") && line.contains("NODELETE")), "{section}");
+}

@@ -1,0 +1,117 @@
+//! `include/offgil.h` is what cbindgen makes of the source now, compiles alone, and is the manual.
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{compiler, declarations, root, scratch, Declaration};
+
+fn header() -> String {
+    fs::read_to_string(root().join("include/offgil.h")).expect("include/offgil.h is committed")
+}
+
+#[test]
+fn the_committed_header_is_what_cbindgen_makes_of_the_source() {
+    let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml is valid");
+    let bindings = cbindgen::Builder::new().with_crate(root()).with_config(config).generate();
+    let mut generated = Vec::new();
+    bindings.expect("cbindgen understands the source").write(&mut generated);
+    let generated = String::from_utf8(generated).expect("a header is text");
+    if let Some(difference) = first_difference(&header(), &generated) {
+        panic!("include/offgil.h is stale, `make header` writes it anew:\n{difference}");
+    }
+}
+
+fn first_difference(committed: &str, generated: &str) -> Option<String> {
+    let (mut old, mut new) = (committed.lines(), generated.lines());
+    for number in 1.. {
+        match (old.next(), new.next()) {
+            (None, None) => break,
+            (old, new) if old == new => continue,
+            (old, new) => return Some(format!("line {number}\n  committed: {old:?}\n  generated: {new:?}")),
+        }
+    }
+    None
+}
+
+#[test]
+fn a_changed_line_is_a_difference() {
+    assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
+    assert!(first_difference("a\nb\n", "a\nc\n").is_some_and(|text| text.starts_with("line 2\n")));
+    assert!(first_difference("a\n", "a\nb\n").is_some());
+}
+
+/// Compiles a file that consists of nothing but the header, twice.
+fn compiles_alone(command: &mut Command, extension: &str) {
+    let source = scratch("header").join(format!("alone.{extension}"));
+    let text = "#include \"offgil.h\"\n#include \"offgil.h\"\nextern int not_empty;\n";
+    // Tests run at the same time: each writes the same text, none sees a half of it.
+    let own = source.with_extension(format!("{}.{extension}", command.get_args().count()));
+    fs::write(&own, text).expect("the directory for tests can be written to");
+    common::run(command.arg("-fsyntax-only").arg(&own));
+}
+
+#[test]
+fn the_header_compiles_alone_as_c99() {
+    compiles_alone(compiler(false).arg("-std=c99"), "c");
+}
+
+#[test]
+fn the_header_compiles_alone_as_c11() {
+    compiles_alone(compiler(false).args(["-std=c11", "-Wstrict-prototypes"]), "c");
+}
+
+#[test]
+fn the_header_compiles_alone_as_cpp17() {
+    compiles_alone(compiler(true).args(["-std=c++17", "-x", "c++"]), "cpp");
+}
+
+/// What is missing in the comment of a function; the reader is to find threads, blocking and statuses in each.
+fn missing(function: &Declaration) -> Vec<&'static str> {
+    let comment = function.comment.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| comment.contains(word));
+    let gives_status = function.text.starts_with("offgil_status ");
+    let gives_handle = ["pool_t *", "future_t *"].iter().any(|handle| function.text.starts_with(handle));
+    let mut missing = Vec::new();
+    if !says(&["thread"]) {
+        missing.push("from which threads it may be called");
+    }
+    if !says(&["block", "wait"]) {
+        missing.push("whether it blocks");
+    }
+    if gives_status && !says(&["offgil_ok"]) {
+        missing.push("its statuses");
+    }
+    if gives_handle && !says(&["null"]) {
+        missing.push("when it answers NULL");
+    }
+    missing
+}
+
+#[test]
+fn every_function_says_threads_blocking_and_statuses() {
+    let functions = declarations(&header());
+    assert!(functions.len() >= 33, "only {} functions found in the header", functions.len());
+    let mut complaints = String::new();
+    for function in &functions {
+        for what in missing(function) {
+            complaints += &format!("{} does not say {what}\n", function.name);
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+#[test]
+fn a_function_without_a_word_is_found() {
+    let text =
+        "/**\n * Lets go. From any thread; never blocks. OFFGIL_OK\n */\noffgil_status a(pool_t *pool);\n\n\
+                offgil_status b(pool_t *pool,\n                uint32_t count);\n\n\
+                /** Makes one; any thread, does not block. */\npool_t *c(void);\n\
+                typedef void *(*task_fn)(void *arg);\n";
+    let functions = declarations(text);
+    assert_eq!(functions.iter().map(|function| function.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert!(missing(&functions[0]).is_empty());
+    assert_eq!(missing(&functions[1]).len(), 3);
+    assert_eq!(missing(&functions[2]), ["when it answers NULL"]);
+}
