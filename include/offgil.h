@@ -428,7 +428,7 @@ offgil_status pool_for(pool_t *pool,
  * @param fn      not NULL
  * @param args    `count` arguments; not NULL unless count is 0
  * @param results where the results go, `count` of them, may be `args` itself; NULL: dropped
- * @return as pool_for; the status is that of the lowest index that failed
+ * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the call with the lowest index that failed ended; else as pool_for
  *
  * Any thread, also inside tasks. Blocks.
  */
@@ -622,7 +622,7 @@ const char *offgil_version_string(void);
 /**
  * How many CPUs this process may use, at least 1: the affinity mask and the cgroup's quota are counted in.
  *
- * Any thread; reads a few files of the system's on Linux; can't fail.
+ * Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
  */
 uint32_t offgil_cpu_count(void);
 

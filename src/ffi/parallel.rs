@@ -71,7 +71,7 @@ pub unsafe extern "C" fn pool_for(
 /// @param fn      not NULL
 /// @param args    `count` arguments; not NULL unless count is 0
 /// @param results where the results go, `count` of them, may be `args` itself; NULL: dropped
-/// @return as pool_for; the status is that of the lowest index that failed
+/// @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the call with the lowest index that failed ended; else as pool_for
 ///
 /// Any thread, also inside tasks. Blocks.
 ///

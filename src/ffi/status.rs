@@ -135,7 +135,7 @@ pub extern "C" fn offgil_version_string() -> *const c_char {
 
 /// How many CPUs this process may use, at least 1: the affinity mask and the cgroup's quota are counted in.
 ///
-/// Any thread; reads a few files of the system's on Linux; can't fail.
+/// Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
 #[no_mangle]
 pub extern "C" fn offgil_cpu_count() -> u32 {
     u32::try_from(num_cpus::get()).unwrap_or(u32::MAX).max(1)

@@ -41,11 +41,11 @@ impl Census {
     }
 
     pub(crate) fn searching(self) -> u32 {
-        (self.0 / SEARCHING & LANE) as u32
+        ((self.0 / SEARCHING) & LANE) as u32
     }
 
     pub(crate) fn blocked(self) -> u32 {
-        (self.0 / BLOCKED & LANE) as u32
+        ((self.0 / BLOCKED) & LANE) as u32
     }
 
     pub(crate) fn is_closed(self) -> bool {

@@ -97,6 +97,7 @@ thread_local! {
 
 /// A pool kept alive by this thread: one counted reference a thread, counted on by the thread's own uses.
 #[derive(Clone)]
+#[allow(clippy::redundant_allocation)] // the inner count is shared by threads, the outer one is not: that is the point
 pub(crate) struct PoolRef(Rc<Arc<Pool>>);
 
 impl Deref for PoolRef {

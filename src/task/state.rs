@@ -122,7 +122,6 @@ impl State {
 
     /// RUNNING to DONE, by the claimer, after it has written the result. Returns the word before: if it had a
     /// waiter, the caller tells it; if it had no handle, the caller frees the cell; else the cell is no longer ours.
-    #[must_use]
     pub(crate) fn finish(&self, outcome: Outcome, with_side: bool) -> Finished {
         let side = if with_side { HAS_SIDE } else { 0 };
         let step = DONE - RUNNING + ((outcome as u64) << OUTCOME_SHIFT) + side;
