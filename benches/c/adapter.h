@@ -13,11 +13,11 @@
 #include <time.h>
 
 typedef struct {
-  size_t count;          /* how many tasks to submit, one by one */
-  void *(*task)(void *); /* each of them; argument and result don't matter */
-  void **slots;          /* room for `count` pointers (futures, say), its pages already touched */
-  int64_t submitted_at;  /* set with bench_now() after the last submit by peers who like; else left 0 */
-  int64_t waited_at;     /* likewise, after the wait and before what is left is given back */
+    size_t count;          /* how many tasks to submit, one by one */
+    void *(*task)(void *); /* each of them; argument and result don't matter */
+    void **slots;          /* room for `count` pointers (futures, say), its pages already touched */
+    int64_t submitted_at;  /* set with bench_now() after the last submit by peers who like; else left 0 */
+    int64_t waited_at;     /* likewise, after the wait and before what is left is given back */
 } batch_t;
 
 #ifdef __cplusplus
@@ -45,9 +45,9 @@ void bench_inside(batch_t *batch);
 #endif
 
 static inline int64_t bench_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 #endif

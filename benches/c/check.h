@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 static inline void check(int ok, const char *what) {
-  if (!ok) {
-    fprintf(stderr, "adapter: failed: %s\n", what);
-    exit(1);
-  }
+    if (!ok) {
+        fprintf(stderr, "adapter: failed: %s\n", what);
+        exit(1);
+    }
 }
 
 #endif

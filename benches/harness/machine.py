@@ -2,7 +2,7 @@
 
 import os
 import platform
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from .peers import CHECKOUT, Failure, run
@@ -14,7 +14,7 @@ MEASURED = ("src", "include", "Cargo.toml", "Cargo.lock", "build.rs")
 def describe() -> dict[str, str]:
     compiler = os.environ.get("CC", "cc")
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} usable",
         "system": f"{_system()}, Linux {platform.release()}, {' '.join(platform.libc_ver())}",
         "compilers": f"{_first_line('rustc', '--version')}; {_first_line(compiler, '--version')}",

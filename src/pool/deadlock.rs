@@ -12,7 +12,7 @@
 use super::registry;
 use super::status::{Error, Status};
 use crate::sync::{lock, Mutex};
-use crate::task::{self, TaskId};
+use crate::task::{self, News, TaskId};
 use std::collections::BTreeMap;
 
 static EDGES: Mutex<BTreeMap<u64, Vec<TaskId>>> = Mutex::new(BTreeMap::new());
@@ -27,19 +27,20 @@ pub(super) struct Edges {
 impl Edges {
     /// Adds the edges from the tasks on this stack to what they are about to wait for.
     ///
-    /// `EDEADLK` if that closes a circle; a caller that can't but wait says so, and then leaves the circle for
-    /// another to close.
+    /// `EDEADLK` if that closes a circle; a caller that can't but wait says so, and then whoever waits for it looks
+    /// again, finds the circle, and gets the `EDEADLK`.
     pub(super) fn add(waiters: Vec<TaskId>, targets: &[TaskId], must_wait: bool) -> Result<Self, Error> {
-        let mut edges = lock(&EDGES);
-        let ends = walk(&edges, &waiters, targets);
-        if ends.is_empty() && !must_wait {
-            return Err(Error::new(
-                Status::Deadlock,
-                "every task that this one waits for waits for this one",
-            ));
-        }
-        for waiter in &waiters {
-            edges.insert(waiter.bits(), targets.to_vec());
+        let ends = {
+            let mut edges = lock(&EDGES);
+            let ends = walk(&edges, &waiters, targets);
+            if ends.is_empty() && !must_wait {
+                return Err(Error::new(Status::Deadlock, "all that this task waits for waits for this task"));
+            }
+            edges.extend(waiters.iter().map(|waiter| (waiter.bits(), targets.to_vec())));
+            ends
+        };
+        if ends.is_empty() {
+            waiters.iter().for_each(|&waiter| task::tell(waiter, News::LookAgain));
         }
         Ok(Self { waiters, ends })
     }

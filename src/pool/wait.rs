@@ -160,25 +160,20 @@ pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
     true
 }
 
-/// The claimed task's entry is still in a queue: out of the own deque if it is the newest there (and with it what
-/// else is stale); elsewhere it is left behind.
+/// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
+/// what is stale below; elsewhere it is left behind.
 fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
     let own = &pool.deques[place as usize];
     // SAFETY: this thread holds the place, so it owns the deque; here and below.
-    while let Some(entry) = unsafe { own.pop() } {
-        let newest = TaskId::from_bits(entry);
-        if newest == id {
-            return pool.left_queue();
-        }
-        if task::is_queued(newest) {
-            // SAFETY: as above.
-            unsafe { own.push(entry) };
-            // Out for a moment: somebody may have looked just then and gone to sleep.
-            pool.notify();
-            break;
-        }
+    let newest = || unsafe { own.newest() }.map(TaskId::from_bits);
+    if newest() != Some(id) {
+        return pool.left_entry_behind(from_outside);
     }
-    pool.left_entry_behind(from_outside);
+    pool.left_queue();
+    while newest().is_some_and(|newest| newest == id || !task::is_queued(newest)) {
+        // SAFETY: as above. A thief may be faster with the last one; what it gets is stale, too.
+        unsafe { own.pop() };
+    }
 }
 
 /// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.

@@ -17,6 +17,7 @@ use super::sleep::{Crew, Wake};
 use crate::queue::{Deque, Entry, Steal};
 use crate::sync::{Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
+use std::ffi::c_void;
 use std::sync::Arc;
 
 /// Most tasks that a worker takes out of the injector at once.
@@ -27,15 +28,18 @@ const SURPLUS_IDLE_NS: i64 = 1_000_000_000;
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>) {
     let hooks = pool.options.hooks;
-    if let Some(hook) = hooks.on_start {
-        // SAFETY: the embedder promised that the hook may be called with its context on every thread of the pool.
-        unsafe { hook(hooks.context) };
-    }
-    Context::new(PoolRef::from(pool), None, true).enter(live);
-    if let Some(hook) = hooks.on_stop {
-        // SAFETY: as above.
-        unsafe { hook(hooks.context) };
-    }
+    let call = |hook: Option<unsafe extern "C" fn(*mut c_void)>| {
+        if let Some(hook) = hook {
+            // SAFETY: the embedder promised that its hooks may be called with its context on every thread of the pool.
+            unsafe { hook(hooks.context) };
+        }
+    };
+    // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
+    Context::new(PoolRef::from(pool), None, true).enter(|context| {
+        call(hooks.on_start);
+        live(context);
+        call(hooks.on_stop);
+    });
 }
 
 fn live(context: &Context) {

@@ -141,6 +141,16 @@ impl Deque {
         entry
     }
 
+    /// The newest entry, without taking it: a thief may do so at any time.
+    ///
+    /// # Safety
+    /// Owner only.
+    pub(crate) unsafe fn newest(&self) -> Option<Entry> {
+        let bottom = self.bottom.load(Ordering::Relaxed);
+        (bottom > self.top.load(Ordering::Relaxed))
+            .then(|| self.ring(Ordering::Relaxed).slot(bottom - 1).load(Ordering::Relaxed))
+    }
+
     fn take_top(&self, top: i64) -> bool {
         // SeqCst keeps it in one order with the fences of `pop` and `steal`; Release pairs with the Acquire in `push`.
         self.top.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()

@@ -33,5 +33,5 @@ pub(crate) use lifecycle::{
 #[cfg(not(loom))]
 pub(crate) use state::{Cancel, Stale};
 #[cfg(not(loom))]
-pub(crate) use watch::{watching, Failure, News, NotWatched};
+pub(crate) use watch::{tell, watching, Failure, News, NotWatched};
 pub(crate) use word::{Outcome, Phase, TaskId};

@@ -22,6 +22,8 @@ pub(crate) enum News {
     Ended = 0,
     /// The last handle was released: who waits for it waits for nothing.
     Released = 1,
+    /// Nothing yet; but look again whether this wait can still end.
+    LookAgain = 2,
 }
 
 /// Why a task failed: the code and message of `task_fail`, or the message of a panic.
