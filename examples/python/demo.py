@@ -38,7 +38,7 @@ ms: the median of {repeat} rounds; pools are made and their threads started befo
 speed-up: over the serial row of the same code (ctypes and cffi run that of serial C).
 agrees, in every round: the area is within {tolerance:.1e} of 1 and of a serial sum (the midpoint rule and the
 rounding of {points} additions allow for that), the digests are those of sha256sum."""
-# The integral takes a few ms. A system that has put a CPU to sleep may need that long to wake and use it again.
+# The integral takes a few ms: as long as a system may need to wake a sleeping CPU and use it again.
 WARM_UPS = {"integrate": 2, "digest": 0}
 SIGINT_STATUS = 130  # what a shell reports for Ctrl-C
 
