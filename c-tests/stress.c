@@ -295,7 +295,53 @@ static void a_shutdown_in_the_middle_of_families_ends_every_wait(void) {
   }
 }
 
+/* Ranges and invokes of outside threads that meet the end of their pool: done or refused, and the end is not held up. */
+typedef struct {
+  pool_t *pool;
+  count_t begun, ran, spawned;
+} meeting_t;
+
+static void *count_child(void *arg) {
+  count_add(&((meeting_t *)arg)->ran, 1);
+  return NULL;
+}
+
+static void range_with_children(void *arg, size_t begin, size_t end) {
+  meeting_t *meeting = arg;
+  (void)begin;
+  (void)end;
+  if (pool_spawn(meeting->pool, count_child, meeting) == OFFGIL_OK) count_add(&meeting->spawned, 1);
+}
+
+static void *visit_until_closed(void *arg) {
+  meeting_t *meeting = arg;
+  offgil_status status = OFFGIL_OK;
+  while (status == OFFGIL_OK) {
+    count_add(&meeting->begun, 1);
+    status = pool_for(meeting->pool, 0, 6, 1, range_with_children, meeting);
+    if (status == OFFGIL_OK) status = pool_invoke(meeting->pool, count_one, &meeting->begun, count_one, &meeting->begun);
+  }
+  CHECK(status == OFFGIL_ECLOSED || status == OFFGIL_EHANDLE);
+  return NULL;
+}
+
+static void ranges_that_meet_the_end_of_their_pool_lose_nothing_and_end(void) {
+  int round;
+  for (round = 0; round < 1500; round++) {
+    meeting_t meeting = {NULL, COUNT_ZERO, COUNT_ZERO, COUNT_ZERO};
+    pthread_t visitors[2];
+    size_t i;
+    meeting.pool = pool_create(2 + (uint32_t)round % 2);
+    for (i = 0; i < LENGTH(visitors); i++) visitors[i] = check_thread(visit_until_closed, &meeting);
+    count_wait(&meeting.begun, 1 + round % 5);
+    CHECK_OK(pool_destroy(meeting.pool));
+    for (i = 0; i < LENGTH(visitors); i++) check_join(visitors[i]);
+    CHECK_EQ(count_get(&meeting.ran), count_get(&meeting.spawned));
+  }
+}
+
 CHECK_MAIN(TEST(producers_waiters_cancels_and_releases_at_once_lose_no_task),
            TEST(a_release_during_another_threads_wait_ends_that_wait), TEST(a_release_of_one_of_two_handles_ends_no_wait),
            TEST(pools_that_come_and_go_run_all_that_they_accepted),
-           TEST(a_shutdown_in_the_middle_of_families_ends_every_wait))
+           TEST(a_shutdown_in_the_middle_of_families_ends_every_wait),
+           TEST(ranges_that_meet_the_end_of_their_pool_lose_nothing_and_end))

@@ -307,7 +307,7 @@ offgil_status future_wait(future_t *future,
 /**
  * Waits until all the tasks have ended, at most for `timeout_ns` altogether.
  *
- * As future_wait for each, in order; nothing is released.
+ * As future_wait for each, in order; nothing is released. The array stays as it is until this returns.
  *
  * @param futures `count` futures; the same may be in it twice
  * @param count   how many; 0 is done at once

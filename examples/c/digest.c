@@ -36,12 +36,24 @@ static options parse(int argc, char **argv) {
     int letter;
     while ((letter = getopt(argc, argv, "w:l:szh")) != -1) {
         switch (letter) {
-        case 'w': chosen.workers = number(optarg, 0, 4096); break;
-        case 'l': chosen.library = optarg; break;
-        case 's': chosen.serial = 1; break;
-        case 'z': chosen.line_end = '\0'; break;
-        case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
-        default: fputs(usage, stderr); exit(EXIT_FAILURE);
+        case 'w':
+            chosen.workers = number(optarg, 0, 4096);
+            break;
+        case 'l':
+            chosen.library = optarg;
+            break;
+        case 's':
+            chosen.serial = 1;
+            break;
+        case 'z':
+            chosen.line_end = '\0';
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(EXIT_SUCCESS);
+        default:
+            fputs(usage, stderr);
+            exit(EXIT_FAILURE);
         }
     }
     return chosen;

@@ -23,13 +23,27 @@ static options parse(int argc, char **argv) {
     int letter;
     while ((letter = getopt(argc, argv, "w:j:n:r:sh")) != -1) {
         switch (letter) {
-        case 'w': chosen.workers = number(optarg, 0, 4096); break;
-        case 'j': chosen.jobs = number(optarg, 1, 1000000); break;
-        case 'n': chosen.points = number(optarg, 1, 1000000000); break;
-        case 'r': chosen.repeat = number(optarg, 1, 1000000); break;
-        case 's': chosen.serial = 1; break;
-        case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
-        default: fputs(usage, stderr); exit(EXIT_FAILURE);
+        case 'w':
+            chosen.workers = number(optarg, 0, 4096);
+            break;
+        case 'j':
+            chosen.jobs = number(optarg, 1, 1000000);
+            break;
+        case 'n':
+            chosen.points = number(optarg, 1, 1000000000);
+            break;
+        case 'r':
+            chosen.repeat = number(optarg, 1, 1000000);
+            break;
+        case 's':
+            chosen.serial = 1;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(EXIT_SUCCESS);
+        default:
+            fputs(usage, stderr);
+            exit(EXIT_FAILURE);
         }
     }
     return chosen;

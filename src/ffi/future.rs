@@ -85,7 +85,7 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 
 /// Waits until all the tasks have ended, at most for `timeout_ns` altogether.
 ///
-/// As future_wait for each, in order; nothing is released.
+/// As future_wait for each, in order; nothing is released. The array stays as it is until this returns.
 ///
 /// @param futures `count` futures; the same may be in it twice
 /// @param count   how many; 0 is done at once
@@ -105,8 +105,13 @@ pub unsafe extern "C" fn future_wait_all(
 ) -> offgil_status {
     status(|| {
         // SAFETY: by the contract above.
-        let ids = unsafe { tasks_of(futures, count)? };
-        pools::wait_all(&ids, Deadline::from_timeout_ns(timeout_ns))
+        let futures = unsafe { slice(futures, count)? };
+        // All of them first: a NULL is found before anything is waited for.
+        for &future in futures {
+            task(future)?;
+        }
+        let ids = futures.iter().filter_map(|&future| task(future).ok());
+        pools::wait_all(ids, Deadline::from_timeout_ns(timeout_ns))
     })
 }
 

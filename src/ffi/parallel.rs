@@ -3,8 +3,9 @@
 use super::boundary::{pool, slice, status};
 use super::task::{function, task_fn};
 use super::{offgil_status, pool_t};
-use crate::parallel::{self, Half};
+use crate::parallel;
 use crate::pool::Error;
+use crate::task::{Job, Owner};
 use std::ffi::c_void;
 
 /// The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
@@ -133,8 +134,8 @@ pub unsafe extern "C" fn pool_invoke(
 ) -> offgil_status {
     status(|| {
         let pool = self::pool(pool)?;
-        let left = Half { function: function(left)?, argument: left_arg };
-        let right = Half { function: function(right)?, argument: right_arg };
+        let left = Job { function: function(left)?, argument: left_arg, owner: Owner::Library };
+        let right = Job { function: function(right)?, argument: right_arg, owner: Owner::Library };
         parallel::invoke(&pool, left, right)
     })
 }

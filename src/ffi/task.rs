@@ -3,7 +3,7 @@
 use super::boundary::{future_handle, future_pointer, pool, slice, status, text};
 use super::{future_t, offgil_status, pool_t};
 use crate::pool::{self as pools, Error, Status};
-use crate::task::{Failure, Function};
+use crate::task::{Failure, Function, Job, Owner};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
@@ -36,7 +36,12 @@ pub(super) fn function(given: task_fn) -> Result<Function, Error> {
 /// `fn` may be called with `arg`, once, on any thread.
 #[no_mangle]
 pub unsafe extern "C" fn pool_submit(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> *mut future_t {
-    future_handle(|| pools::submit(&self::pool(pool)?, function(r#fn)?, arg, 1))
+    future_handle(|| {
+        pools::submit(
+            &self::pool(pool)?,
+            Job { function: function(r#fn)?, argument: arg, owner: Owner::Caller },
+        )
+    })
 }
 
 /// Submits `count` tasks, `fn(args[i])` each, as one operation: cheaper than one by one.
@@ -74,8 +79,8 @@ pub unsafe extern "C" fn pool_submit_many(
             // SAFETY: `count` long, by the contract above.
             unsafe { slice(args, count)? }
         };
-        let handles = u32::from(!futures.is_null());
-        let ids = pools::submit_many(&pool, function, arguments, handles)?;
+        let owner = if futures.is_null() { Owner::None } else { Owner::Caller };
+        let ids = pools::submit_many(&pool, function, arguments, owner)?;
         if !futures.is_null() {
             for (index, id) in ids.into_iter().enumerate() {
                 // SAFETY: `count` long, by the contract above.
@@ -106,7 +111,13 @@ fn null_arguments(count: usize) -> Result<Vec<*mut c_void>, Error> {
 /// As pool_submit.
 #[no_mangle]
 pub unsafe extern "C" fn pool_spawn(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> offgil_status {
-    status(|| pools::submit(&self::pool(pool)?, function(r#fn)?, arg, 0).map(drop))
+    status(|| {
+        pools::submit(
+            &self::pool(pool)?,
+            Job { function: function(r#fn)?, argument: arg, owner: Owner::None },
+        )
+        .map(drop)
+    })
 }
 
 /// Inside a task: 1 if it was asked to stop (future_cancel, or pool_shutdown with POOL_CANCEL), else 0. A long task

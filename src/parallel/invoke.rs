@@ -3,18 +3,10 @@
 
 use crate::pool::{self, Error, PoolRef, Status};
 use crate::sync::Deadline;
-use crate::task::{failure, release, Function};
-use std::ffi::c_void;
-
-/// One half: a function and its argument.
-#[derive(Clone, Copy)]
-pub(crate) struct Half {
-    pub(crate) function: Function,
-    pub(crate) argument: *mut c_void,
-}
+use crate::task::{failure, release, Job, TaskId};
 
 /// Runs both halves, perhaps at the same time, and returns when both have ended; the left one's failure first.
-pub(crate) fn invoke(pool: &PoolRef, left: Half, right: Half) -> Result<(), Error> {
+pub(crate) fn invoke(pool: &PoolRef, left: Job, right: Job) -> Result<(), Error> {
     pool::check_open(pool)?;
     if pool::inside_pool(pool) && pool::stack_allows_another_body() {
         return fork_join(pool, left, right);
@@ -24,15 +16,15 @@ pub(crate) fn invoke(pool: &PoolRef, left: Half, right: Half) -> Result<(), Erro
         return result;
     }
     // Neither may run here (no place, or no stack left): both are tasks, and the caller waits.
-    let left = pool::submit(pool, left.function, left.argument, 1)?;
-    let right = pool::submit(pool, right.function, right.argument, 1);
+    let left = pool::submit(pool, left)?;
+    let right = pool::submit(pool, right);
     let left = join(pool, left);
     let right = right.and_then(|right| join(pool, right));
     left.and(right)
 }
 
-fn fork_join(pool: &PoolRef, left: Half, right: Half) -> Result<(), Error> {
-    let forked = pool::submit(pool, right.function, right.argument, 1)?;
+fn fork_join(pool: &PoolRef, left: Job, right: Job) -> Result<(), Error> {
+    let forked = pool::submit(pool, right)?;
     let left = pool::run_part(|| {
         // SAFETY: the caller of `pool_invoke` promised that it may be called with its argument.
         unsafe { (left.function)(left.argument) };
@@ -41,7 +33,7 @@ fn fork_join(pool: &PoolRef, left: Half, right: Half) -> Result<(), Error> {
     left.map_err(|(status, failure)| Error::new(status, failure.message.to_string())).and(right)
 }
 
-fn join(pool: &PoolRef, forked: crate::task::TaskId) -> Result<(), Error> {
+fn join(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
     let mut joined = pool::wait(forked, Deadline::Never).map(drop);
     if joined.as_ref().is_err_and(|error| matches!(error.status, Status::Deadlock | Status::Thread)) {
         // It may use the caller's stack: not left behind.

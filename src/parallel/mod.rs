@@ -3,5 +3,5 @@
 mod invoke;
 mod range;
 
-pub(crate) use invoke::{invoke, Half};
+pub(crate) use invoke::invoke;
 pub(crate) use range::{for_range, map};

@@ -10,7 +10,7 @@
 
 use crate::pool::{self, Error, PartOutcome, PoolRef, Status};
 use crate::sync::{lock, AtomicUsize, Deadline, Mutex, Ordering};
-use crate::task::{release, Failure, TaskId};
+use crate::task::{release, Failure, Job, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Parts that each thread would take of what is left, if all were alike.
@@ -131,7 +131,7 @@ fn all_by_helpers(pool: &PoolRef, argument: *mut c_void, count: usize) -> Result
 fn submit_helpers(pool: &PoolRef, argument: *mut c_void, count: usize) -> (Vec<TaskId>, Result<(), Error>) {
     let mut helpers = Vec::with_capacity(count);
     for _ in 0..count {
-        match pool::submit(pool, help, argument, 1) {
+        match pool::submit(pool, Job { function: help, argument, owner: Owner::Library }) {
             Ok(helper) => helpers.push(helper),
             Err(error) => return (helpers, Err(error)),
         }

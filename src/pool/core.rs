@@ -187,8 +187,10 @@ impl Pool {
         self.injector.sweep(|entry| is_queued(TaskId::from_bits(entry)));
     }
 
-    /// Whether a deque of so many entries is worth a look for stale ones.
-    pub(super) fn has_many_stale_inside(&self) -> bool {
-        self.stale_inside.load(Ordering::Relaxed) > STALE_ENOUGH
+    /// Whether a deque of so many entries is worth a look for stale ones: then each look costs a step or two an entry
+    /// that was left behind.
+    pub(super) fn may_be_half_stale(&self, entries: usize) -> bool {
+        let stale = self.stale_inside.load(Ordering::Relaxed);
+        stale > STALE_ENOUGH && stale * 2 > entries
     }
 }

@@ -86,7 +86,7 @@ fn walk(edges: &BTreeMap<u64, Vec<TaskId>>, waiters: &[TaskId], targets: &[TaskI
 }
 
 fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
-    let pool = registry::find(task::cell_of(queued).pool());
+    let pool = registry::of_task(task::cell_of(queued).pool());
     // The number was the task's only if it still is queued.
     match pool.filter(|_| task::is_queued(queued)) {
         Some(pool) => pool.ensure_free_thread(),

@@ -163,18 +163,22 @@ impl Places {
         self.free_set[place as usize / 64].fetch_or(1 << (place % 64), Ordering::Release);
     }
 
-    /// Takes a place if one is free.
-    pub(crate) fn try_take(&self) -> Option<u32> {
-        self.take(0).ok().map(|_| self.pick())
+    /// A visitor takes a place if one is free. Not once the pool is closed: from then on only what has a place, or
+    /// had one and waits, can put anything into a queue, so a closed pool that is at rest stays at rest.
+    pub(crate) fn try_take_as_visitor(&self) -> Option<u32> {
+        self.take(Wanter::Visitor, 0).ok().map(|_| self.pick())
     }
 
     /// A searcher takes a place and searches no more.
     pub(crate) fn try_take_from_search(&self) -> Option<u32> {
-        self.take(SEARCHING).ok().map(|_| self.pick())
+        self.take(Wanter::Body, SEARCHING).ok().map(|_| self.pick())
     }
 
-    fn take(&self, less: u64) -> Result<Census, Census> {
-        self.update(|census| (census.free() > 0).then(|| census.0 - FREE - less))
+    fn take(&self, who: Wanter, less: u64) -> Result<Census, Census> {
+        self.update(|census| {
+            let welcome = who == Wanter::Body || !census.is_closed();
+            (census.free() > 0 && welcome).then(|| census.0 - FREE - less)
+        })
     }
 
     /// Gives a place back.
@@ -233,7 +237,7 @@ impl Places {
 
     /// A body takes a place after its wait, and waits for one if it must. Bodies come before new tasks.
     pub(crate) fn take_back(&self) -> u32 {
-        if self.take(BLOCKED).is_ok() {
+        if self.take(Wanter::Body, BLOCKED).is_ok() {
             return self.pick();
         }
         let place = self.wait_for_one(Wanter::Body, BLOCKED, Deadline::Never);
@@ -242,7 +246,7 @@ impl Places {
 
     /// A visitor takes a place, and waits for one until the deadline, or until the pool closes.
     pub(crate) fn take_as_visitor(&self, deadline: Deadline) -> Option<u32> {
-        self.try_take().or_else(|| self.wait_for_one(Wanter::Visitor, 0, deadline))
+        self.try_take_as_visitor().or_else(|| self.wait_for_one(Wanter::Visitor, 0, deadline))
     }
 
     #[cold]
@@ -251,7 +255,7 @@ impl Places {
         {
             let mut wanted = lock(&self.wanted);
             let taken = loop {
-                match self.take(less) {
+                match self.take(who, less) {
                     Ok(_) => break true,
                     Err(none_free) if who == Wanter::Visitor && none_free.is_closed() => return None,
                     // In the same step that finds no place free: whoever gives one back sees that it is wanted.
@@ -341,8 +345,8 @@ mod tests {
     #[test]
     fn no_more_places_are_given_than_there_are() {
         let places = Places::new(130);
-        let mut taken: Vec<u32> = (0..130).map(|_| places.try_take().expect("free")).collect();
-        assert_eq!(places.try_take(), None);
+        let mut taken: Vec<u32> = (0..130).map(|_| places.try_take_as_visitor().expect("free")).collect();
+        assert_eq!(places.try_take_as_visitor(), None);
         taken.sort_unstable();
         assert!(taken.iter().copied().eq(0..130), "each once");
         for place in taken {
@@ -354,7 +358,7 @@ mod tests {
     #[test]
     fn a_visitor_gives_up_at_its_deadline_and_nothing_is_left_behind() {
         let places = Places::new(1);
-        let place = places.try_take().expect("free");
+        let place = places.try_take_as_visitor().expect("free");
         assert_eq!(places.take_as_visitor(Deadline::from_timeout_ns(1_000_000)), None);
         assert!(!places.is_wanted());
         places.give_back(place);
@@ -381,14 +385,14 @@ mod tests {
             let body = {
                 let shared = shared.clone();
                 thread::spawn(move || {
-                    if let Some(place) = shared.0.try_take() {
+                    if let Some(place) = shared.0.try_take_as_visitor() {
                         let _ = shared.0.give_up(place);
                         let place = shared.0.take_back();
                         hold(&shared, place);
                     }
                 })
             };
-            if let Some(place) = shared.0.try_take() {
+            if let Some(place) = shared.0.try_take_as_visitor() {
                 hold(&shared, place);
             }
             body.join().unwrap();

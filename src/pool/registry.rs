@@ -15,9 +15,10 @@ use super::options::Options;
 use super::status::{Error, Status};
 use crate::sync::{lock, Mutex, Ordering};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 struct Slot {
     generation: u32,
@@ -27,12 +28,15 @@ struct Slot {
 struct Registry {
     slots: Vec<Slot>,
     vacant: Vec<u32>,
+    /// Pools whose handle is gone, but which still drain: their tasks name them.
+    released: BTreeMap<u32, Weak<Pool>>,
 }
 
 const INDEX_BITS: u32 = 16;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { slots: Vec::new(), vacant: Vec::new() });
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { slots: Vec::new(), vacant: Vec::new(), released: BTreeMap::new() });
 
 /// Makes a pool. Its threads start when there is work for them.
 pub(crate) fn create(options: Options) -> Result<Arc<Pool>, Error> {
@@ -68,6 +72,7 @@ pub(super) fn remove(pool: &Pool) -> bool {
         if slot.generation <= INDEX_MASK {
             registry.vacant.push(index);
         }
+        registry.released.insert(pool.number, pool.me.clone());
         removed
     };
     pool.removed.store(1, Ordering::SeqCst);
@@ -128,6 +133,20 @@ pub(crate) fn find(number: u32) -> Option<PoolRef> {
         // works on a pool that is shut down.
         Ok(Some(pool)) if pool.removed.load(Ordering::Relaxed) == 0 => Some(pool),
         _ => look_up(number),
+    }
+}
+
+/// The pool that a task's cell names: also one that was released and still drains.
+pub(super) fn of_task(number: u32) -> Option<PoolRef> {
+    find(number).or_else(|| {
+        let released = lock(&REGISTRY).released.get(&number).and_then(Weak::upgrade);
+        released.map(PoolRef::from)
+    })
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        lock(&REGISTRY).released.remove(&self.number);
     }
 }
 

@@ -255,7 +255,7 @@ mod tests {
             let helper = {
                 let pool = pool.clone();
                 thread::spawn(move || {
-                    if let Some(place) = pool.places.try_take() {
+                    if let Some(place) = pool.places.try_take_as_visitor() {
                         let _ = pool.places.give_back(place);
                         pool.sleep.cover(&pool.places, &*pool);
                     }

@@ -18,31 +18,19 @@ use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
 use super::wait::{as_visitor_on, while_blocked};
 use crate::sync::Deadline;
-use crate::task::{self, Cancel, Claimed, Function, TaskId};
+use crate::task::{self, Cancel, Claimed, Function, Job, Owner, TaskId};
 use std::ffi::c_void;
 
-/// Submits one task with so many handles (0: nobody will ask for it).
-pub(crate) fn submit(
-    pool: &PoolRef,
-    function: Function,
-    argument: *mut c_void,
-    handles: u32,
-) -> Result<TaskId, Error> {
+/// Submits one task.
+pub(crate) fn submit(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     inside(pool, |inside| match inside {
-        Some((context, place)) => submit_inside(context, place, function, argument, handles),
-        None => submit_outside(pool, function, argument, handles),
+        Some((context, place)) => submit_inside(context, place, job),
+        None => submit_outside(pool, job),
     })
 }
 
-fn create(
-    pool: &Pool,
-    function: Function,
-    argument: *mut c_void,
-    handles: u32,
-    from_outside: bool,
-) -> Result<TaskId, Error> {
-    task::create(function, argument, pool.number, handles, from_outside)
-        .ok_or_else(|| Status::NoMemory.into())
+fn create(pool: &Pool, job: Job, from_outside: bool) -> Result<TaskId, Error> {
+    task::create(job, pool.number, from_outside).ok_or_else(|| Status::NoMemory.into())
 }
 
 fn closed() -> Error {
@@ -60,18 +48,12 @@ pub(crate) fn check_open(pool: &Pool) -> Result<(), Error> {
 
 // From inside.
 
-fn submit_inside(
-    context: &Context,
-    place: u32,
-    function: Function,
-    argument: *mut c_void,
-    handles: u32,
-) -> Result<TaskId, Error> {
+fn submit_inside(context: &Context, place: u32, job: Job) -> Result<TaskId, Error> {
     let pool = &*context.pool;
     if pool.is_canceling() {
         return Err(closed());
     }
-    let id = create(pool, function, argument, handles, false)?;
+    let id = create(pool, job, false)?;
     if pool.is_bounded() && !pool.reserve_room() {
         if stack_allows_another_body() {
             let task = Claimed::claim(id).expect("nobody else knows the task yet");
@@ -87,7 +69,7 @@ fn submit_inside(
 
 fn push_inside(pool: &Pool, place: u32, id: TaskId) {
     let own = &pool.deques[place as usize];
-    if pool.has_many_stale_inside() {
+    if pool.may_be_half_stale(own.len()) {
         drop_stale(pool, place);
     }
     // SAFETY: this thread holds the place, so it owns its deque.
@@ -114,22 +96,17 @@ fn drop_stale(pool: &Pool, place: u32) {
 
 // From outside.
 
-fn submit_outside(
-    pool: &PoolRef,
-    function: Function,
-    argument: *mut c_void,
-    handles: u32,
-) -> Result<TaskId, Error> {
+fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     open_for_outside(pool)?;
     if pool.is_bounded() && !pool.reserve_room() {
-        if let Some(done) = when_full(pool, function, argument, handles)? {
+        if let Some(done) = when_full(pool, job)? {
             return Ok(done);
         }
     }
-    let id = create(pool, function, argument, handles, true).inspect_err(|_| pool.left_queue())?;
+    let id = create(pool, job, true).inspect_err(|_| pool.left_queue())?;
     pool.injector.push(id.bits());
     if pool.notify().is_closed() {
-        take_back(pool, id, handles)?;
+        take_back(pool, id, job.owner)?;
     }
     Ok(id)
 }
@@ -146,34 +123,30 @@ fn open_for_outside(pool: &Pool) -> Result<(), Error> {
 
 /// The pool was closed while the task went in: out again, unless somebody runs it already.
 #[cold]
-fn take_back(pool: &Pool, id: TaskId, handles: u32) -> Result<(), Error> {
+fn take_back(pool: &Pool, id: TaskId, owner: Owner) -> Result<(), Error> {
     if !task::discard(id) {
         return Ok(());
     }
     pool.left_entry_behind(true);
-    release_all(id, handles);
+    release_for(id, owner);
     Err(closed())
 }
 
-fn release_all(id: TaskId, handles: u32) {
-    for _ in 0..handles {
+/// Gives back the handle that nobody gets.
+fn release_for(id: TaskId, owner: Owner) {
+    if owner != Owner::None {
         let _ = task::release(id);
     }
 }
 
 /// The queue is full. Comes back with room reserved, or with a task that has been run here, or not at all.
 #[cold]
-fn when_full(
-    pool: &PoolRef,
-    function: Function,
-    argument: *mut c_void,
-    handles: u32,
-) -> Result<Option<TaskId>, Error> {
+fn when_full(pool: &PoolRef, job: Job) -> Result<Option<TaskId>, Error> {
     let deadline = Deadline::from_timeout_ns(pool.options.full_timeout_ns);
     match pool.options.when_full {
         WhenFull::Fail => Err(Status::Full.into()),
         WhenFull::Run if pool.visitors_may_run() && !is_in_a_body() && stack_allows_another_body() => {
-            run_here(pool, function, argument, handles, deadline).map(Some)
+            run_here(pool, job, deadline).map(Some)
         }
         WhenFull::Block | WhenFull::Run => wait_for_room(pool, deadline).map(|()| None),
     }
@@ -196,19 +169,13 @@ fn wait_for_room(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     }
 }
 
-fn run_here(
-    pool: &PoolRef,
-    function: Function,
-    argument: *mut c_void,
-    handles: u32,
-    deadline: Deadline,
-) -> Result<TaskId, Error> {
+fn run_here(pool: &PoolRef, job: Job, deadline: Deadline) -> Result<TaskId, Error> {
     let Some(place) = pool.places.take_as_visitor(deadline) else {
         let is_closed = pool.places.census().is_closed();
         return Err(if is_closed { closed() } else { Status::TimedOut.into() });
     };
     as_visitor_on(pool, place, |context| {
-        let id = create(pool, function, argument, handles, true)?;
+        let id = create(pool, job, true)?;
         run(context, Claimed::claim(id).expect("nobody else knows the task yet"));
         Ok(id)
     })
@@ -220,7 +187,7 @@ pub(crate) fn submit_many(
     pool: &PoolRef,
     function: Function,
     arguments: &[*mut c_void],
-    handles: u32,
+    owner: Owner,
 ) -> Result<Vec<TaskId>, Error> {
     let mut ids = Vec::new();
     ids.try_reserve_exact(arguments.len()).map_err(|_| Error::from(Status::NoMemory))?;
@@ -228,11 +195,11 @@ pub(crate) fn submit_many(
         // Each takes its own turn at the limit.
         arguments
             .iter()
-            .try_for_each(|&argument| submit(pool, function, argument, handles).map(|id| ids.push(id)))
+            .try_for_each(|&argument| submit(pool, Job { function, argument, owner }).map(|id| ids.push(id)))
     } else {
-        push_all(pool, function, arguments, handles, &mut ids)
+        push_all(pool, function, arguments, owner, &mut ids)
     };
-    submitted.inspect_err(|_| undo(pool, &ids, handles)).map(|()| ids)
+    submitted.inspect_err(|_| undo(pool, &ids, owner)).map(|()| ids)
 }
 
 /// One fence and one look for a sleeper after the first task, so that it is taken up while the others go in, and
@@ -241,7 +208,7 @@ fn push_all(
     pool: &PoolRef,
     function: Function,
     arguments: &[*mut c_void],
-    handles: u32,
+    owner: Owner,
     ids: &mut Vec<TaskId>,
 ) -> Result<(), Error> {
     inside(pool, |inside| {
@@ -251,7 +218,7 @@ fn push_all(
             Some(_) => {}
         }
         for &argument in arguments {
-            let id = create(pool, function, argument, handles, inside.is_none())?;
+            let id = create(pool, Job { function, argument, owner }, inside.is_none())?;
             ids.push(id);
             match inside {
                 Some((_, place)) => push_inside(pool, place, id),
@@ -269,12 +236,12 @@ fn push_all(
 }
 
 #[cold]
-fn undo(pool: &Pool, ids: &[TaskId], handles: u32) {
+fn undo(pool: &Pool, ids: &[TaskId], owner: Owner) {
     for &id in ids {
         if task::discard(id) {
             pool.left_entry_behind(true);
         }
-        release_all(id, handles);
+        release_for(id, owner);
     }
 }
 
@@ -283,7 +250,7 @@ pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
     let look = task::look(id)?;
     match task::cancel(id)? {
         Cancel::Won(_) => {
-            if let Some(pool) = super::registry::find(look.pool) {
+            if let Some(pool) = super::registry::of_task(look.pool) {
                 pool.left_entry_behind(look.from_outside);
             }
             Ok(())

@@ -64,14 +64,11 @@ fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline) -> Ended {
 }
 
 /// Waits for all; the status is that of the lowest-numbered one that failed.
-pub(crate) fn wait_all(ids: &[TaskId], deadline: Deadline) -> Result<(), Error> {
-    for &id in ids {
-        task::look(id)?;
-    }
+pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Deadline) -> Result<(), Error> {
     if deadline == Deadline::Never && is_in_a_body() {
         // At once, not after the tasks before it.
         let mine = tasks_on_this_stack();
-        if ids.iter().any(|id| mine.contains(id)) {
+        if ids.clone().any(|id| mine.contains(&id)) {
             return Err(Error::new(
                 Status::Deadlock,
                 "a task waits for itself, or for one that waits for it",
@@ -79,7 +76,7 @@ pub(crate) fn wait_all(ids: &[TaskId], deadline: Deadline) -> Result<(), Error> 
         }
     }
     let mut first_failure = Ok(());
-    for &id in ids {
+    for id in ids {
         match wait(id, deadline).map(drop) {
             Ok(()) => {}
             Err(error) if matches!(error.status, Status::Failed | Status::Panic | Status::Canceled) => {
@@ -110,7 +107,7 @@ pub(crate) fn wait_any(ids: &[TaskId], deadline: Deadline) -> Result<usize, Erro
 
 /// Runs the queued task here, if that is allowed.
 fn run_awaited(id: TaskId, look: &Look) {
-    let Some(pool) = registry::find(look.pool) else { return };
+    let Some(pool) = registry::of_task(look.pool) else { return };
     if !stack_allows_another_body() {
         return;
     }
@@ -131,7 +128,7 @@ fn run_as_visitor(pool: &PoolRef, id: TaskId, from_outside: bool) {
     if !pool.visitors_may_run() || is_in_a_body() {
         return;
     }
-    let Some(place) = pool.places.try_take() else { return };
+    let Some(place) = pool.places.try_take_as_visitor() else { return };
     as_visitor_on(pool, place, |context| {
         if let Some(task) = Claimed::claim(id) {
             pool.left_entry_behind(from_outside);
@@ -155,7 +152,7 @@ pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
     if !pool.visitors_may_run() || is_in_a_body() || !stack_allows_another_body() {
         return false;
     }
-    let Some(place) = pool.places.try_take() else { return false };
+    let Some(place) = pool.places.try_take_as_visitor() else { return false };
     as_visitor_on(pool, place, |_| body());
     true
 }
@@ -180,7 +177,10 @@ fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
 pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Ended {
     let look = task::look(id)?;
     if look.phase == Phase::Queued && task::discard(id) {
-        pool.left_entry_behind(look.from_outside);
+        inside(pool, |inside| match inside {
+            Some((_, place)) => forget_entry(pool, place, id, look.from_outside),
+            None => pool.left_entry_behind(look.from_outside),
+        });
         return Err(Status::Canceled.into());
     }
     loop {

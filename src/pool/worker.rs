@@ -15,12 +15,12 @@ use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
 use crate::queue::{Deque, Entry, Steal};
-use crate::sync::{Deadline, SpinBudget};
+use crate::sync::{spin_hint, Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
 use std::ffi::c_void;
 use std::sync::Arc;
 
-/// Most tasks that a worker takes out of the injector at once.
+/// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
 /// A thread that is one too many ends after it has had nothing to do for so long.
 const SURPLUS_IDLE_NS: i64 = 1_000_000_000;
@@ -97,12 +97,10 @@ fn park(pool: &Pool) -> Wake {
 fn run_until_dry(context: &Context) {
     let pool = &*context.pool;
     let place = || context.place.get().expect("a worker between two tasks holds a place");
+    let mut hunt = Hunt { small_hauls: 0 };
     let mut first = true;
-    loop {
-        if pool.places.is_wanted() {
-            break;
-        }
-        let Some(task) = find(pool, place()) else { break };
+    while !pool.places.is_wanted() {
+        let Some(task) = hunt.find(pool, place()) else { break };
         if first {
             // The baton: whoever was told of new work tells the next, while there is more of it.
             first = false;
@@ -117,27 +115,107 @@ fn run_until_dry(context: &Context) {
     pool.note_if_idle(pool.places.give_back_and_search(place));
 }
 
-/// The next task for a place: its own newest, else the oldest from outside, else somebody else's oldest.
-fn find(pool: &Pool, place: u32) -> Option<Claimed> {
-    let own = &pool.deques[place as usize];
-    loop {
-        // SAFETY: the caller holds the place, so it owns the deque.
-        while let Some(entry) = unsafe { own.pop() } {
-            if let Some(task) = claim(pool, entry) {
-                return Some(task);
+/// How a worker gets its next task.
+struct Hunt {
+    /// So many times in a row there was next to nothing in the queues of others.
+    small_hauls: u32,
+}
+
+/// Fewer entries than this are a small haul.
+const SMALL: usize = 8;
+/// After so many small hauls the worker lets a few tasks gather before it looks again, for some hundred nanoseconds:
+/// a worker that takes each task as it comes costs the submitter a cache line a task.
+const PATIENCE: u32 = 4;
+const PAUSES: u32 = 10;
+
+enum Taken {
+    Task(Claimed),
+    /// There was an entry, but nobody waits for it: look again.
+    Stale,
+    Nothing,
+}
+
+impl Hunt {
+    /// The next task for a place: its own newest, else the oldest from outside, else somebody else's oldest.
+    fn find(&mut self, pool: &Pool, place: u32) -> Option<Claimed> {
+        let own = &pool.deques[place as usize];
+        loop {
+            // SAFETY: the caller holds the place, so it owns the deque.
+            while let Some(entry) = unsafe { own.pop() } {
+                if let Some(task) = claim(pool, entry) {
+                    return Some(task);
+                }
+            }
+            if self.small_hauls >= PATIENCE {
+                (0..PAUSES).for_each(|_| spin_hint());
+            }
+            match self.take_batch(pool, own) {
+                Taken::Task(task) => return Some(task),
+                Taken::Stale => continue,
+                Taken::Nothing => {}
+            }
+            match self.steal(pool, place) {
+                Taken::Task(task) => return Some(task),
+                Taken::Stale => {}
+                Taken::Nothing => return None,
             }
         }
-        match take_batch(pool, own) {
-            Taken::Task(task) => return Some(task),
-            Taken::Stale => continue,
-            Taken::Nothing => {}
-        }
-        match steal(pool, place) {
-            Taken::Task(task) => return Some(task),
-            Taken::Stale => {}
-            Taken::Nothing => return None,
-        }
     }
+
+    fn note_haul(&mut self, seen: usize) {
+        self.small_hauls = if seen < SMALL { self.small_hauls + 1 } else { 0 };
+    }
+
+    /// The oldest task from outside, and a fair share of the others.
+    fn take_batch(&mut self, pool: &Pool, own: &Deque) -> Taken {
+        if pool.injector.is_empty() {
+            return Taken::Nothing;
+        }
+        let seen = pool.injector.len();
+        self.note_haul(seen);
+        let mut batch = [0; BATCH];
+        let share = seen.div_ceil(pool.threads() as usize * 2).clamp(1, BATCH);
+        let taken = pool.injector.take(&mut batch[..share]);
+        keep(pool, own, &batch[..taken])
+    }
+
+    /// The oldest task of another deque, and half of the others.
+    fn steal(&mut self, pool: &Pool, place: u32) -> Taken {
+        let own = &pool.deques[place as usize];
+        let (before, after) = pool.deques.split_at(place as usize);
+        let mut outcome = Taken::Nothing;
+        for other in after[1..].iter().chain(before).filter(|other| !other.is_empty()) {
+            let seen = other.len();
+            self.note_haul(seen);
+            let mut batch = [0; BATCH];
+            let mut taken = 0;
+            while taken < seen.div_ceil(2).clamp(1, BATCH) {
+                let Steal::Got(entry) = other.steal() else { break };
+                batch[taken] = entry;
+                taken += 1;
+            }
+            outcome = match keep(pool, own, &batch[..taken]) {
+                Taken::Nothing => Taken::Stale, // somebody was faster; there may be more
+                task @ Taken::Task(_) => return task,
+                stale => stale,
+            };
+        }
+        outcome
+    }
+}
+
+/// Keeps a batch, oldest first: claims the oldest; the rest goes into the own deque, where others can steal it.
+fn keep(pool: &Pool, own: &Deque, batch: &[Entry]) -> Taken {
+    let Some((&oldest, rest)) = batch.split_first() else { return Taken::Nothing };
+    for &entry in rest.iter().rev() {
+        // SAFETY: the caller of `find` holds the place of this deque. Pushed in reverse, the oldest comes out first.
+        unsafe { own.push(entry) };
+    }
+    if !rest.is_empty() {
+        // They were out of sight for a moment: somebody may have looked just then and gone to sleep.
+        pool.notify();
+    }
+    claim(pool, oldest).map_or(Taken::Stale, Taken::Task)
 }
 
 /// Claims what an entry stands for, if it still waits to be run.
@@ -148,45 +226,4 @@ fn claim(pool: &Pool, entry: Entry) -> Option<Claimed> {
         None => pool.dropped_stale(),
     }
     task
-}
-
-enum Taken {
-    Task(Claimed),
-    /// There was an entry, but nobody waits for it: look again.
-    Stale,
-    Nothing,
-}
-
-/// The oldest task from outside; a fair share of the others goes into the own deque, where others can steal it.
-fn take_batch(pool: &Pool, own: &Deque) -> Taken {
-    if pool.injector.is_empty() {
-        return Taken::Nothing;
-    }
-    let share = pool.injector.len().div_ceil(pool.threads() as usize * 2);
-    let mut batch = [0; BATCH];
-    let taken = pool.injector.take(&mut batch[..share.clamp(1, BATCH)]);
-    let Some((&oldest, rest)) = batch[..taken].split_first() else { return Taken::Nothing };
-    for &entry in rest.iter().rev() {
-        // SAFETY: the caller of `find` holds the place of this deque. Pushed in reverse, the oldest comes out first.
-        unsafe { own.push(entry) };
-    }
-    claim(pool, oldest).map_or(Taken::Stale, Taken::Task)
-}
-
-fn steal(pool: &Pool, place: u32) -> Taken {
-    let (before, after) = pool.deques.split_at(place as usize);
-    let mut seen = Taken::Nothing;
-    for other in after[1..].iter().chain(before) {
-        loop {
-            match other.steal() {
-                Steal::Got(entry) => match claim(pool, entry) {
-                    Some(task) => return Taken::Task(task),
-                    None => seen = Taken::Stale,
-                },
-                Steal::Retry => seen = Taken::Stale,
-                Steal::Empty => break,
-            }
-        }
-    }
-    seen
 }

@@ -42,14 +42,20 @@ impl Ring {
     }
 }
 
+/// Index of the oldest entry; only grows, by compare-exchange. On a line of its own.
+#[repr(align(128))]
+struct Top(AtomicI64);
+
 /// The deque. "Owner" is whoever holds the place that it belongs to; places change hands by an acquire-release
 /// step, so the owner's relaxed reads of its own words are of the newest values.
 #[repr(align(128))]
 pub(crate) struct Deque {
     /// Index of the next slot to fill; written by the owner only.
     bottom: AtomicI64,
-    /// Index of the oldest entry; only grows, by compare-exchange.
-    top: AtomicI64,
+    /// `top` as the owner saw it last: it asks again only when the ring looks full, so that a push doesn't fetch the
+    /// line that the thieves write.
+    seen_top: AtomicI64,
+    top: Top,
     ring: AtomicPtr<Ring>,
     /// Rings that were outgrown. A slow thief may still read one, so they live as long as the deque; together they
     /// are smaller than the ring in use.
@@ -66,7 +72,8 @@ impl Deque {
     pub(crate) fn new() -> Self {
         Self {
             bottom: AtomicI64::new(0),
-            top: AtomicI64::new(0),
+            seen_top: AtomicI64::new(0),
+            top: Top(AtomicI64::new(0)),
             ring: AtomicPtr::new(Box::into_raw(Ring::new(FIRST_CAPACITY))),
             outgrown: Mutex::new(Vec::new()),
         }
@@ -79,8 +86,13 @@ impl Deque {
 
     /// Whether it looks empty. Another thread may change that at once.
     pub(crate) fn is_empty(&self) -> bool {
-        let top = self.top.load(Ordering::Relaxed);
-        self.bottom.load(Ordering::Relaxed) <= top
+        self.len() == 0
+    }
+
+    /// How many entries it seems to hold.
+    pub(crate) fn len(&self) -> usize {
+        let top = self.top.0.load(Ordering::Relaxed);
+        usize::try_from(self.bottom.load(Ordering::Relaxed) - top).unwrap_or(0)
     }
 
     /// Puts an entry at the bottom.
@@ -89,11 +101,14 @@ impl Deque {
     /// Owner only.
     pub(crate) unsafe fn push(&self, entry: Entry) {
         let bottom = self.bottom.load(Ordering::Relaxed);
-        // Acquire: pairs with the compare-exchange in `steal`; a slot is filled again only after its thief read it.
-        let top = self.top.load(Ordering::Acquire);
         let mut ring = self.ring(Ordering::Relaxed);
-        if bottom - top >= ring.slots.len() as i64 {
-            ring = self.grow(bottom, top);
+        if bottom - self.seen_top.load(Ordering::Relaxed) >= ring.slots.len() as i64 {
+            // Acquire: pairs with the compare-exchange in `steal`; a slot is filled again only after its thief read it.
+            let top = self.top.0.load(Ordering::Acquire);
+            self.seen_top.store(top, Ordering::Relaxed);
+            if bottom - top >= ring.slots.len() as i64 {
+                ring = self.grow(bottom, top);
+            }
         }
         ring.slot(bottom).store(entry, Ordering::Relaxed);
         // Release: pairs with the Acquire of `bottom` in `steal`; publishes the slot, and the task behind it. A fence,
@@ -123,7 +138,7 @@ impl Deque {
     pub(crate) unsafe fn pop(&self) -> Option<Entry> {
         let bottom = self.bottom.load(Ordering::Relaxed);
         // An empty deque needs no fence: only the owner adds, so what looks empty to it is empty.
-        if bottom <= self.top.load(Ordering::Relaxed) {
+        if bottom <= self.top.0.load(Ordering::Relaxed) {
             return None;
         }
         let bottom = bottom - 1;
@@ -131,7 +146,7 @@ impl Deque {
         self.bottom.store(bottom, Ordering::Relaxed);
         // SeqCst: pairs with the fence in `steal`. Either the thief sees the lowered bottom, or we see its top.
         fence(Ordering::SeqCst);
-        let top = self.top.load(Ordering::Relaxed);
+        let top = self.top.0.load(Ordering::Relaxed);
         if top < bottom {
             return Some(ring.slot(bottom).load(Ordering::Relaxed));
         }
@@ -147,19 +162,19 @@ impl Deque {
     /// Owner only.
     pub(crate) unsafe fn newest(&self) -> Option<Entry> {
         let bottom = self.bottom.load(Ordering::Relaxed);
-        (bottom > self.top.load(Ordering::Relaxed))
+        (bottom > self.top.0.load(Ordering::Relaxed))
             .then(|| self.ring(Ordering::Relaxed).slot(bottom - 1).load(Ordering::Relaxed))
     }
 
     fn take_top(&self, top: i64) -> bool {
         // SeqCst keeps it in one order with the fences of `pop` and `steal`; Release pairs with the Acquire in `push`.
-        self.top.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        self.top.0.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     /// Takes the oldest entry. Any thread.
     pub(crate) fn steal(&self) -> Steal {
         // Acquire: the slot is read after this; SeqCst fence: pairs with the one in `pop`.
-        let top = self.top.load(Ordering::Acquire);
+        let top = self.top.0.load(Ordering::Acquire);
         fence(Ordering::SeqCst);
         // Acquire: pairs with the Release fence in `push`.
         if self.bottom.load(Ordering::Acquire) <= top {

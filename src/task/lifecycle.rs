@@ -13,19 +13,35 @@ use super::word::{Outcome, Phase, Snapshot, TaskId};
 use crate::sync::{fence, Ordering};
 use std::ffi::c_void;
 
-/// Makes a queued task with so many handles. `None`: out of memory.
-pub(crate) fn create(
-    function: Function,
-    argument: *mut c_void,
-    pool: u32,
-    handles: u32,
-    from_outside: bool,
-) -> Option<TaskId> {
+/// What a new task is to do, and who will ask for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Job {
+    pub(crate) function: Function,
+    pub(crate) argument: *mut c_void,
+    pub(crate) owner: Owner,
+}
+
+/// Who has the handle of a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// Nobody.
+    None,
+    /// A caller of the ABI: one release is due.
+    Caller,
+    /// The library itself: one release is due, and no handle that a caller makes up reaches it.
+    Library,
+}
+
+/// Makes a queued task. `None`: out of memory.
+pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> {
     let slot = free_list::allocate()?;
     let cell = cell(slot)?;
-    let id = cell.state.next_id(slot);
-    cell.fill(function, argument, pool);
-    cell.state.publish(id, handles, from_outside);
+    let mut id = cell.state.next_id(slot);
+    if job.owner == Owner::Library {
+        id = id.internal();
+    }
+    cell.fill(job.function, job.argument, pool);
+    cell.state.publish(id, u32::from(job.owner != Owner::None), from_outside);
     Some(id)
 }
 

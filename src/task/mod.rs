@@ -28,7 +28,8 @@ pub use cell::Function;
 pub(crate) use handle::{decode, encode, task as decode_task, Kind};
 #[cfg(not(loom))]
 pub(crate) use lifecycle::{
-    cancel, create, discard, failure, finish, has_ended, is_queued, look, release, retain, Claimed, Look,
+    cancel, create, discard, failure, finish, has_ended, is_queued, look, release, retain, Claimed, Job,
+    Look, Owner,
 };
 #[cfg(not(loom))]
 pub(crate) use state::{Cancel, Stale};

@@ -65,9 +65,11 @@ impl State {
     /// FREE to QUEUED, by whoever owns the free cell, after it has written the payload.
     pub(crate) fn publish(&self, id: TaskId, handles: u32, from_outside: bool) {
         let outside = if from_outside { OUTSIDE } else { 0 };
+        let internal = if id.is_internal() { INTERNAL } else { 0 };
         let word = u64::from(id.generation()) << GENERATION_SHIFT
             | u64::from(handles) << HANDLES_SHIFT
             | outside
+            | internal
             | QUEUED;
         // Nobody else may change a FREE word, so the store is not racing a read-modify-write. Release: pairs with
         // the Acquire of `claim` and `read`; publishes the payload to who finds the cell by a guessed handle.
@@ -78,7 +80,7 @@ impl State {
     pub(crate) fn read(&self, id: TaskId) -> Result<Snapshot, Stale> {
         // Acquire: pairs with the Release of `finish`; the payload read after DONE is the result.
         let word = Snapshot(self.0.load(Ordering::Acquire));
-        if word.is_of(id) && word.handles() > 0 {
+        if word.is_shown_to(id) && word.handles() > 0 {
             Ok(word)
         } else {
             Err(Stale)

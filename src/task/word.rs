@@ -1,8 +1,8 @@
 //! The layout of a task's number and of its state word; the verbs that change the word are in `state`.
 //!
 //! ```text
-//!  63                    36 35            20 19   12 11     8 7      4 3     0
-//! |     generation (28)    |  handles (16)  |  (8)  | flags  | outcome| phase |
+//!  63                    36 35            20 19   13 12     8 7      4 3     0
+//! |     generation (28)    |  handles (16)  |  (7)  | flags  | outcome| phase |
 //!
 //!  phase    FREE -> QUEUED -> RUNNING -> DONE -> FREE (generation + 1)
 //!                     `--------cancel-----^
@@ -11,6 +11,7 @@
 //!           HAS_SIDE     there is something in the side table: whoever frees the cell clears it
 //!           CANCEL       a running task was asked to stop
 //!           OUTSIDE      submitted from outside the pool, so its turn among those counts
+//!           INTERNAL     the library's own: no C handle reaches it
 //!  handles  how many releases are due; 0 while DONE means that the cell is to be freed
 //! ```
 
@@ -23,15 +24,29 @@ pub(crate) const GENERATION_BITS: u32 = 28;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 pub(super) const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 
+/// Above the 56 bits that a handle carries: a task of the library's own (a helper of a range, a half of an invoke).
+/// A handle can't have this bit, so no handle, guessed or not, reaches such a task.
+const INTERNAL_ID: u64 = 1 << (SLOT_BITS + GENERATION_BITS);
+
 impl TaskId {
     pub(crate) fn new(slot: u32, generation: u32) -> Self {
         debug_assert!(u64::from(slot) <= SLOT_MASK && u64::from(generation) <= GENERATION_MASK);
         Self(u64::from(generation) << SLOT_BITS | u64::from(slot))
     }
 
-    /// From what a queue or a handle carried: the low 56 bits.
+    /// From what `bits` gave, or from the number in a handle.
     pub(crate) fn from_bits(bits: u64) -> Self {
-        Self(bits & (GENERATION_MASK << SLOT_BITS | SLOT_MASK))
+        debug_assert!(bits < INTERNAL_ID << 1);
+        Self(bits)
+    }
+
+    /// The same as a task of the library's own.
+    pub(crate) fn internal(self) -> Self {
+        Self(self.0 | INTERNAL_ID)
+    }
+
+    pub(super) fn is_internal(self) -> bool {
+        self.0 & INTERNAL_ID != 0
     }
 
     pub(crate) fn bits(self) -> u64 {
@@ -43,7 +58,7 @@ impl TaskId {
     }
 
     pub(crate) fn generation(self) -> u32 {
-        (self.0 >> SLOT_BITS) as u32
+        ((self.0 >> SLOT_BITS) & GENERATION_MASK) as u32
     }
 }
 
@@ -60,7 +75,8 @@ pub(super) const HAS_WAITER: u64 = 1 << 8;
 pub(super) const HAS_SIDE: u64 = 1 << 9;
 pub(super) const CANCEL: u64 = 1 << 10;
 pub(super) const OUTSIDE: u64 = 1 << 11;
-pub(super) const FLAGS: u64 = HAS_WAITER | HAS_SIDE | CANCEL | OUTSIDE;
+pub(super) const INTERNAL: u64 = 1 << 12;
+pub(super) const FLAGS: u64 = HAS_WAITER | HAS_SIDE | CANCEL | OUTSIDE | INTERNAL;
 
 pub(super) const HANDLES_SHIFT: u32 = 20;
 pub(super) const ONE_HANDLE: u64 = 1 << HANDLES_SHIFT;
@@ -116,6 +132,11 @@ impl Snapshot {
 
     pub(super) fn is_of(self, id: TaskId) -> bool {
         self.generation() == id.generation() && self.phase_bits() != FREE
+    }
+
+    /// Whether a number of this kind may look at it.
+    pub(super) fn is_shown_to(self, id: TaskId) -> bool {
+        self.is_of(id) && (self.0 & INTERNAL != 0) == id.is_internal()
     }
 
     pub(super) fn handles(self) -> u64 {

@@ -1,0 +1,1 @@
+"""A package, so that these tests can be run together with those of the bindings."""
