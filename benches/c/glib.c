@@ -21,14 +21,18 @@ static void run_job(gpointer job, gpointer unused) {
     ((job_t *)job)->run(job);
 }
 
-static void run_task(job_t *job) {
-    job->batch->task(NULL);
+static void count_down(job_t *job) {
     if (g_atomic_int_dec_and_test(&job->left)) {
         g_mutex_lock(&job->mutex);
         job->done = TRUE;
         g_cond_signal(&job->changed);
         g_mutex_unlock(&job->mutex);
     }
+}
+
+static void run_task(job_t *job) {
+    job->batch->task(NULL);
+    count_down(job);
 }
 
 static void push_all(job_t *job) {
@@ -70,12 +74,15 @@ typedef struct {
 } submitter_t;
 
 static void push_inside(job_t *job) {
-    push_all(((submitter_t *)job)->tasks);
+    job_t *tasks = ((submitter_t *)job)->tasks;
+    push_all(tasks);
+    count_down(tasks);
 }
 
 /* A wait in a worker would hold that worker: the wait is outside. */
 void bench_inside(batch_t *batch) {
-    job_t tasks = {.run = run_task, .batch = batch, .left = (gint)batch->count};
+    /* The submitter counts, too: it uses this frame until its last push has returned. */
+    job_t tasks = {.run = run_task, .batch = batch, .left = (gint)batch->count + 1};
     submitter_t submitter = {.job = {.run = push_inside}, .tasks = &tasks};
     check(g_thread_pool_push(pool, &submitter, NULL), "g_thread_pool_push");
     wait_for(&tasks);
