@@ -1,4 +1,7 @@
 /* Bad input: each has its status, and none of it crashes. */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "check.h"
 
 static void *echo(void *arg) {
@@ -221,10 +224,41 @@ static void null_where_the_caller_does_not_care_is_fine(void) {
   CHECK_OK(pool_destroy(pool));
 }
 
+static void *leave_by_pthread_exit(void *unused) {
+  pthread_exit(unused);
+}
+
+/* In a child whose standard error is the pipe. */
+static void submit_task_that_leaves(int pipe_end) {
+  pool_t *pool = pool_create(1);
+  CHECK(dup2(pipe_end, STDERR_FILENO) >= 0);
+  future_wait(check_submit(pool, leave_by_pthread_exit, NULL), LONG_ENOUGH, NULL);
+  _exit(0);
+}
+
+static void a_task_that_is_left_by_pthread_exit_ends_the_process_with_a_message(void) {
+  char message[1000] = "";
+  size_t length = 0;
+  ssize_t got;
+  int ends[2], status = 0;
+  pid_t child;
+  CHECK_EQ(pipe(ends), 0);
+  child = fork();
+  CHECK(child >= 0);
+  if (child == 0) submit_task_that_leaves(ends[1]);
+  close(ends[1]);
+  while ((got = read(ends[0], message + length, sizeof message - 1 - length)) > 0) length += (size_t)got;
+  while (waitpid(child, &status, 0) < 0) CHECK_EQ(errno, EINTR);
+  CHECK(WIFSIGNALED(status));
+  CHECK_EQ(WTERMSIG(status), SIGABRT);
+  CHECK(strstr(message, "offgil") != NULL && strstr(message, "pthread_exit") != NULL);
+}
+
 CHECK_MAIN(TEST(null_handles_are_bad_arguments), TEST(stale_handles_are_known_to_be_stale),
            TEST(a_stale_handle_stays_stale_when_its_slot_is_used_again), TEST(invented_handles_are_known_to_be_none),
            TEST(a_live_handle_with_one_bit_changed_is_none), TEST(a_handle_of_another_kind_is_none),
            TEST(handles_released_twice_are_known), TEST(null_functions_are_bad_arguments),
            TEST(arrays_that_are_not_there_are_bad_arguments), TEST(absurd_counts_are_refused),
            TEST(one_bad_future_among_good_ones_is_found), TEST(the_same_future_may_stand_in_a_list_twice),
-           TEST(null_where_the_caller_does_not_care_is_fine))
+           TEST(null_where_the_caller_does_not_care_is_fine),
+           TEST(a_task_that_is_left_by_pthread_exit_ends_the_process_with_a_message))

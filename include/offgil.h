@@ -31,39 +31,9 @@
 #include <stdint.h>
 
 /**
- * Not started yet.
+ * A timeout that is never over (any negative number is). 0 means: look, don't wait. All times are nanoseconds.
  */
-#define FUTURE_QUEUED 0
-
-/**
- * Running.
- */
-#define FUTURE_RUNNING 1
-
-/**
- * Ended: with a result, by task_fail, or by a panic.
- */
-#define FUTURE_DONE 2
-
-/**
- * Canceled before it ran: it never will.
- */
-#define FUTURE_CANCELED 3
-
-/**
- * NULL or no live handle.
- */
-#define FUTURE_INVALID -1
-
-/**
- * What is queued is run.
- */
-#define POOL_DRAIN 0
-
-/**
- * What is queued is canceled, and what runs is asked to stop (task_is_canceled).
- */
-#define POOL_CANCEL 1
+#define OFFGIL_FOREVER -1
 
 /**
  * A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
@@ -93,9 +63,39 @@
 #define POOL_LIFO 1
 
 /**
- * A timeout that is never over (any negative number is). 0 means: look, don't wait. All times are nanoseconds.
+ * What is queued is run.
  */
-#define OFFGIL_FOREVER -1
+#define POOL_DRAIN 0
+
+/**
+ * What is queued is canceled, and what runs is asked to stop (task_is_canceled).
+ */
+#define POOL_CANCEL 1
+
+/**
+ * Not started yet.
+ */
+#define FUTURE_QUEUED 0
+
+/**
+ * Running.
+ */
+#define FUTURE_RUNNING 1
+
+/**
+ * Ended: with a result, by task_fail, or by a panic.
+ */
+#define FUTURE_DONE 2
+
+/**
+ * Canceled before it ran: it never will.
+ */
+#define FUTURE_CANCELED 3
+
+/**
+ * NULL or no live handle.
+ */
+#define FUTURE_INVALID -1
 
 /**
  * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
@@ -119,18 +119,6 @@ typedef struct pool_t pool_t;
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
-
-/**
- * The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
- */
-typedef void (*range_fn)(void *context, size_t begin, size_t end);
-
-/**
- * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return (no longjmp, no C++ exception, no pthread_exit out of it: that ends the process
- * with a message); a Rust panic is caught and becomes OFFGIL_EPANIC.
- */
-typedef void *(*task_fn)(void *arg);
 
 /**
  * A function that each thread of a pool calls with pool_options_t.context.
@@ -203,6 +191,18 @@ typedef struct {
    */
   void *context;
 } pool_options_t;
+
+/**
+ * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
+ * the task's result. It must return (no longjmp, no C++ exception, no pthread_exit out of it: that ends the process
+ * with a message); a Rust panic is caught and becomes OFFGIL_EPANIC.
+ */
+typedef void *(*task_fn)(void *arg);
+
+/**
+ * The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
+ */
+typedef void (*range_fn)(void *context, size_t begin, size_t end);
 
 /**
  * Success.
@@ -282,6 +282,252 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.
+ *
+ * The text is static. Any thread; never blocks; can't fail.
+ */
+const char *offgil_status_name(offgil_status status);
+
+/**
+ * What a status means, in a few words of English.
+ *
+ * The text is static. Any thread; never blocks; can't fail.
+ */
+const char *offgil_status_message(offgil_status status);
+
+/**
+ * The status of the calling thread's last call that failed; OFFGIL_OK if none has. Calls that succeed leave it.
+ *
+ * This is how to learn why a function that returns a handle returned NULL. Any thread; never blocks; can't fail.
+ */
+offgil_status offgil_last_status(void);
+
+/**
+ * What was wrong in the calling thread's last call that failed, and where that is known, what to do; "" if none
+ * has failed.
+ *
+ * The text is the library's and lives until the thread's next failure or its end. Any thread; never blocks; can't
+ * fail.
+ */
+const char *offgil_last_message(void);
+
+/**
+ * The library's version: major * 1,000,000 + minor * 1,000 + patch.
+ *
+ * Any thread; never blocks; can't fail.
+ */
+uint32_t offgil_version(void);
+
+/**
+ * The library's version as text, such as "0.1.0".
+ *
+ * The text is static. Any thread; never blocks; can't fail.
+ */
+const char *offgil_version_string(void);
+
+/**
+ * How many CPUs this process may use, at least 1: the affinity mask and the cgroup's quota are counted in.
+ *
+ * Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
+ */
+uint32_t offgil_cpu_count(void);
+
+/**
+ * Fills a struct of options with the defaults: `pool_options_init(&options, sizeof options)`.
+ *
+ * @param options where to; NULL is ignored
+ * @param size    size of the caller's struct in bytes; what this library doesn't know of it is set to 0. A size that
+ *                no version of the struct has (too small to hold `threads`, or over 4096) leaves it as it is.
+ *
+ * Any thread; never blocks; can't fail.
+ */
+void pool_options_init(pool_options_t *options,
+                       size_t size);
+
+/**
+ * Makes a pool that runs at most `threads` task bodies at a time, at most 4096.
+ *
+ * 0 stands for one per usable CPU (offgil_cpu_count), or for what the environment variable OFFGIL_NUM_THREADS says
+ * (which a set-uid process ignores). A pool of one runs one task at a time, in order. Threads are started when there
+ * is work for them, so this is cheap.
+ *
+ * @return a handle, due to one pool_destroy or pool_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL (more
+ *         than 4096 threads, or a bad OFFGIL_NUM_THREADS), OFFGIL_ENOMEM (65,536 pools alive)
+ *
+ * Any thread; never blocks.
+ */
+pool_t *pool_create(uint32_t threads);
+
+/**
+ * Makes a pool as the options say (see pool_options_t); they are copied.
+ *
+ * @return a handle, due to one pool_destroy or pool_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL
+ *         (options NULL, not made by pool_options_init, or one out of range: offgil_last_message says which),
+ *         OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+pool_t *pool_create_with(const pool_options_t *options);
+
+/**
+ * The process's own pool, one thread per usable CPU (or OFFGIL_NUM_THREADS), made on first use.
+ *
+ * It is never destroyed: pool_shutdown, pool_destroy and pool_release on it answer OFFGIL_EINVAL.
+ *
+ * @return its handle, always the same; NULL on failure (offgil_last_status): OFFGIL_EINVAL (a bad
+ *         OFFGIL_NUM_THREADS), OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+pool_t *pool_default(void);
+
+/**
+ * Closes the pool, and waits until all that it has accepted is done, at most for `timeout_ns`. The handle stays valid.
+ *
+ * From now on threads outside get OFFGIL_ECLOSED, also those that are blocked on a full queue; tasks that still run may
+ * submit more while the pool drains (POOL_DRAIN), but not with POOL_CANCEL. May be called again, to wait longer or to
+ * turn a drain into a cancel.
+ *
+ * @param mode       POOL_DRAIN or POOL_CANCEL
+ * @param timeout_ns how long to wait; 0: close and look; negative: for ever
+ * @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
+ *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool
+ *
+ * Any thread. Blocks; a task of another pool gives its place up meanwhile.
+ */
+offgil_status pool_shutdown(pool_t *pool,
+                            int32_t mode,
+                            int64_t timeout_ns);
+
+/**
+ * Drains the pool (as pool_shutdown with POOL_DRAIN, for ever), joins its threads and frees it.
+ *
+ * The handle is dead afterwards; futures of its tasks stay valid until they are released.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
+ *         pool (nothing was changed then; pool_release is what a task can call)
+ *
+ * Any thread but the pool's own. Blocks.
+ */
+offgil_status pool_destroy(pool_t *pool);
+
+/**
+ * Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves.
+ *
+ * The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
+ *
+ * Any thread, also the pool's own; never blocks.
+ */
+offgil_status pool_release(pool_t *pool);
+
+/**
+ * Waits until no task of the pool is queued or running, at most for `timeout_ns`.
+ *
+ * Others may submit in the meantime: then it waits for that, too.
+ *
+ * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
+ *         this pool
+ *
+ * Any thread. Blocks; a task of another pool gives its place up meanwhile.
+ */
+offgil_status pool_wait_idle(pool_t *pool,
+                             int64_t timeout_ns);
+
+/**
+ * How many task bodies the pool runs at a time; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
+ *
+ * Any thread; never blocks.
+ */
+uint32_t pool_thread_count(pool_t *pool);
+
+/**
+ * The number of the place on which the calling thread runs a task of this pool: 0 to pool_thread_count - 1, and never
+ * the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
+ * for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
+ *
+ * A wait inside a task gives the place up: ask again after it. Any thread; never blocks.
+ */
+int32_t pool_worker_index(pool_t *pool);
+
+/**
+ * Submits one task: `fn(arg)` runs once, on one of the pool's places.
+ *
+ * From outside the pool it takes its turn (pool_options_t.order); from inside one of its tasks it is that task's
+ * child, started before what came from outside, newest first. If the queue is bounded and full, the options say what
+ * happens (POOL_FULL_BLOCK blocks).
+ *
+ * @param fn  the body; not NULL
+ * @param arg what it gets; stays the caller's
+ * @return the future, due to one future_release, which may outlive the pool; NULL on failure (offgil_last_status):
+ *         OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE, OFFGIL_ECLOSED, OFFGIL_EFULL, OFFGIL_ETIMEDOUT (full_timeout_ns),
+ *         OFFGIL_ENOMEM, OFFGIL_ETHREAD (the pool has no thread and none can be started). The task has not run then.
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+future_t *pool_submit(pool_t *pool,
+                      task_fn fn,
+                      void *arg);
+
+/**
+ * Submits `count` tasks, `fn(args[i])` each, as one operation: cheaper than one by one.
+ *
+ * On failure what had gone in is canceled where it has not begun (what has begun runs to its end), and no future is
+ * written.
+ *
+ * @param fn      the body; not NULL
+ * @param args    `count` arguments; NULL: each gets NULL
+ * @param count   how many; 0 is fine
+ * @param futures where the futures go, `count` of them, each due to one future_release; NULL: nobody will ask
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL pool or function, or an impossible count; OFFGIL_EHANDLE; OFFGIL_ECLOSED;
+ *         OFFGIL_EFULL; OFFGIL_ETIMEDOUT; OFFGIL_ENOMEM; OFFGIL_ETHREAD (as pool_submit)
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+offgil_status pool_submit_many(pool_t *pool,
+                               task_fn fn,
+                               void *const *args,
+                               size_t count,
+                               future_t **futures);
+
+/**
+ * Submits one task that nobody will ask for: no future, so nothing to release.
+ *
+ * @param fn  the body; not NULL. What it returns is dropped.
+ * @param arg what it gets; stays the caller's
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_EFULL; OFFGIL_ETIMEDOUT; OFFGIL_ENOMEM;
+ *         OFFGIL_ETHREAD (as pool_submit)
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+offgil_status pool_spawn(pool_t *pool,
+                         task_fn fn,
+                         void *arg);
+
+/**
+ * Inside a task: 1 if it was asked to stop (future_cancel, or pool_shutdown with POOL_CANCEL), else 0. A long task
+ * looks now and then, and returns early. In a part of pool_for or pool_map it is the task around it that is meant.
+ *
+ * 0 outside a task. Any thread; never blocks; can't fail.
+ */
+uint8_t task_is_canceled(void);
+
+/**
+ * Inside a task: marks it as failed. It goes on until it returns; its status is then OFFGIL_EFAILED, and what it
+ * returns is dropped. Called again, the last call counts. In a part of pool_for, pool_map or pool_invoke it is that
+ * part that fails.
+ *
+ * @param code    a number for future_error
+ * @param message a text for future_error, copied; NULL: none. Bytes that are no UTF-8 are replaced.
+ * @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task
+ *
+ * Any thread; never blocks.
+ */
+offgil_status task_fail(int32_t code,
+                        const char *message);
 
 /**
  * Waits until the task has ended, at most for `timeout_ns`. May be called any number of times, by any number of
@@ -455,252 +701,6 @@ offgil_status pool_invoke(pool_t *pool,
                           void *left_arg,
                           task_fn right,
                           void *right_arg);
-
-/**
- * Makes a pool that runs at most `threads` task bodies at a time, at most 4096.
- *
- * 0 stands for one per usable CPU (offgil_cpu_count), or for what the environment variable OFFGIL_NUM_THREADS says
- * (which a set-uid process ignores). A pool of one runs one task at a time, in order. Threads are started when there
- * is work for them, so this is cheap.
- *
- * @return a handle, due to one pool_destroy or pool_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL (more
- *         than 4096 threads, or a bad OFFGIL_NUM_THREADS), OFFGIL_ENOMEM (65,536 pools alive)
- *
- * Any thread; never blocks.
- */
-pool_t *pool_create(uint32_t threads);
-
-/**
- * Makes a pool as the options say (see pool_options_t); they are copied.
- *
- * @return a handle, due to one pool_destroy or pool_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL
- *         (options NULL, not made by pool_options_init, or one out of range: offgil_last_message says which),
- *         OFFGIL_ENOMEM
- *
- * Any thread; never blocks.
- */
-pool_t *pool_create_with(const pool_options_t *options);
-
-/**
- * The process's own pool, one thread per usable CPU (or OFFGIL_NUM_THREADS), made on first use.
- *
- * It is never destroyed: pool_shutdown, pool_destroy and pool_release on it answer OFFGIL_EINVAL.
- *
- * @return its handle, always the same; NULL on failure (offgil_last_status): OFFGIL_EINVAL (a bad
- *         OFFGIL_NUM_THREADS), OFFGIL_ENOMEM
- *
- * Any thread; never blocks.
- */
-pool_t *pool_default(void);
-
-/**
- * Closes the pool, and waits until all that it has accepted is done, at most for `timeout_ns`. The handle stays valid.
- *
- * From now on threads outside get OFFGIL_ECLOSED, also those that are blocked on a full queue; tasks that still run may
- * submit more while the pool drains (POOL_DRAIN), but not with POOL_CANCEL. May be called again, to wait longer or to
- * turn a drain into a cancel.
- *
- * @param mode       POOL_DRAIN or POOL_CANCEL
- * @param timeout_ns how long to wait; 0: close and look; negative: for ever
- * @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
- *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool
- *
- * Any thread. Blocks; a task of another pool gives its place up meanwhile.
- */
-offgil_status pool_shutdown(pool_t *pool,
-                            int32_t mode,
-                            int64_t timeout_ns);
-
-/**
- * Drains the pool (as pool_shutdown with POOL_DRAIN, for ever), joins its threads and frees it.
- *
- * The handle is dead afterwards; futures of its tasks stay valid until they are released.
- *
- * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
- *         pool (nothing was changed then; pool_release is what a task can call)
- *
- * Any thread but the pool's own. Blocks.
- */
-offgil_status pool_destroy(pool_t *pool);
-
-/**
- * Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves.
- *
- * The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains.
- *
- * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
- *
- * Any thread, also the pool's own; never blocks.
- */
-offgil_status pool_release(pool_t *pool);
-
-/**
- * Waits until no task of the pool is queued or running, at most for `timeout_ns`.
- *
- * Others may submit in the meantime: then it waits for that, too.
- *
- * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
- *         this pool
- *
- * Any thread. Blocks; a task of another pool gives its place up meanwhile.
- */
-offgil_status pool_wait_idle(pool_t *pool,
-                             int64_t timeout_ns);
-
-/**
- * How many task bodies the pool runs at a time; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
- *
- * Any thread; never blocks.
- */
-uint32_t pool_thread_count(pool_t *pool);
-
-/**
- * The number of the place on which the calling thread runs a task of this pool: 0 to pool_thread_count - 1, and never
- * the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
- * for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
- *
- * A wait inside a task gives the place up: ask again after it. Any thread; never blocks.
- */
-int32_t pool_worker_index(pool_t *pool);
-
-/**
- * Fills a struct of options with the defaults: `pool_options_init(&options, sizeof options)`.
- *
- * @param options where to; NULL is ignored
- * @param size    size of the caller's struct in bytes; what this library doesn't know of it is set to 0. A size that
- *                no version of the struct has (too small to hold `threads`, or over 4096) leaves it as it is.
- *
- * Any thread; never blocks; can't fail.
- */
-void pool_options_init(pool_options_t *options,
-                       size_t size);
-
-/**
- * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.
- *
- * The text is static. Any thread; never blocks; can't fail.
- */
-const char *offgil_status_name(offgil_status status);
-
-/**
- * What a status means, in a few words of English.
- *
- * The text is static. Any thread; never blocks; can't fail.
- */
-const char *offgil_status_message(offgil_status status);
-
-/**
- * The status of the calling thread's last call that failed; OFFGIL_OK if none has. Calls that succeed leave it.
- *
- * This is how to learn why a function that returns a handle returned NULL. Any thread; never blocks; can't fail.
- */
-offgil_status offgil_last_status(void);
-
-/**
- * What was wrong in the calling thread's last call that failed, and where that is known, what to do; "" if none
- * has failed.
- *
- * The text is the library's and lives until the thread's next failure or its end. Any thread; never blocks; can't
- * fail.
- */
-const char *offgil_last_message(void);
-
-/**
- * The library's version: major * 1,000,000 + minor * 1,000 + patch.
- *
- * Any thread; never blocks; can't fail.
- */
-uint32_t offgil_version(void);
-
-/**
- * The library's version as text, such as "0.1.0".
- *
- * The text is static. Any thread; never blocks; can't fail.
- */
-const char *offgil_version_string(void);
-
-/**
- * How many CPUs this process may use, at least 1: the affinity mask and the cgroup's quota are counted in.
- *
- * Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
- */
-uint32_t offgil_cpu_count(void);
-
-/**
- * Submits one task: `fn(arg)` runs once, on one of the pool's places.
- *
- * From outside the pool it takes its turn (pool_options_t.order); from inside one of its tasks it is that task's
- * child, started before what came from outside, newest first. If the queue is bounded and full, the options say what
- * happens (POOL_FULL_BLOCK blocks).
- *
- * @param fn  the body; not NULL
- * @param arg what it gets; stays the caller's
- * @return the future, due to one future_release, which may outlive the pool; NULL on failure (offgil_last_status):
- *         OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE, OFFGIL_ECLOSED, OFFGIL_EFULL, OFFGIL_ETIMEDOUT (full_timeout_ns),
- *         OFFGIL_ENOMEM, OFFGIL_ETHREAD (the pool has no thread and none can be started). The task has not run then.
- *
- * Any thread. Blocks only where the queue is bounded and full.
- */
-future_t *pool_submit(pool_t *pool,
-                      task_fn fn,
-                      void *arg);
-
-/**
- * Submits `count` tasks, `fn(args[i])` each, as one operation: cheaper than one by one.
- *
- * On failure what had gone in is canceled where it has not begun (what has begun runs to its end), and no future is
- * written.
- *
- * @param fn      the body; not NULL
- * @param args    `count` arguments; NULL: each gets NULL
- * @param count   how many; 0 is fine
- * @param futures where the futures go, `count` of them, each due to one future_release; NULL: nobody will ask
- * @return OFFGIL_OK; OFFGIL_EINVAL: NULL pool or function, or an impossible count; OFFGIL_EHANDLE; OFFGIL_ECLOSED;
- *         OFFGIL_EFULL; OFFGIL_ETIMEDOUT; OFFGIL_ENOMEM; OFFGIL_ETHREAD (as pool_submit)
- *
- * Any thread. Blocks only where the queue is bounded and full.
- */
-offgil_status pool_submit_many(pool_t *pool,
-                               task_fn fn,
-                               void *const *args,
-                               size_t count,
-                               future_t **futures);
-
-/**
- * Submits one task that nobody will ask for: no future, so nothing to release.
- *
- * @param fn  the body; not NULL. What it returns is dropped.
- * @param arg what it gets; stays the caller's
- * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_EFULL; OFFGIL_ETIMEDOUT; OFFGIL_ENOMEM;
- *         OFFGIL_ETHREAD (as pool_submit)
- *
- * Any thread. Blocks only where the queue is bounded and full.
- */
-offgil_status pool_spawn(pool_t *pool,
-                         task_fn fn,
-                         void *arg);
-
-/**
- * Inside a task: 1 if it was asked to stop (future_cancel, or pool_shutdown with POOL_CANCEL), else 0. A long task
- * looks now and then, and returns early. In a part of pool_for or pool_map it is the task around it that is meant.
- *
- * 0 outside a task. Any thread; never blocks; can't fail.
- */
-uint8_t task_is_canceled(void);
-
-/**
- * Inside a task: marks it as failed. It goes on until it returns; its status is then OFFGIL_EFAILED, and what it
- * returns is dropped. Called again, the last call counts. In a part of pool_for, pool_map or pool_invoke it is that
- * part that fails.
- *
- * @param code    a number for future_error
- * @param message a text for future_error, copied; NULL: none. Bytes that are no UTF-8 are replaced.
- * @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task
- *
- * Any thread; never blocks.
- */
-offgil_status task_fail(int32_t code,
-                        const char *message);
 
 #ifdef __cplusplus
 }  // extern "C"

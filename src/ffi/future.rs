@@ -65,13 +65,14 @@ pub unsafe extern "C" fn future_wait(
 
 /// A task's failure says more in its own words.
 #[cold]
-fn explain(id: TaskId, mut error: Error) -> Error {
-    if matches!(error.status, Status::Failed | Status::Panic) {
-        if let Ok(Some(failure)) = tasks::failure(id) {
-            error.message = Some(failure.message.to_string().into());
-        }
+fn explain(id: TaskId, error: Error) -> Error {
+    if !matches!(error.status, Status::Failed | Status::Panic) {
+        return error;
     }
-    error
+    match tasks::failure(id) {
+        Ok(Some(failure)) => error.saying(&failure.message),
+        _ => error,
+    }
 }
 
 /// The tasks of an array of futures.

@@ -4,13 +4,21 @@
 //! C: panics of tasks are caught where they run, and one in this library is a bug, which `extern "C"` turns into
 //! an abort with a message.
 
-mod boundary;
-mod future;
-mod parallel;
-mod pool;
-mod pool_options;
+// In the order in which a reader of the header meets them; the blank lines keep it.
+
 mod status;
+
+mod pool_options;
+
+mod pool;
+
 mod task;
+
+mod future;
+
+mod parallel;
+
+mod boundary;
 
 pub use future::*;
 pub use parallel::*;

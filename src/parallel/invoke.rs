@@ -39,10 +39,8 @@ fn join(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
         // It may use the caller's stack: not left behind.
         let _ = pool::reclaim(pool, forked);
     }
-    if let Err(error) = &mut joined {
-        if let Ok(Some(failure)) = failure(forked) {
-            error.message = Some(failure.message.to_string().into());
-        }
+    if let (Err(error), Ok(Some(failure))) = (&joined, failure(forked)) {
+        joined = Err(error.clone().saying(&failure.message));
     }
     let _ = release(forked);
     joined

@@ -125,9 +125,7 @@ impl Frame {
         drop(leave);
         (value, self.failure.take())
     }
-}
 
-impl Frame {
     /// The tasks of this frame and those around it.
     fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         // SAFETY: as in `with_context`.

@@ -1,5 +1,7 @@
 //! What can go wrong, as numbers of the ABI and as a sentence that says what to do.
 
+use std::borrow::Cow;
+
 /// A status of the ABI. The header has the same as constants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(i32)]
@@ -68,16 +70,26 @@ impl Status {
 }
 
 /// A failed call: the status, and a sentence for `offgil_last_message` where the status alone says too little.
+///
+/// Two words, so that a `Result` with it comes back in registers: submits and waits are full of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Error {
     pub(crate) status: Status,
-    pub(crate) message: Option<std::borrow::Cow<'static, str>>,
+    pub(crate) message: Option<Box<Cow<'static, str>>>,
 }
+
+const _: () = assert!(size_of::<Result<u64, Error>>() == 16);
 
 impl Error {
     #[cold]
-    pub(crate) fn new(status: Status, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { status, message: Some(message.into()) }
+    pub(crate) fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: Some(Box::new(message.into())) }
+    }
+
+    /// The same status in somebody else's words.
+    #[cold]
+    pub(crate) fn saying(self, message: &str) -> Self {
+        Self::new(self.status, message.to_owned())
     }
 
     #[cold]

@@ -95,6 +95,8 @@ impl Cell {
 
 const CHUNK_BITS: u32 = 12;
 const CHUNK_CELLS: u32 = 1 << CHUNK_BITS;
+#[cfg(unix)]
+const CHUNK_BYTES: usize = CHUNK_CELLS as usize * size_of::<Cell>();
 const CHUNKS: usize = 1 << (SLOT_BITS - CHUNK_BITS);
 
 /// Half a megabyte of zero pages, touched as far as it is used.
@@ -129,15 +131,27 @@ pub(super) fn fresh_run(count: u32) -> Option<u32> {
     }
     let entry = &DIRECTORY[(first >> CHUNK_BITS) as usize];
     if entry.load(Ordering::Relaxed).is_null() {
-        let layout = std::alloc::Layout::array::<Cell>(CHUNK_CELLS as usize).ok()?;
-        // SAFETY: the layout is not of size zero.
-        let chunk = unsafe { std::alloc::alloc_zeroed(layout) };
-        if chunk.is_null() {
-            return None;
-        }
         // Release: pairs with the Acquire in `cell`.
-        entry.store(chunk.cast(), Ordering::Release);
+        entry.store(new_chunk()?, Ordering::Release);
     }
     *next = first + count;
     Some(first)
+}
+
+/// Zero pages for a chunk of cells. From the system, not the allocator: that would write the zeros itself, to keep to
+/// the alignment, and the pages are never given back.
+#[cfg(unix)]
+fn new_chunk() -> Option<*mut Cell> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new private mapping touches nothing that exists.
+    let chunk = unsafe { libc::mmap(std::ptr::null_mut(), CHUNK_BYTES, protection, flags, -1, 0) };
+    (chunk != libc::MAP_FAILED).then(|| chunk.cast())
+}
+
+#[cfg(not(unix))]
+fn new_chunk() -> Option<*mut Cell> {
+    let layout = std::alloc::Layout::array::<Cell>(CHUNK_CELLS as usize).ok()?;
+    // SAFETY: the layout is not of size zero.
+    let chunk = unsafe { std::alloc::alloc_zeroed(layout) };
+    (!chunk.is_null()).then(|| chunk.cast())
 }

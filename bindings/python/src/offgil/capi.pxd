@@ -10,24 +10,22 @@ cdef extern from *:
     #define OFFGIL_H
     #include <stddef.h>
     #include <stdint.h>
-    #define FUTURE_QUEUED 0
-    #define FUTURE_RUNNING 1
-    #define FUTURE_DONE 2
-    #define FUTURE_CANCELED 3
-    #define FUTURE_INVALID -1
-    #define POOL_DRAIN 0
-    #define POOL_CANCEL 1
+    #define OFFGIL_FOREVER -1
     #define POOL_FULL_BLOCK 0
     #define POOL_FULL_FAIL 1
     #define POOL_FULL_RUN 2
     #define POOL_FIFO 0
     #define POOL_LIFO 1
-    #define OFFGIL_FOREVER -1
+    #define POOL_DRAIN 0
+    #define POOL_CANCEL 1
+    #define FUTURE_QUEUED 0
+    #define FUTURE_RUNNING 1
+    #define FUTURE_DONE 2
+    #define FUTURE_CANCELED 3
+    #define FUTURE_INVALID -1
     typedef struct future_t future_t;
     typedef struct pool_t pool_t;
     typedef int32_t offgil_status;
-    typedef void (*range_fn)(void *context, size_t begin, size_t end);
-    typedef void *(*task_fn)(void *arg);
     typedef void (*thread_hook_fn)(void *context);
     typedef struct {
       size_t size;
@@ -44,6 +42,8 @@ cdef extern from *:
       thread_hook_fn on_thread_stop;
       void *context;
     } pool_options_t;
+    typedef void *(*task_fn)(void *arg);
+    typedef void (*range_fn)(void *context, size_t begin, size_t end);
     #define OFFGIL_OK 0
     #define OFFGIL_EINVAL -1
     #define OFFGIL_EHANDLE -2
@@ -62,6 +62,41 @@ cdef extern from *:
     #ifdef __cplusplus
     extern "C" {
     #endif
+    const char *offgil_status_name(offgil_status status);
+    const char *offgil_status_message(offgil_status status);
+    offgil_status offgil_last_status(void);
+    const char *offgil_last_message(void);
+    uint32_t offgil_version(void);
+    const char *offgil_version_string(void);
+    uint32_t offgil_cpu_count(void);
+    void pool_options_init(pool_options_t *options,
+                           size_t size);
+    pool_t *pool_create(uint32_t threads);
+    pool_t *pool_create_with(const pool_options_t *options);
+    pool_t *pool_default(void);
+    offgil_status pool_shutdown(pool_t *pool,
+                                int32_t mode,
+                                int64_t timeout_ns);
+    offgil_status pool_destroy(pool_t *pool);
+    offgil_status pool_release(pool_t *pool);
+    offgil_status pool_wait_idle(pool_t *pool,
+                                 int64_t timeout_ns);
+    uint32_t pool_thread_count(pool_t *pool);
+    int32_t pool_worker_index(pool_t *pool);
+    future_t *pool_submit(pool_t *pool,
+                          task_fn fn,
+                          void *arg);
+    offgil_status pool_submit_many(pool_t *pool,
+                                   task_fn fn,
+                                   void *const *args,
+                                   size_t count,
+                                   future_t **futures);
+    offgil_status pool_spawn(pool_t *pool,
+                             task_fn fn,
+                             void *arg);
+    uint8_t task_is_canceled(void);
+    offgil_status task_fail(int32_t code,
+                            const char *message);
     offgil_status future_wait(future_t *future,
                               int64_t timeout_ns,
                               void **result);
@@ -96,41 +131,6 @@ cdef extern from *:
                               void *left_arg,
                               task_fn right,
                               void *right_arg);
-    pool_t *pool_create(uint32_t threads);
-    pool_t *pool_create_with(const pool_options_t *options);
-    pool_t *pool_default(void);
-    offgil_status pool_shutdown(pool_t *pool,
-                                int32_t mode,
-                                int64_t timeout_ns);
-    offgil_status pool_destroy(pool_t *pool);
-    offgil_status pool_release(pool_t *pool);
-    offgil_status pool_wait_idle(pool_t *pool,
-                                 int64_t timeout_ns);
-    uint32_t pool_thread_count(pool_t *pool);
-    int32_t pool_worker_index(pool_t *pool);
-    void pool_options_init(pool_options_t *options,
-                           size_t size);
-    const char *offgil_status_name(offgil_status status);
-    const char *offgil_status_message(offgil_status status);
-    offgil_status offgil_last_status(void);
-    const char *offgil_last_message(void);
-    uint32_t offgil_version(void);
-    const char *offgil_version_string(void);
-    uint32_t offgil_cpu_count(void);
-    future_t *pool_submit(pool_t *pool,
-                          task_fn fn,
-                          void *arg);
-    offgil_status pool_submit_many(pool_t *pool,
-                                   task_fn fn,
-                                   void *const *args,
-                                   size_t count,
-                                   future_t **futures);
-    offgil_status pool_spawn(pool_t *pool,
-                             task_fn fn,
-                             void *arg);
-    uint8_t task_is_canceled(void);
-    offgil_status task_fail(int32_t code,
-                            const char *message);
     #ifdef __cplusplus
     }
     #endif
@@ -141,8 +141,6 @@ cdef extern from *:
     ctypedef struct pool_t:
         pass
     ctypedef int32_t offgil_status
-    ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
-    ctypedef void *(*task_fn)(void *arg) noexcept nogil
     ctypedef void (*thread_hook_fn)(void *context) noexcept nogil
     ctypedef struct pool_options_t:
         size_t size
@@ -158,20 +156,22 @@ cdef extern from *:
         thread_hook_fn on_thread_start
         thread_hook_fn on_thread_stop
         void *context
+    ctypedef void *(*task_fn)(void *arg) noexcept nogil
+    ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
 
-    const int FUTURE_QUEUED
-    const int FUTURE_RUNNING
-    const int FUTURE_DONE
-    const int FUTURE_CANCELED
-    const int FUTURE_INVALID
-    const int POOL_DRAIN
-    const int POOL_CANCEL
+    const int OFFGIL_FOREVER
     const int POOL_FULL_BLOCK
     const int POOL_FULL_FAIL
     const int POOL_FULL_RUN
     const int POOL_FIFO
     const int POOL_LIFO
-    const int OFFGIL_FOREVER
+    const int POOL_DRAIN
+    const int POOL_CANCEL
+    const int FUTURE_QUEUED
+    const int FUTURE_RUNNING
+    const int FUTURE_DONE
+    const int FUTURE_CANCELED
+    const int FUTURE_INVALID
     const int OFFGIL_OK
     const int OFFGIL_EINVAL
     const int OFFGIL_EHANDLE
@@ -188,6 +188,28 @@ cdef extern from *:
     const int OFFGIL_EBUSY
     const int OFFGIL_EDONE
 
+cdef const char *offgil_status_name(offgil_status status) noexcept nogil
+cdef const char *offgil_status_message(offgil_status status) noexcept nogil
+cdef offgil_status offgil_last_status() noexcept nogil
+cdef const char *offgil_last_message() noexcept nogil
+cdef uint32_t offgil_version() noexcept nogil
+cdef const char *offgil_version_string() noexcept nogil
+cdef uint32_t offgil_cpu_count() noexcept nogil
+cdef void pool_options_init(pool_options_t *options, size_t size) noexcept nogil
+cdef pool_t *pool_create(uint32_t threads) noexcept nogil
+cdef pool_t *pool_create_with(const pool_options_t *options) noexcept nogil
+cdef pool_t *pool_default() noexcept nogil
+cdef offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil
+cdef offgil_status pool_destroy(pool_t *pool) noexcept nogil
+cdef offgil_status pool_release(pool_t *pool) noexcept nogil
+cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil
+cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil
+cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil
+cdef future_t *pool_submit(pool_t *pool, task_fn fn, void *arg) noexcept nogil
+cdef offgil_status pool_submit_many(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
+cdef offgil_status pool_spawn(pool_t *pool, task_fn fn, void *arg) noexcept nogil
+cdef uint8_t task_is_canceled() noexcept nogil
+cdef offgil_status task_fail(int32_t code, const char *message) noexcept nogil
 cdef offgil_status future_wait(future_t *future, int64_t timeout_ns, void **result) noexcept nogil
 cdef offgil_status future_wait_all(future_t * const *futures, size_t count, int64_t timeout_ns) noexcept nogil
 cdef offgil_status future_wait_any(future_t * const *futures, size_t count, int64_t timeout_ns, size_t *index) noexcept nogil
@@ -199,25 +221,3 @@ cdef offgil_status future_release(future_t *future) noexcept nogil
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
-cdef pool_t *pool_create(uint32_t threads) noexcept nogil
-cdef pool_t *pool_create_with(const pool_options_t *options) noexcept nogil
-cdef pool_t *pool_default() noexcept nogil
-cdef offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil
-cdef offgil_status pool_destroy(pool_t *pool) noexcept nogil
-cdef offgil_status pool_release(pool_t *pool) noexcept nogil
-cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil
-cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil
-cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil
-cdef void pool_options_init(pool_options_t *options, size_t size) noexcept nogil
-cdef const char *offgil_status_name(offgil_status status) noexcept nogil
-cdef const char *offgil_status_message(offgil_status status) noexcept nogil
-cdef offgil_status offgil_last_status() noexcept nogil
-cdef const char *offgil_last_message() noexcept nogil
-cdef uint32_t offgil_version() noexcept nogil
-cdef const char *offgil_version_string() noexcept nogil
-cdef uint32_t offgil_cpu_count() noexcept nogil
-cdef future_t *pool_submit(pool_t *pool, task_fn fn, void *arg) noexcept nogil
-cdef offgil_status pool_submit_many(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
-cdef offgil_status pool_spawn(pool_t *pool, task_fn fn, void *arg) noexcept nogil
-cdef uint8_t task_is_canceled() noexcept nogil
-cdef offgil_status task_fail(int32_t code, const char *message) noexcept nogil

@@ -3,6 +3,28 @@
 """The C functions of offgil for other Cython modules: use them with `from offgil cimport ...`."""
 
 cdef extern from * nogil:
+    const char *c_offgil_status_name "offgil_status_name"(offgil_status status) noexcept nogil
+    const char *c_offgil_status_message "offgil_status_message"(offgil_status status) noexcept nogil
+    offgil_status c_offgil_last_status "offgil_last_status"() noexcept nogil
+    const char *c_offgil_last_message "offgil_last_message"() noexcept nogil
+    uint32_t c_offgil_version "offgil_version"() noexcept nogil
+    const char *c_offgil_version_string "offgil_version_string"() noexcept nogil
+    uint32_t c_offgil_cpu_count "offgil_cpu_count"() noexcept nogil
+    void c_pool_options_init "pool_options_init"(pool_options_t *options, size_t size) noexcept nogil
+    pool_t *c_pool_create "pool_create"(uint32_t threads) noexcept nogil
+    pool_t *c_pool_create_with "pool_create_with"(const pool_options_t *options) noexcept nogil
+    pool_t *c_pool_default "pool_default"() noexcept nogil
+    offgil_status c_pool_shutdown "pool_shutdown"(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil
+    offgil_status c_pool_destroy "pool_destroy"(pool_t *pool) noexcept nogil
+    offgil_status c_pool_release "pool_release"(pool_t *pool) noexcept nogil
+    offgil_status c_pool_wait_idle "pool_wait_idle"(pool_t *pool, int64_t timeout_ns) noexcept nogil
+    uint32_t c_pool_thread_count "pool_thread_count"(pool_t *pool) noexcept nogil
+    int32_t c_pool_worker_index "pool_worker_index"(pool_t *pool) noexcept nogil
+    future_t *c_pool_submit "pool_submit"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
+    offgil_status c_pool_submit_many "pool_submit_many"(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
+    offgil_status c_pool_spawn "pool_spawn"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
+    uint8_t c_task_is_canceled "task_is_canceled"() noexcept nogil
+    offgil_status c_task_fail "task_fail"(int32_t code, const char *message) noexcept nogil
     offgil_status c_future_wait "future_wait"(future_t *future, int64_t timeout_ns, void **result) noexcept nogil
     offgil_status c_future_wait_all "future_wait_all"(future_t * const *futures, size_t count, int64_t timeout_ns) noexcept nogil
     offgil_status c_future_wait_any "future_wait_any"(future_t * const *futures, size_t count, int64_t timeout_ns, size_t *index) noexcept nogil
@@ -14,28 +36,6 @@ cdef extern from * nogil:
     offgil_status c_pool_for "pool_for"(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
     offgil_status c_pool_map "pool_map"(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
     offgil_status c_pool_invoke "pool_invoke"(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
-    pool_t *c_pool_create "pool_create"(uint32_t threads) noexcept nogil
-    pool_t *c_pool_create_with "pool_create_with"(const pool_options_t *options) noexcept nogil
-    pool_t *c_pool_default "pool_default"() noexcept nogil
-    offgil_status c_pool_shutdown "pool_shutdown"(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil
-    offgil_status c_pool_destroy "pool_destroy"(pool_t *pool) noexcept nogil
-    offgil_status c_pool_release "pool_release"(pool_t *pool) noexcept nogil
-    offgil_status c_pool_wait_idle "pool_wait_idle"(pool_t *pool, int64_t timeout_ns) noexcept nogil
-    uint32_t c_pool_thread_count "pool_thread_count"(pool_t *pool) noexcept nogil
-    int32_t c_pool_worker_index "pool_worker_index"(pool_t *pool) noexcept nogil
-    void c_pool_options_init "pool_options_init"(pool_options_t *options, size_t size) noexcept nogil
-    const char *c_offgil_status_name "offgil_status_name"(offgil_status status) noexcept nogil
-    const char *c_offgil_status_message "offgil_status_message"(offgil_status status) noexcept nogil
-    offgil_status c_offgil_last_status "offgil_last_status"() noexcept nogil
-    const char *c_offgil_last_message "offgil_last_message"() noexcept nogil
-    uint32_t c_offgil_version "offgil_version"() noexcept nogil
-    const char *c_offgil_version_string "offgil_version_string"() noexcept nogil
-    uint32_t c_offgil_cpu_count "offgil_cpu_count"() noexcept nogil
-    future_t *c_pool_submit "pool_submit"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
-    offgil_status c_pool_submit_many "pool_submit_many"(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
-    offgil_status c_pool_spawn "pool_spawn"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
-    uint8_t c_task_is_canceled "task_is_canceled"() noexcept nogil
-    offgil_status c_task_fail "task_fail"(int32_t code, const char *message) noexcept nogil
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -47,10 +47,76 @@ cdef extern from "<dlfcn.h>" nogil:
 def library_path() -> str:
     """The path of the shared library that this module calls."""
     cdef Dl_info info
-    if dladdr(<const void *>&c_future_wait, &info) == 0 or info.dli_fname == NULL:
+    if dladdr(<const void *>&c_offgil_status_name, &info) == 0 or info.dli_fname == NULL:
         raise ImportError("the dynamic loader doesn't know where liboffgil is")
     return info.dli_fname.decode("utf-8", "surrogateescape")
 
+
+cdef const char *offgil_status_name(offgil_status status) noexcept nogil:
+    return c_offgil_status_name(status)
+
+cdef const char *offgil_status_message(offgil_status status) noexcept nogil:
+    return c_offgil_status_message(status)
+
+cdef offgil_status offgil_last_status() noexcept nogil:
+    return c_offgil_last_status()
+
+cdef const char *offgil_last_message() noexcept nogil:
+    return c_offgil_last_message()
+
+cdef uint32_t offgil_version() noexcept nogil:
+    return c_offgil_version()
+
+cdef const char *offgil_version_string() noexcept nogil:
+    return c_offgil_version_string()
+
+cdef uint32_t offgil_cpu_count() noexcept nogil:
+    return c_offgil_cpu_count()
+
+cdef void pool_options_init(pool_options_t *options, size_t size) noexcept nogil:
+    c_pool_options_init(options, size)
+
+cdef pool_t *pool_create(uint32_t threads) noexcept nogil:
+    return c_pool_create(threads)
+
+cdef pool_t *pool_create_with(const pool_options_t *options) noexcept nogil:
+    return c_pool_create_with(options)
+
+cdef pool_t *pool_default() noexcept nogil:
+    return c_pool_default()
+
+cdef offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil:
+    return c_pool_shutdown(pool, mode, timeout_ns)
+
+cdef offgil_status pool_destroy(pool_t *pool) noexcept nogil:
+    return c_pool_destroy(pool)
+
+cdef offgil_status pool_release(pool_t *pool) noexcept nogil:
+    return c_pool_release(pool)
+
+cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil:
+    return c_pool_wait_idle(pool, timeout_ns)
+
+cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil:
+    return c_pool_thread_count(pool)
+
+cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil:
+    return c_pool_worker_index(pool)
+
+cdef future_t *pool_submit(pool_t *pool, task_fn fn, void *arg) noexcept nogil:
+    return c_pool_submit(pool, fn, arg)
+
+cdef offgil_status pool_submit_many(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil:
+    return c_pool_submit_many(pool, fn, args, count, futures)
+
+cdef offgil_status pool_spawn(pool_t *pool, task_fn fn, void *arg) noexcept nogil:
+    return c_pool_spawn(pool, fn, arg)
+
+cdef uint8_t task_is_canceled() noexcept nogil:
+    return c_task_is_canceled()
+
+cdef offgil_status task_fail(int32_t code, const char *message) noexcept nogil:
+    return c_task_fail(code, message)
 
 cdef offgil_status future_wait(future_t *future, int64_t timeout_ns, void **result) noexcept nogil:
     return c_future_wait(future, timeout_ns, result)
@@ -84,69 +150,3 @@ cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void *
 
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil:
     return c_pool_invoke(pool, left, left_arg, right, right_arg)
-
-cdef pool_t *pool_create(uint32_t threads) noexcept nogil:
-    return c_pool_create(threads)
-
-cdef pool_t *pool_create_with(const pool_options_t *options) noexcept nogil:
-    return c_pool_create_with(options)
-
-cdef pool_t *pool_default() noexcept nogil:
-    return c_pool_default()
-
-cdef offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil:
-    return c_pool_shutdown(pool, mode, timeout_ns)
-
-cdef offgil_status pool_destroy(pool_t *pool) noexcept nogil:
-    return c_pool_destroy(pool)
-
-cdef offgil_status pool_release(pool_t *pool) noexcept nogil:
-    return c_pool_release(pool)
-
-cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil:
-    return c_pool_wait_idle(pool, timeout_ns)
-
-cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil:
-    return c_pool_thread_count(pool)
-
-cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil:
-    return c_pool_worker_index(pool)
-
-cdef void pool_options_init(pool_options_t *options, size_t size) noexcept nogil:
-    c_pool_options_init(options, size)
-
-cdef const char *offgil_status_name(offgil_status status) noexcept nogil:
-    return c_offgil_status_name(status)
-
-cdef const char *offgil_status_message(offgil_status status) noexcept nogil:
-    return c_offgil_status_message(status)
-
-cdef offgil_status offgil_last_status() noexcept nogil:
-    return c_offgil_last_status()
-
-cdef const char *offgil_last_message() noexcept nogil:
-    return c_offgil_last_message()
-
-cdef uint32_t offgil_version() noexcept nogil:
-    return c_offgil_version()
-
-cdef const char *offgil_version_string() noexcept nogil:
-    return c_offgil_version_string()
-
-cdef uint32_t offgil_cpu_count() noexcept nogil:
-    return c_offgil_cpu_count()
-
-cdef future_t *pool_submit(pool_t *pool, task_fn fn, void *arg) noexcept nogil:
-    return c_pool_submit(pool, fn, arg)
-
-cdef offgil_status pool_submit_many(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil:
-    return c_pool_submit_many(pool, fn, args, count, futures)
-
-cdef offgil_status pool_spawn(pool_t *pool, task_fn fn, void *arg) noexcept nogil:
-    return c_pool_spawn(pool, fn, arg)
-
-cdef uint8_t task_is_canceled() noexcept nogil:
-    return c_task_is_canceled()
-
-cdef offgil_status task_fail(int32_t code, const char *message) noexcept nogil:
-    return c_task_fail(code, message)

@@ -29,19 +29,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from offgil._ctypes_types import Function, Handle
 
-FUTURE_QUEUED: Final = 0
-FUTURE_RUNNING: Final = 1
-FUTURE_DONE: Final = 2
-FUTURE_CANCELED: Final = 3
-FUTURE_INVALID: Final = -1
-POOL_DRAIN: Final = 0
-POOL_CANCEL: Final = 1
+OFFGIL_FOREVER: Final = -1
 POOL_FULL_BLOCK: Final = 0
 POOL_FULL_FAIL: Final = 1
 POOL_FULL_RUN: Final = 2
 POOL_FIFO: Final = 0
 POOL_LIFO: Final = 1
-OFFGIL_FOREVER: Final = -1
+POOL_DRAIN: Final = 0
+POOL_CANCEL: Final = 1
+FUTURE_QUEUED: Final = 0
+FUTURE_RUNNING: Final = 1
+FUTURE_DONE: Final = 2
+FUTURE_CANCELED: Final = 3
+FUTURE_INVALID: Final = -1
 OFFGIL_OK: Final = 0
 OFFGIL_EINVAL: Final = -1
 OFFGIL_EHANDLE: Final = -2
@@ -67,22 +67,6 @@ class future_t(Handle):
 
 class pool_t(Handle):
     """A `pool_t *`."""
-
-
-class range_fn(Function):
-    """The C function pointer type `range_fn`."""
-
-    _flags_ = Function._flags_
-    _restype_ = None
-    _argtypes_ = (c_void_p, c_size_t, c_size_t)
-
-
-class task_fn(Function):
-    """The C function pointer type `task_fn`."""
-
-    _flags_ = Function._flags_
-    _restype_ = c_void_p
-    _argtypes_ = (c_void_p,)
 
 
 class thread_hook_fn(Function):
@@ -126,7 +110,45 @@ class pool_options_t(Structure):
     context: int | None
 
 
+class task_fn(Function):
+    """The C function pointer type `task_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = c_void_p
+    _argtypes_ = (c_void_p,)
+
+
+class range_fn(Function):
+    """The C function pointer type `range_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_size_t, c_size_t)
+
+
 _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
+    ("offgil_status_name", c_char_p, (offgil_status,)),
+    ("offgil_status_message", c_char_p, (offgil_status,)),
+    ("offgil_last_status", offgil_status, ()),
+    ("offgil_last_message", c_char_p, ()),
+    ("offgil_version", c_uint32, ()),
+    ("offgil_version_string", c_char_p, ()),
+    ("offgil_cpu_count", c_uint32, ()),
+    ("pool_options_init", None, (POINTER(pool_options_t), c_size_t)),
+    ("pool_create", pool_t, (c_uint32,)),
+    ("pool_create_with", pool_t, (POINTER(pool_options_t),)),
+    ("pool_default", pool_t, ()),
+    ("pool_shutdown", offgil_status, (pool_t, c_int32, c_int64)),
+    ("pool_destroy", offgil_status, (pool_t,)),
+    ("pool_release", offgil_status, (pool_t,)),
+    ("pool_wait_idle", offgil_status, (pool_t, c_int64)),
+    ("pool_thread_count", c_uint32, (pool_t,)),
+    ("pool_worker_index", c_int32, (pool_t,)),
+    ("pool_submit", future_t, (pool_t, task_fn, c_void_p)),
+    ("pool_submit_many", offgil_status, (pool_t, task_fn, POINTER(c_void_p), c_size_t, POINTER(future_t))),
+    ("pool_spawn", offgil_status, (pool_t, task_fn, c_void_p)),
+    ("task_is_canceled", c_uint8, ()),
+    ("task_fail", offgil_status, (c_int32, c_char_p)),
     ("future_wait", offgil_status, (future_t, c_int64, POINTER(c_void_p))),
     ("future_wait_all", offgil_status, (POINTER(future_t), c_size_t, c_int64)),
     ("future_wait_any", offgil_status, (POINTER(future_t), c_size_t, c_int64, POINTER(c_size_t))),
@@ -138,28 +160,6 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("pool_for", offgil_status, (pool_t, c_size_t, c_size_t, c_size_t, range_fn, c_void_p)),
     ("pool_map", offgil_status, (pool_t, task_fn, POINTER(c_void_p), POINTER(c_void_p), c_size_t)),
     ("pool_invoke", offgil_status, (pool_t, task_fn, c_void_p, task_fn, c_void_p)),
-    ("pool_create", pool_t, (c_uint32,)),
-    ("pool_create_with", pool_t, (POINTER(pool_options_t),)),
-    ("pool_default", pool_t, ()),
-    ("pool_shutdown", offgil_status, (pool_t, c_int32, c_int64)),
-    ("pool_destroy", offgil_status, (pool_t,)),
-    ("pool_release", offgil_status, (pool_t,)),
-    ("pool_wait_idle", offgil_status, (pool_t, c_int64)),
-    ("pool_thread_count", c_uint32, (pool_t,)),
-    ("pool_worker_index", c_int32, (pool_t,)),
-    ("pool_options_init", None, (POINTER(pool_options_t), c_size_t)),
-    ("offgil_status_name", c_char_p, (offgil_status,)),
-    ("offgil_status_message", c_char_p, (offgil_status,)),
-    ("offgil_last_status", offgil_status, ()),
-    ("offgil_last_message", c_char_p, ()),
-    ("offgil_version", c_uint32, ()),
-    ("offgil_version_string", c_char_p, ()),
-    ("offgil_cpu_count", c_uint32, ()),
-    ("pool_submit", future_t, (pool_t, task_fn, c_void_p)),
-    ("pool_submit_many", offgil_status, (pool_t, task_fn, POINTER(c_void_p), c_size_t, POINTER(future_t))),
-    ("pool_spawn", offgil_status, (pool_t, task_fn, c_void_p)),
-    ("task_is_canceled", c_uint8, ()),
-    ("task_fail", offgil_status, (c_int32, c_char_p)),
 )
 
 
@@ -175,6 +175,52 @@ class Library(CDLL):
             function.argtypes = parameters
 
     if TYPE_CHECKING:
+
+        def offgil_status_name(self, status: int, /) -> bytes | None: ...
+
+        def offgil_status_message(self, status: int, /) -> bytes | None: ...
+
+        def offgil_last_status(self) -> int: ...
+
+        def offgil_last_message(self) -> bytes | None: ...
+
+        def offgil_version(self) -> int: ...
+
+        def offgil_version_string(self) -> bytes | None: ...
+
+        def offgil_cpu_count(self) -> int: ...
+
+        def pool_options_init(self, options: Any, size: int, /) -> None: ...
+
+        def pool_create(self, threads: int, /) -> pool_t: ...
+
+        def pool_create_with(self, options: Any, /) -> pool_t: ...
+
+        def pool_default(self) -> pool_t: ...
+
+        def pool_shutdown(self, pool: pool_t | int | None, mode: int, timeout_ns: int, /) -> int: ...
+
+        def pool_destroy(self, pool: pool_t | int | None, /) -> int: ...
+
+        def pool_release(self, pool: pool_t | int | None, /) -> int: ...
+
+        def pool_wait_idle(self, pool: pool_t | int | None, timeout_ns: int, /) -> int: ...
+
+        def pool_thread_count(self, pool: pool_t | int | None, /) -> int: ...
+
+        def pool_worker_index(self, pool: pool_t | int | None, /) -> int: ...
+
+        def pool_submit(self, pool: pool_t | int | None, fn: Any, arg: Any, /) -> future_t: ...
+
+        def pool_submit_many(
+            self, pool: pool_t | int | None, fn: Any, args: Any, count: int, futures: Any, /
+        ) -> int: ...
+
+        def pool_spawn(self, pool: pool_t | int | None, fn: Any, arg: Any, /) -> int: ...
+
+        def task_is_canceled(self) -> int: ...
+
+        def task_fail(self, code: int, message: bytes | None, /) -> int: ...
 
         def future_wait(self, future: future_t | int | None, timeout_ns: int, result: Any, /) -> int: ...
 
@@ -205,49 +251,3 @@ class Library(CDLL):
         def pool_invoke(
             self, pool: pool_t | int | None, left: Any, left_arg: Any, right: Any, right_arg: Any, /
         ) -> int: ...
-
-        def pool_create(self, threads: int, /) -> pool_t: ...
-
-        def pool_create_with(self, options: Any, /) -> pool_t: ...
-
-        def pool_default(self) -> pool_t: ...
-
-        def pool_shutdown(self, pool: pool_t | int | None, mode: int, timeout_ns: int, /) -> int: ...
-
-        def pool_destroy(self, pool: pool_t | int | None, /) -> int: ...
-
-        def pool_release(self, pool: pool_t | int | None, /) -> int: ...
-
-        def pool_wait_idle(self, pool: pool_t | int | None, timeout_ns: int, /) -> int: ...
-
-        def pool_thread_count(self, pool: pool_t | int | None, /) -> int: ...
-
-        def pool_worker_index(self, pool: pool_t | int | None, /) -> int: ...
-
-        def pool_options_init(self, options: Any, size: int, /) -> None: ...
-
-        def offgil_status_name(self, status: int, /) -> bytes | None: ...
-
-        def offgil_status_message(self, status: int, /) -> bytes | None: ...
-
-        def offgil_last_status(self) -> int: ...
-
-        def offgil_last_message(self) -> bytes | None: ...
-
-        def offgil_version(self) -> int: ...
-
-        def offgil_version_string(self) -> bytes | None: ...
-
-        def offgil_cpu_count(self) -> int: ...
-
-        def pool_submit(self, pool: pool_t | int | None, fn: Any, arg: Any, /) -> future_t: ...
-
-        def pool_submit_many(
-            self, pool: pool_t | int | None, fn: Any, args: Any, count: int, futures: Any, /
-        ) -> int: ...
-
-        def pool_spawn(self, pool: pool_t | int | None, fn: Any, arg: Any, /) -> int: ...
-
-        def task_is_canceled(self) -> int: ...
-
-        def task_fail(self, code: int, message: bytes | None, /) -> int: ...
