@@ -9,128 +9,130 @@
 #define ALLOWED (80 * MILLISECOND)
 
 static int64_t cpu_ns(void) {
-  struct rusage usage;
-  CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
-  return ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * SECOND +
-         ((int64_t)usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+    struct rusage usage;
+    CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    return ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * SECOND +
+           ((int64_t)usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 }
 
 static void expect_no_work_while_asleep(void) {
-  int64_t before = cpu_ns();
-  sleep_ns(PAUSE);
-  CHECK(cpu_ns() - before < ALLOWED);
+    int64_t before = cpu_ns();
+    sleep_ns(PAUSE);
+    CHECK(cpu_ns() - before < ALLOWED);
 }
 
 static void *echo(void *arg) {
-  return arg;
+    return arg;
 }
 
 static void a_pool_that_has_run_everything_is_idle(void) {
-  pool_t *pool = pool_create(4);
-  gate_t gate = GATE_CLOSED;
-  int i;
-  gate_occupy(&gate, pool, 4); /* every thread was up */
-  gate_open(&gate);
-  for (i = 0; i < 10000; i++) check_take(check_submit(pool, echo, NULL));
-  CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER));
-  expect_no_work_while_asleep();
-  CHECK_SAME(check_take(check_submit(pool, echo, pool)), pool);
-  CHECK_OK(pool_destroy(pool));
+    pool_t *pool = pool_create(4);
+    gate_t gate = GATE_CLOSED;
+    int i;
+    gate_occupy(&gate, pool, 4); /* every thread was up */
+    gate_open(&gate);
+    for (i = 0; i < 10000; i++)
+        check_take(check_submit(pool, echo, NULL));
+    CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER));
+    expect_no_work_while_asleep();
+    CHECK_SAME(check_take(check_submit(pool, echo, pool)), pool);
+    CHECK_OK(pool_destroy(pool));
 }
 
 static void twenty_pools_are_idle(void) {
-  pool_t *pools[20];
-  size_t i;
-  for (i = 0; i < LENGTH(pools); i++) {
-    pools[i] = pool_create(2);
-    check_take(check_submit(pools[i], echo, NULL));
-  }
-  expect_no_work_while_asleep();
-  for (i = 0; i < LENGTH(pools); i++) CHECK_OK(pool_destroy(pools[i]));
+    pool_t *pools[20];
+    size_t i;
+    for (i = 0; i < LENGTH(pools); i++) {
+        pools[i] = pool_create(2);
+        check_take(check_submit(pools[i], echo, NULL));
+    }
+    expect_no_work_while_asleep();
+    for (i = 0; i < LENGTH(pools); i++)
+        CHECK_OK(pool_destroy(pools[i]));
 }
 
 typedef struct {
-  pool_t *pool;
-  future_t *awaited;
-  gate_t gate;
-  count_t waiting;
+    pool_t *pool;
+    future_t *awaited;
+    gate_t gate;
+    count_t waiting;
 } waits_t;
 
 static void *wait_forever(void *arg) {
-  waits_t *waits = arg;
-  count_add(&waits->waiting, 1);
-  CHECK_OK(future_wait(waits->awaited, OFFGIL_FOREVER, NULL));
-  return NULL;
+    waits_t *waits = arg;
+    count_add(&waits->waiting, 1);
+    CHECK_OK(future_wait(waits->awaited, OFFGIL_FOREVER, NULL));
+    return NULL;
 }
 
 static void *wait_for_any_and_idle(void *arg) {
-  waits_t *waits = arg;
-  count_add(&waits->waiting, 1);
-  CHECK_OK(future_wait_any(&waits->awaited, 1, OFFGIL_FOREVER, NULL));
-  CHECK_OK(pool_wait_idle(waits->pool, LONG_ENOUGH));
-  return NULL;
+    waits_t *waits = arg;
+    count_add(&waits->waiting, 1);
+    CHECK_OK(future_wait_any(&waits->awaited, 1, OFFGIL_FOREVER, NULL));
+    CHECK_OK(pool_wait_idle(waits->pool, LONG_ENOUGH));
+    return NULL;
 }
 
 /* Waiters outside and inside, by every kind of wait, and a spare thread that found nothing to do. */
 static void those_who_wait_are_idle(void) {
-  waits_t waits = {NULL, NULL, GATE_CLOSED, COUNT_ZERO};
-  pool_t *other = pool_create(2);
-  pthread_t outside[2];
-  future_t *inside;
-  waits.pool = pool_create(2);
-  waits.awaited = check_submit(waits.pool, gate_task, &waits.gate);
-  count_wait(&waits.gate.started, 1);
-  outside[0] = check_thread(wait_forever, &waits);
-  outside[1] = check_thread(wait_for_any_and_idle, &waits);
-  inside = check_submit(waits.pool, wait_forever, &waits);
-  count_wait(&waits.waiting, 3);
-  check_take(check_submit(waits.pool, echo, NULL));
-  check_take(check_submit(other, echo, NULL));
-  expect_no_work_while_asleep();
-  gate_open(&waits.gate);
-  check_join(outside[0]);
-  check_join(outside[1]);
-  check_take(inside);
-  check_take(waits.awaited);
-  CHECK_OK(pool_destroy(waits.pool));
-  CHECK_OK(pool_destroy(other));
+    waits_t waits = {NULL, NULL, GATE_CLOSED, COUNT_ZERO};
+    pool_t *other = pool_create(2);
+    pthread_t outside[2];
+    future_t *inside;
+    waits.pool = pool_create(2);
+    waits.awaited = check_submit(waits.pool, gate_task, &waits.gate);
+    count_wait(&waits.gate.started, 1);
+    outside[0] = check_thread(wait_forever, &waits);
+    outside[1] = check_thread(wait_for_any_and_idle, &waits);
+    inside = check_submit(waits.pool, wait_forever, &waits);
+    count_wait(&waits.waiting, 3);
+    check_take(check_submit(waits.pool, echo, NULL));
+    check_take(check_submit(other, echo, NULL));
+    expect_no_work_while_asleep();
+    gate_open(&waits.gate);
+    check_join(outside[0]);
+    check_join(outside[1]);
+    check_take(inside);
+    check_take(waits.awaited);
+    CHECK_OK(pool_destroy(waits.pool));
+    CHECK_OK(pool_destroy(other));
 }
 
 typedef struct {
-  pool_t *pool;
-  count_t asking;
+    pool_t *pool;
+    count_t asking;
 } submitter_t;
 
 static void *submit_one(void *arg) {
-  submitter_t *submitter = arg;
-  count_add(&submitter->asking, 1);
-  check_take(check_submit(submitter->pool, echo, NULL));
-  return NULL;
+    submitter_t *submitter = arg;
+    count_add(&submitter->asking, 1);
+    check_take(check_submit(submitter->pool, echo, NULL));
+    return NULL;
 }
 
 static void a_submitter_before_a_full_queue_is_idle(void) {
-  const int32_t modes[] = {POOL_FULL_BLOCK, POOL_FULL_RUN};
-  size_t i;
-  for (i = 0; i < LENGTH(modes); i++) {
-    submitter_t submitter = {NULL, COUNT_ZERO};
-    gate_t gate = GATE_CLOSED;
-    pool_options_t options;
-    pthread_t thread;
-    pool_options_init(&options, sizeof options);
-    options.threads = 2;
-    options.queue_limit = 1;
-    options.when_full = modes[i];
-    submitter.pool = pool_create_with(&options);
-    gate_occupy(&gate, submitter.pool, 2);
-    CHECK_OK(pool_spawn(submitter.pool, echo, NULL));
-    thread = check_thread(submit_one, &submitter);
-    count_wait(&submitter.asking, 1);
-    expect_no_work_while_asleep();
-    gate_open(&gate);
-    check_join(thread);
-    CHECK_OK(pool_destroy(submitter.pool));
-  }
+    const int32_t modes[] = {POOL_FULL_BLOCK, POOL_FULL_RUN};
+    size_t i;
+    for (i = 0; i < LENGTH(modes); i++) {
+        submitter_t submitter = {NULL, COUNT_ZERO};
+        gate_t gate = GATE_CLOSED;
+        pool_options_t options;
+        pthread_t thread;
+        pool_options_init(&options, sizeof options);
+        options.threads = 2;
+        options.queue_limit = 1;
+        options.when_full = modes[i];
+        submitter.pool = pool_create_with(&options);
+        gate_occupy(&gate, submitter.pool, 2);
+        CHECK_OK(pool_spawn(submitter.pool, echo, NULL));
+        thread = check_thread(submit_one, &submitter);
+        count_wait(&submitter.asking, 1);
+        expect_no_work_while_asleep();
+        gate_open(&gate);
+        check_join(thread);
+        CHECK_OK(pool_destroy(submitter.pool));
+    }
 }
 
-CHECK_MAIN(TEST(a_pool_that_has_run_everything_is_idle), TEST(twenty_pools_are_idle), TEST(those_who_wait_are_idle),
-           TEST(a_submitter_before_a_full_queue_is_idle))
+CHECK_MAIN(TEST(a_pool_that_has_run_everything_is_idle), TEST(twenty_pools_are_idle),
+           TEST(those_who_wait_are_idle), TEST(a_submitter_before_a_full_queue_is_idle))

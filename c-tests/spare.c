@@ -2,221 +2,234 @@
 #include "check.h"
 
 static pool_t *open_pool(uint32_t threads, uint32_t max_spare_threads, size_t stack_size) {
-  pool_options_t options;
-  pool_t *pool;
-  pool_options_init(&options, sizeof options);
-  options.threads = threads;
-  options.max_spare_threads = max_spare_threads;
-  options.stack_size = stack_size;
-  pool = pool_create_with(&options);
-  CHECK(pool != NULL);
-  return pool;
+    pool_options_t options;
+    pool_t *pool;
+    pool_options_init(&options, sizeof options);
+    options.threads = threads;
+    options.max_spare_threads = max_spare_threads;
+    options.stack_size = stack_size;
+    pool = pool_create_with(&options);
+    CHECK(pool != NULL);
+    return pool;
 }
 
 static void *own_thread(void *thread) {
-  *(pthread_t *)thread = pthread_self();
-  return thread;
+    *(pthread_t *)thread = pthread_self();
+    return thread;
 }
 
 static void *timed_wait_for_child(void *pool) {
-  pthread_t thread;
-  future_t *child = check_submit(pool, own_thread, &thread);
-  CHECK_OK(future_wait(child, LONG_ENOUGH, NULL));
-  CHECK(!pthread_equal(thread, pthread_self()));
-  CHECK_OK(future_release(child));
-  return pool;
+    pthread_t thread;
+    future_t *child = check_submit(pool, own_thread, &thread);
+    CHECK_OK(future_wait(child, LONG_ENOUGH, NULL));
+    CHECK(!pthread_equal(thread, pthread_self()));
+    CHECK_OK(future_release(child));
+    return pool;
 }
 
 static void a_timed_wait_in_a_pool_of_one_leaves_the_child_to_a_spare_thread(void) {
-  pool_t *pool = pool_create(1);
-  int i;
-  for (i = 0; i < 100; i++) CHECK_SAME(check_take(check_submit(pool, timed_wait_for_child, pool)), pool);
-  CHECK_OK(pool_destroy(pool));
+    pool_t *pool = pool_create(1);
+    int i;
+    for (i = 0; i < 100; i++)
+        CHECK_SAME(check_take(check_submit(pool, timed_wait_for_child, pool)), pool);
+    CHECK_OK(pool_destroy(pool));
 }
 
 static void *wait_for_any_child(void *pool) {
-  pthread_t threads[2] = {pthread_self(), pthread_self()};
-  future_t *children[2];
-  size_t index = 99, i;
-  for (i = 0; i < 2; i++) children[i] = check_submit(pool, own_thread, &threads[i]);
-  CHECK_OK(future_wait_any(children, 2, OFFGIL_FOREVER, &index));
-  CHECK(index < 2);
-  CHECK(!pthread_equal(threads[index], pthread_self()));
-  for (i = 0; i < 2; i++) check_take(children[i]);
-  return pool;
+    pthread_t threads[2] = {pthread_self(), pthread_self()};
+    future_t *children[2];
+    size_t index = 99, i;
+    for (i = 0; i < 2; i++)
+        children[i] = check_submit(pool, own_thread, &threads[i]);
+    CHECK_OK(future_wait_any(children, 2, OFFGIL_FOREVER, &index));
+    CHECK(index < 2);
+    CHECK(!pthread_equal(threads[index], pthread_self()));
+    for (i = 0; i < 2; i++)
+        check_take(children[i]);
+    return pool;
 }
 
 static void wait_any_in_a_pool_of_one_leaves_the_children_to_a_spare_thread(void) {
-  pool_t *pool = pool_create(1);
-  int i;
-  for (i = 0; i < 100; i++) CHECK_SAME(check_take(check_submit(pool, wait_for_any_child, pool)), pool);
-  CHECK_OK(pool_destroy(pool));
+    pool_t *pool = pool_create(1);
+    int i;
+    for (i = 0; i < 100; i++)
+        CHECK_SAME(check_take(check_submit(pool, wait_for_any_child, pool)), pool);
+    CHECK_OK(pool_destroy(pool));
 }
 
-/* Two pools of one whose tasks wait for each other's: each level blocks a thread for good, so each needs a spare one. */
+/* Two pools of one whose tasks wait for each other's: each level blocks a thread for good, so each needs a
+ * spare one. */
 static struct {
-  pool_t *pools[2];
-  count_t refused;
-  count_t ended;
+    pool_t *pools[2];
+    count_t refused;
+    count_t ended;
 } ping_pong = {{NULL, NULL}, COUNT_ZERO, COUNT_ZERO};
 
 static void *ping(void *depth) {
-  intptr_t below = unpack(depth) - 1;
-  void *result = pack(-1);
-  if (depth != NULL) {
-    future_t *future = check_submit(ping_pong.pools[below % 2], ping, pack(below));
-    offgil_status status = future_wait(future, OFFGIL_FOREVER, &result);
-    if (status != OFFGIL_OK) {
-      CHECK_STATUS(status, OFFGIL_ETHREAD);
-      count_add(&ping_pong.refused, 1);
+    intptr_t below = unpack(depth) - 1;
+    void *result = pack(-1);
+    if (depth != NULL) {
+        future_t *future = check_submit(ping_pong.pools[below % 2], ping, pack(below));
+        offgil_status status = future_wait(future, OFFGIL_FOREVER, &result);
+        if (status != OFFGIL_OK) {
+            CHECK_STATUS(status, OFFGIL_ETHREAD);
+            count_add(&ping_pong.refused, 1);
+        }
+        CHECK_OK(future_release(future));
     }
-    CHECK_OK(future_release(future));
-  }
-  count_add(&ping_pong.ended, 1);
-  return pack(unpack(result) + 1);
+    count_add(&ping_pong.ended, 1);
+    return pack(unpack(result) + 1);
 }
 
 static intptr_t play(intptr_t depth, uint32_t max_spare_threads) {
-  int64_t ended = count_get(&ping_pong.ended) + depth + 1;
-  intptr_t result;
-  ping_pong.pools[0] = open_pool(1, max_spare_threads, 65536);
-  ping_pong.pools[1] = open_pool(1, max_spare_threads, 65536);
-  result = unpack(check_take(check_submit(ping_pong.pools[0], ping, pack(depth))));
-  count_wait(&ping_pong.ended, ended); /* those too that nobody could wait for */
-  CHECK_OK(pool_destroy(ping_pong.pools[0]));
-  CHECK_OK(pool_destroy(ping_pong.pools[1]));
-  return result;
+    int64_t ended = count_get(&ping_pong.ended) + depth + 1;
+    intptr_t result;
+    ping_pong.pools[0] = open_pool(1, max_spare_threads, 65536);
+    ping_pong.pools[1] = open_pool(1, max_spare_threads, 65536);
+    result = unpack(check_take(check_submit(ping_pong.pools[0], ping, pack(depth))));
+    count_wait(&ping_pong.ended, ended); /* those too that nobody could wait for */
+    CHECK_OK(pool_destroy(ping_pong.pools[0]));
+    CHECK_OK(pool_destroy(ping_pong.pools[1]));
+    return result;
 }
 
 static void tasks_of_two_pools_may_wait_for_each_other_two_hundred_deep(void) {
-  CHECK_EQ(play(200, 256), 200);
-  CHECK_EQ(count_get(&ping_pong.refused), 0);
+    CHECK_EQ(play(200, 256), 200);
+    CHECK_EQ(count_get(&ping_pong.refused), 0);
 }
 
 static void beyond_the_last_spare_thread_a_wait_says_so_and_does_not_hang(void) {
-  play(1000, 16);
-  CHECK(count_get(&ping_pong.refused) >= 1);
+    play(1000, 16);
+    CHECK(count_get(&ping_pong.refused) >= 1);
 }
 
 static void without_spare_threads_two_pools_still_answer(void) {
-  play(2, 0); /* main -> pool 0 -> pool 1 -> pool 0, whose only thread is taken */
-  play(50, 0);
-  CHECK(count_get(&ping_pong.refused) >= 1);
+    play(2, 0); /* main -> pool 0 -> pool 1 -> pool 0, whose only thread is taken */
+    play(50, 0);
+    CHECK(count_get(&ping_pong.refused) >= 1);
 }
 
 static void *expect_no_thread_for_any(void *pool) {
-  pthread_t thread;
-  future_t *child = check_submit(pool, own_thread, &thread);
-  CHECK_STATUS(future_wait_any(&child, 1, OFFGIL_FOREVER, NULL), OFFGIL_ETHREAD);
-  check_take(child); /* this wait may run it itself */
-  CHECK(pthread_equal(thread, pthread_self()));
-  return pool;
+    pthread_t thread;
+    future_t *child = check_submit(pool, own_thread, &thread);
+    CHECK_STATUS(future_wait_any(&child, 1, OFFGIL_FOREVER, NULL), OFFGIL_ETHREAD);
+    check_take(child); /* this wait may run it itself */
+    CHECK(pthread_equal(thread, pthread_self()));
+    return pool;
 }
 
 static void wait_any_says_when_no_thread_can_run_a_child(void) {
-  pool_t *pool = open_pool(1, 0, 0);
-  CHECK_SAME(check_take(check_submit(pool, expect_no_thread_for_any, pool)), pool);
-  CHECK_OK(pool_destroy(pool));
+    pool_t *pool = open_pool(1, 0, 0);
+    CHECK_SAME(check_take(check_submit(pool, expect_no_thread_for_any, pool)), pool);
+    CHECK_OK(pool_destroy(pool));
 }
 
 static void *expect_no_thread_in_time(void *pool) {
-  pthread_t thread;
-  future_t *child = check_submit(pool, own_thread, &thread);
-  offgil_status status = future_wait(child, SOON, NULL);
-  CHECK(status == OFFGIL_ETHREAD || status == OFFGIL_ETIMEDOUT);
-  check_take(child);
-  return pool;
+    pthread_t thread;
+    future_t *child = check_submit(pool, own_thread, &thread);
+    offgil_status status = future_wait(child, SOON, NULL);
+    CHECK(status == OFFGIL_ETHREAD || status == OFFGIL_ETIMEDOUT);
+    check_take(child);
+    return pool;
 }
 
 static void a_timed_wait_comes_back_when_no_thread_can_run_a_child(void) {
-  pool_t *pool = open_pool(1, 0, 0);
-  CHECK_SAME(check_take(check_submit(pool, expect_no_thread_in_time, pool)), pool);
-  CHECK_OK(pool_destroy(pool));
+    pool_t *pool = open_pool(1, 0, 0);
+    CHECK_SAME(check_take(check_submit(pool, expect_no_thread_in_time, pool)), pool);
+    CHECK_OK(pool_destroy(pool));
 }
 
 static count_t too_deep = COUNT_ZERO;
 static pool_t *deep_pool;
 
 static void *descend(void *depth) {
-  future_t *child;
-  offgil_status status;
-  if (depth == NULL) return NULL;
-  child = check_submit(deep_pool, descend, pack(unpack(depth) - 1));
-  status = future_wait(child, OFFGIL_FOREVER, NULL);
-  if (status != OFFGIL_OK) {
-    CHECK_STATUS(status, OFFGIL_ETHREAD);
-    count_add(&too_deep, 1);
-  }
-  CHECK_OK(future_release(child));
-  return NULL;
+    future_t *child;
+    offgil_status status;
+    if (depth == NULL)
+        return NULL;
+    child = check_submit(deep_pool, descend, pack(unpack(depth) - 1));
+    status = future_wait(child, OFFGIL_FOREVER, NULL);
+    if (status != OFFGIL_OK) {
+        CHECK_STATUS(status, OFFGIL_ETHREAD);
+        count_add(&too_deep, 1);
+    }
+    CHECK_OK(future_release(child));
+    return NULL;
 }
 
 static void without_spare_threads_a_short_stack_is_an_answer_and_no_crash(void) {
-  deep_pool = open_pool(1, 0, 65536);
-  check_take(check_submit(deep_pool, descend, pack(10000)));
-  CHECK_OK(pool_destroy(deep_pool));
-  CHECK(count_get(&too_deep) >= 1);
+    deep_pool = open_pool(1, 0, 65536);
+    check_take(check_submit(deep_pool, descend, pack(10000)));
+    CHECK_OK(pool_destroy(deep_pool));
+    CHECK(count_get(&too_deep) >= 1);
 }
 
 static void *wait_for_two_children(void *pool) {
-  pthread_t threads[2];
-  future_t *children[2];
-  children[0] = check_submit(pool, own_thread, &threads[0]);
-  children[1] = check_submit(pool, own_thread, &threads[1]);
-  CHECK_OK(future_wait_all(children, 2, OFFGIL_FOREVER));
-  CHECK(pthread_equal(threads[0], pthread_self()) && pthread_equal(threads[1], pthread_self()));
-  CHECK_OK(future_release(children[0]));
-  CHECK_OK(future_release(children[1]));
-  return pool;
+    pthread_t threads[2];
+    future_t *children[2];
+    children[0] = check_submit(pool, own_thread, &threads[0]);
+    children[1] = check_submit(pool, own_thread, &threads[1]);
+    CHECK_OK(future_wait_all(children, 2, OFFGIL_FOREVER));
+    CHECK(pthread_equal(threads[0], pthread_self()) && pthread_equal(threads[1], pthread_self()));
+    CHECK_OK(future_release(children[0]));
+    CHECK_OK(future_release(children[1]));
+    return pool;
 }
 
 static void without_spare_threads_children_still_run_inline(void) {
-  pool_t *pool = open_pool(1, 0, 0);
-  int i;
-  for (i = 0; i < 100; i++) CHECK_SAME(check_take(check_submit(pool, wait_for_two_children, pool)), pool);
-  CHECK_OK(pool_destroy(pool));
+    pool_t *pool = open_pool(1, 0, 0);
+    int i;
+    for (i = 0; i < 100; i++)
+        CHECK_SAME(check_take(check_submit(pool, wait_for_two_children, pool)), pool);
+    CHECK_OK(pool_destroy(pool));
 }
 
 typedef struct {
-  pool_t *pool;
-  future_t *awaited;
-  count_t waiting;
+    pool_t *pool;
+    future_t *awaited;
+    count_t waiting;
 } blocked_t;
 
 static void *wait_for_other_pool(void *arg) {
-  blocked_t *blocked = arg;
-  count_add(&blocked->waiting, 1);
-  CHECK_OK(future_wait(blocked->awaited, OFFGIL_FOREVER, NULL));
-  return blocked;
+    blocked_t *blocked = arg;
+    count_add(&blocked->waiting, 1);
+    CHECK_OK(future_wait(blocked->awaited, OFFGIL_FOREVER, NULL));
+    return blocked;
 }
 
-/* Sixty bodies of a pool of two blocked at the same time: sixty-two threads, none of them in the way of new work. */
+/* Sixty bodies of a pool of two blocked at the same time: sixty-two threads, none of them in the way of new
+ * work. */
 static void many_blocked_bodies_leave_a_pool_of_two_working(void) {
-  enum { BLOCKED = 60 };
-  pool_t *other = pool_create(1);
-  gate_t gate = GATE_CLOSED;
-  blocked_t blocked = {NULL, NULL, COUNT_ZERO};
-  future_t *futures[BLOCKED];
-  pthread_t thread;
-  int i;
-  blocked.pool = open_pool(2, 256, 65536);
-  blocked.awaited = check_submit(other, gate_task, &gate);
-  count_wait(&gate.started, 1);
-  for (i = 0; i < BLOCKED; i++) futures[i] = check_submit(blocked.pool, wait_for_other_pool, &blocked);
-  count_wait(&blocked.waiting, BLOCKED);
-  for (i = 0; i < 100; i++) check_take(check_submit(blocked.pool, own_thread, &thread));
-  gate_open(&gate);
-  for (i = 0; i < BLOCKED; i++) CHECK_SAME(check_take(futures[i]), &blocked);
-  check_take(blocked.awaited);
-  CHECK_OK(pool_destroy(blocked.pool));
-  CHECK_OK(pool_destroy(other));
+    enum { BLOCKED = 60 };
+    pool_t *other = pool_create(1);
+    gate_t gate = GATE_CLOSED;
+    blocked_t blocked = {NULL, NULL, COUNT_ZERO};
+    future_t *futures[BLOCKED];
+    pthread_t thread;
+    int i;
+    blocked.pool = open_pool(2, 256, 65536);
+    blocked.awaited = check_submit(other, gate_task, &gate);
+    count_wait(&gate.started, 1);
+    for (i = 0; i < BLOCKED; i++)
+        futures[i] = check_submit(blocked.pool, wait_for_other_pool, &blocked);
+    count_wait(&blocked.waiting, BLOCKED);
+    for (i = 0; i < 100; i++)
+        check_take(check_submit(blocked.pool, own_thread, &thread));
+    gate_open(&gate);
+    for (i = 0; i < BLOCKED; i++)
+        CHECK_SAME(check_take(futures[i]), &blocked);
+    check_take(blocked.awaited);
+    CHECK_OK(pool_destroy(blocked.pool));
+    CHECK_OK(pool_destroy(other));
 }
 
 CHECK_MAIN(TEST(a_timed_wait_in_a_pool_of_one_leaves_the_child_to_a_spare_thread),
            TEST(wait_any_in_a_pool_of_one_leaves_the_children_to_a_spare_thread),
            TEST(tasks_of_two_pools_may_wait_for_each_other_two_hundred_deep),
            TEST(beyond_the_last_spare_thread_a_wait_says_so_and_does_not_hang),
-           TEST(without_spare_threads_two_pools_still_answer), TEST(wait_any_says_when_no_thread_can_run_a_child),
+           TEST(without_spare_threads_two_pools_still_answer),
+           TEST(wait_any_says_when_no_thread_can_run_a_child),
            TEST(a_timed_wait_comes_back_when_no_thread_can_run_a_child),
            TEST(without_spare_threads_a_short_stack_is_an_answer_and_no_crash),
-           TEST(without_spare_threads_children_still_run_inline), TEST(many_blocked_bodies_leave_a_pool_of_two_working))
+           TEST(without_spare_threads_children_still_run_inline),
+           TEST(many_blocked_bodies_leave_a_pool_of_two_working))

@@ -194,8 +194,8 @@ typedef struct {
 
 /**
  * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return (no longjmp, no C++ exception, no pthread_exit out of it: that ends the process
- * with a message); a Rust panic is caught and becomes OFFGIL_EPANIC.
+ * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
+ * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
  */
 typedef void *(*task_fn)(void *arg);
 
@@ -427,7 +427,8 @@ offgil_status pool_release(pool_t *pool);
 /**
  * Waits until no task of the pool is queued or running, at most for `timeout_ns`.
  *
- * Others may submit in the meantime: then it waits for that, too.
+ * Others may submit in the meantime: then it waits for that, too. Two tasks that wait for each other's pool to be idle
+ * are not found out: they wait for ever.
  *
  * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
  *         this pool
@@ -553,7 +554,8 @@ offgil_status future_wait(future_t *future,
 /**
  * Waits until all the tasks have ended, at most for `timeout_ns` altogether.
  *
- * As future_wait for each, in order; nothing is released. The array stays as it is until this returns.
+ * As future_wait for each, in order (so a circle over a later one is found when its turn comes); nothing is released.
+ * The array stays as it is until this returns.
  *
  * @param futures `count` futures; the same may be in it twice
  * @param count   how many; 0 is done at once

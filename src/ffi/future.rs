@@ -86,7 +86,8 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 
 /// Waits until all the tasks have ended, at most for `timeout_ns` altogether.
 ///
-/// As future_wait for each, in order; nothing is released. The array stays as it is until this returns.
+/// As future_wait for each, in order (so a circle over a later one is found when its turn comes); nothing is released.
+/// The array stays as it is until this returns.
 ///
 /// @param futures `count` futures; the same may be in it twice
 /// @param count   how many; 0 is done at once

@@ -119,7 +119,8 @@ pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
 
 /// Waits until no task of the pool is queued or running, at most for `timeout_ns`.
 ///
-/// Others may submit in the meantime: then it waits for that, too.
+/// Others may submit in the meantime: then it waits for that, too. Two tasks that wait for each other's pool to be idle
+/// are not found out: they wait for ever.
 ///
 /// @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
 ///         this pool

@@ -1,8 +1,7 @@
 //! Fork-join of two: the right half can be stolen while the caller does the left (Cilk's spawn and sync; Frigo,
 //! Leiserson and Randall, PLDI 1998). No heap: the right half is a cell of the caller's own list.
 
-use crate::pool::{self, Error, PoolRef, Status};
-use crate::sync::Deadline;
+use crate::pool::{self, Error, PoolRef};
 use crate::task::{failure, release, Job, TaskId};
 
 /// Runs both halves, perhaps at the same time, and returns when both have ended; the left one's failure first.
@@ -34,11 +33,7 @@ fn fork_join(pool: &PoolRef, left: Job, right: Job) -> Result<(), Error> {
 }
 
 fn join(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
-    let mut joined = pool::wait(forked, Deadline::Never).map(drop);
-    if joined.as_ref().is_err_and(|error| matches!(error.status, Status::Deadlock | Status::Thread)) {
-        // It may use the caller's stack: not left behind.
-        let _ = pool::reclaim(pool, forked);
-    }
+    let mut joined = pool::join(pool, forked).map(drop);
     if let (Err(error), Ok(Some(failure))) = (&joined, failure(forked)) {
         joined = Err(error.clone().saying(&failure.message));
     }

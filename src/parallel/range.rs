@@ -9,7 +9,7 @@
 //! the caller's stack: the caller takes helpers back that have not begun, and waits for those that have.
 
 use crate::pool::{self, Error, PartOutcome, PoolRef, Status};
-use crate::sync::{lock, AtomicUsize, Deadline, Mutex, Ordering};
+use crate::sync::{lock, AtomicUsize, Mutex, Ordering};
 use crate::task::{release, Failure, Job, Owner, TaskId};
 use std::ffi::c_void;
 
@@ -117,11 +117,8 @@ fn all_by_helpers(pool: &PoolRef, argument: *mut c_void, count: usize) -> Result
         result = Ok(()); // fewer do as well
     }
     for helper in helpers {
-        // One that can't be waited for (EDEADLK, ETHREAD) or was canceled with its pool is the range's failure; but it
-        // uses the caller's stack, so it is taken back, or waited for, all the same.
-        let waited = pool::wait(helper, Deadline::Never).map(drop);
-        result = result.and(waited);
-        let _ = pool::reclaim(pool, helper);
+        // One that nobody can come for, or that was canceled with its pool, is the range's failure.
+        result = result.and(pool::join(pool, helper).map(drop));
         let _ = release(helper);
     }
     result

@@ -171,6 +171,11 @@ pub(super) fn tasks_on_this_stack() -> Vec<TaskId> {
     with_frame(|frame| frame.map_or_else(Vec::new, |frame| frame.tasks().collect()))
 }
 
+/// Whether the thread holds a place: in a body, or as a visitor between two.
+pub(super) fn holds_a_place() -> bool {
+    with_context(|context| context.is_some_and(|here| here.place.get().is_some()))
+}
+
 /// Whether the thread is inside a body.
 pub(super) fn is_in_a_body() -> bool {
     with_frame(|frame| frame.is_some())

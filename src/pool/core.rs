@@ -1,11 +1,11 @@
 //! The pool itself: its parts, and the few questions that all the other files ask.
 
 use super::options::Options;
-use super::places::{Census, Places};
+use super::places::{Census, Places, Served};
 use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
 use crate::queue::{Deque, Injector};
-use crate::sync::{fence, AtomicU32, AtomicUsize, EventCount, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, EventCount, Ordering};
 use crate::task::{is_queued, TaskId};
 use std::sync::Weak;
 
@@ -40,8 +40,9 @@ pub(crate) struct Pool {
 const STALE_ENOUGH: usize = 64;
 
 impl Crew for Pool {
+    /// A visitor that waits for a place is work, too: whoever comes for it hands his place over.
     fn work_visible(&self) -> bool {
-        !self.injector.is_empty() || self.deques.iter().any(|deque| !deque.is_empty())
+        self.has_entries() || self.places.census().is_wanted_by_a_visitor()
     }
 
     fn start_thread(&self) -> bool {
@@ -98,6 +99,20 @@ impl Pool {
         self.sleep.notify(&self.places, self)
     }
 
+    fn has_entries(&self) -> bool {
+        !self.injector.is_empty() || self.deques.iter().any(|deque| !deque.is_empty())
+    }
+
+    /// Who may be handed a place, when somebody gives it back who looks no further: what is queued comes before
+    /// visitors, or they could pass the places around among themselves for ever.
+    pub(super) fn served(&self) -> Served {
+        if self.has_entries() {
+            Served::Bodies
+        } else {
+            Served::Visitors
+        }
+    }
+
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
     /// that was the last, the pool is idle.
     pub(super) fn cover(&self, census: Census) {
@@ -117,12 +132,13 @@ impl Pool {
 
     /// Nothing is queued and nothing runs. A queue may still hold entries that nobody will run: swept first.
     pub(super) fn is_idle(&self) -> bool {
-        fence(Ordering::SeqCst);
-        if !self.injector.is_empty() && self.places.all_at_rest() {
+        let Some(before) = self.places.at_rest() else { return false };
+        if !self.injector.is_empty() {
             self.sweep_injector();
         }
-        fence(Ordering::SeqCst);
-        !self.work_visible() && self.places.all_at_rest()
+        // Searchers come and go meanwhile; what counts is that no place was taken.
+        let same = |now: Census| now.taken() == before.taken();
+        !self.work_visible() && self.places.at_rest().is_some_and(same)
     }
 
     // The bounded queue: whoever moves a task out of QUEUED gives its room back.

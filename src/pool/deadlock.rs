@@ -33,7 +33,8 @@ impl Edges {
         let ends = {
             let mut edges = lock(&EDGES);
             let ends = walk(&edges, &waiters, targets);
-            if ends.is_empty() && !must_wait {
+            // A part that an outside thread runs is of no task, so nobody can wait for it.
+            if ends.is_empty() && !must_wait && !waiters.is_empty() {
                 return Err(Error::new(Status::Deadlock, "all that this task waits for waits for this task"));
             }
             edges.extend(waiters.iter().map(|waiter| (waiter.bits(), targets.to_vec())));
@@ -78,7 +79,10 @@ fn walk(edges: &BTreeMap<u64, Vec<TaskId>>, waiters: &[TaskId], targets: &[TaskI
             continue;
         }
         match edges.get(&task.bits()) {
-            Some(next) if !task::has_ended(task) => open.extend(next),
+            Some(next) if !task::has_ended(task) && next.iter().all(|&next| task::look(next).is_ok()) => {
+                open.extend(next);
+            }
+            // Not blocked, or not for long: it has ended, or its wait has (with EHANDLE, if a handle is gone).
             _ => ends.push(task),
         }
     }

@@ -48,5 +48,5 @@ pub(crate) use self::{
     status::{Error, Status},
     submit::{cancel, check_open, submit, submit_many},
     threads::stack_allows_another_body,
-    wait::{as_helper, reclaim, wait, wait_all, wait_any},
+    wait::{as_helper, join, reclaim, wait, wait_all, wait_any},
 };

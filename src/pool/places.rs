@@ -1,14 +1,16 @@
 //! Places: the right to run task bodies. A pool of `n` threads has `n` of them, each with a deque.
 //!
 //! ```text
-//! word    63     50 49     48     47      32 31        16 15      0
-//!        |   0     |WANTED|CLOSED| blocked  | searching  |  free   |
+//! word    63   51 50       49     48     47      32 31        16 15      0
+//!        | taken |VISITORS|BODIES|CLOSED| blocked  | searching  |  free   |
 //!
 //!   free       places that nobody holds; which ones, `free_set` tells
 //!   searching  threads without a place that are awake and look for work (one in the making counts)
 //!   blocked    task bodies that wait inside this library: they gave their place up and want one back
 //!   CLOSED     no submits from outside
-//!   WANTED     somebody waits in `wanted`: a place given back goes to them first
+//!   BODIES     a body waits for a place, in `wanted`: one that is given back goes to it first
+//!   taken      steps with each place that is taken (and wraps): tells two moments at rest apart
+//!   VISITORS   a visitor waits for a place: it gets one after the next task, or when there is none
 //! ```
 //!
 //! A body runs only on a thread that holds a place: that is the whole bound on concurrency. Go's scheduler splits
@@ -23,7 +25,9 @@ const FREE: u64 = 1;
 const SEARCHING: u64 = 1 << 16;
 const BLOCKED: u64 = 1 << 32;
 const CLOSED: u64 = 1 << 48;
-const WANTED: u64 = 1 << 49;
+const BODIES: u64 = 1 << 49;
+const VISITORS: u64 = 1 << 50;
+const TAKEN: u64 = 1 << 51;
 
 /// More threads than this are refused; the counters above hold several times as many.
 pub(crate) const MOST: u32 = 4096;
@@ -32,7 +36,7 @@ pub(crate) const MOST: u32 = 4096;
 const SENT_AWAY: u32 = u32::MAX / 2;
 
 /// The counters as they were at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Census(u64);
 
 impl Census {
@@ -48,12 +52,27 @@ impl Census {
         ((self.0 / BLOCKED) & LANE) as u32
     }
 
+    /// How many places were taken so far, modulo 2^13.
+    pub(crate) fn taken(self) -> u64 {
+        self.0 / TAKEN
+    }
+
     pub(crate) fn is_closed(self) -> bool {
         self.0 & CLOSED != 0
     }
 
-    fn is_wanted(self) -> bool {
-        self.0 & WANTED != 0
+    /// A body that has waited wants a place.
+    pub(crate) fn is_wanted_by_a_body(self) -> bool {
+        self.0 & BODIES != 0
+    }
+
+    /// A submitter wants a place, to run its task itself.
+    pub(crate) fn is_wanted_by_a_visitor(self) -> bool {
+        self.0 & VISITORS != 0
+    }
+
+    fn is_wanted_by(self, served: Served) -> bool {
+        self.is_wanted_by_a_body() || served == Served::Visitors && self.is_wanted_by_a_visitor()
     }
 
     /// A place is free and nobody is on the way: new work must wake somebody.
@@ -62,21 +81,61 @@ impl Census {
     }
 }
 
-/// Who waits for a place: a body that goes on after a wait, or a visitor (a submitter that will run its own task).
+/// Who wants a place: a body that goes on after a wait, or a visitor (a submitter that will run its own task).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanter {
     Body,
     Visitor,
 }
 
-struct Wanting {
-    who: Wanter,
-    latch: *const Latch,
+impl Wanter {
+    fn flag(self) -> u64 {
+        match self {
+            Self::Body => BODIES,
+            Self::Visitor => VISITORS,
+        }
+    }
 }
 
-// SAFETY: the latch is reached under the lock of `wanted` or by the one who took the entry out, and its owner
-// doesn't leave before it has been set or has taken the entry out itself.
-unsafe impl Send for Wanting {}
+/// Who may be handed a place that is given back. Bodies always; visitors not before what is queued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Served {
+    Bodies,
+    Visitors,
+}
+
+/// Those who wait for a place, each kind in order.
+struct Wanted {
+    bodies: VecDeque<*const Latch>,
+    visitors: VecDeque<*const Latch>,
+}
+
+// SAFETY: a latch is reached under the lock of `wanted` only, and its owner doesn't leave before it has been set or
+// has taken the entry out itself.
+unsafe impl Send for Wanted {}
+
+impl Wanted {
+    fn line(&mut self, who: Wanter) -> &mut VecDeque<*const Latch> {
+        match who {
+            Wanter::Body => &mut self.bodies,
+            Wanter::Visitor => &mut self.visitors,
+        }
+    }
+
+    fn next(&mut self, served: Served) -> Option<*const Latch> {
+        let body = self.bodies.pop_front();
+        if served == Served::Bodies {
+            return body;
+        }
+        body.or_else(|| self.visitors.pop_front())
+    }
+
+    /// The flags of the lines in which nobody stands.
+    fn flags_of_empty_lines(&self) -> u64 {
+        let flag = |line: &VecDeque<_>, flag| if line.is_empty() { flag } else { 0 };
+        flag(&self.bodies, BODIES) | flag(&self.visitors, VISITORS)
+    }
+}
 
 /// The places of a pool.
 #[repr(align(128))]
@@ -86,7 +145,7 @@ pub(crate) struct Places {
     /// Bit set: that place is free. A bit is set before the count goes up and taken after it went down, so there
     /// are never fewer bits than permits.
     free_set: Box<[AtomicU64]>,
-    wanted: Mutex<VecDeque<Wanting>>,
+    wanted: Mutex<Wanted>,
 }
 
 impl Places {
@@ -100,7 +159,7 @@ impl Places {
             word: AtomicU64::new(u64::from(total)),
             total,
             free_set: (0..total.div_ceil(64)).map(|index| AtomicU64::new(bits(index))).collect(),
-            wanted: Mutex::new(VecDeque::new()),
+            wanted: Mutex::new(Wanted { bodies: VecDeque::new(), visitors: VecDeque::new() }),
         }
     }
 
@@ -119,11 +178,13 @@ impl Places {
         self.census()
     }
 
-    /// Nobody holds a place or wants one back: if the queues were empty before this look, the pool is idle.
-    pub(crate) fn all_at_rest(&self) -> bool {
+    /// Whether nobody holds a place or wants one back. If the queues are empty between two such looks and no place
+    /// was taken between them, the pool is idle: what has a place could put something into a queue that was looked at already.
+    pub(crate) fn at_rest(&self) -> Option<Census> {
         fence(Ordering::SeqCst);
         let census = Census(self.word.load(Ordering::Acquire));
-        census.free() == self.total && census.blocked() == 0
+        fence(Ordering::SeqCst);
+        (census.free() == self.total && census.blocked() == 0).then_some(census)
     }
 
     /// Changes the word by `change` if `change` gives a new one.
@@ -177,62 +238,54 @@ impl Places {
     fn take(&self, who: Wanter, less: u64) -> Result<Census, Census> {
         self.update(|census| {
             let welcome = who == Wanter::Body || !census.is_closed();
-            (census.free() > 0 && welcome).then(|| census.0 - FREE - less)
+            (census.free() > 0 && welcome).then(|| (census.0 - FREE - less).wrapping_add(TAKEN))
         })
     }
 
     /// Gives a place back.
-    pub(crate) fn give_back(&self, place: u32) -> Census {
-        self.give(place, 0)
+    pub(crate) fn give_back(&self, place: u32, served: Served) -> Census {
+        self.give(place, served, 0)
     }
 
     /// Gives a place back and searches.
     pub(crate) fn give_back_and_search(&self, place: u32) -> Census {
-        self.give(place, SEARCHING)
+        self.give(place, Served::Visitors, SEARCHING)
     }
 
     /// Gives a place up for the time of a wait; `take_back` ends it.
-    pub(crate) fn give_up(&self, place: u32) -> Census {
-        self.give(place, BLOCKED)
+    pub(crate) fn give_up(&self, place: u32, served: Served) -> Census {
+        self.give(place, served, BLOCKED)
     }
 
-    fn give(&self, place: u32, more: u64) -> Census {
-        if self.census().is_wanted() && self.hand_over(place) {
-            return Census(self.word.fetch_add(more, Ordering::SeqCst) + more);
-        }
-        self.put_bit(place);
-        match self.update(|census| (!census.is_wanted()).then(|| census.0 + FREE + more)) {
-            Ok(census) => census,
-            Err(_) => {
-                // Wanted after all: take a bit out again (whichever; there is one too many) and start anew.
-                let place = self.pick();
-                self.give_contended(place, more)
+    fn give(&self, place: u32, served: Served, more: u64) -> Census {
+        let mut place = place;
+        loop {
+            if self.census().is_wanted_by(served) && self.hand_over(place, served) {
+                return Census(self.word.fetch_add(more, Ordering::SeqCst) + more);
+            }
+            self.put_bit(place);
+            match self.update(|census| (!census.is_wanted_by(served)).then(|| census.0 + FREE + more)) {
+                Ok(census) => return census,
+                // Wanted after all: a bit out again (whichever; there is one too many), and once more.
+                Err(_) => place = self.pick(),
             }
         }
     }
 
-    #[cold]
-    fn give_contended(&self, place: u32, more: u64) -> Census {
-        self.give(place, more)
-    }
-
-    /// Whether a place should go to somebody who waits for one: looked at between tasks.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.census().is_wanted()
-    }
-
     /// Gives a place to the first who waits for one; false if nobody does.
     #[cold]
-    fn hand_over(&self, place: u32) -> bool {
+    fn hand_over(&self, place: u32, served: Served) -> bool {
         let mut wanted = lock(&self.wanted);
-        let first = wanted.pop_front();
-        if wanted.is_empty() {
-            self.word.fetch_and(!WANTED, Ordering::SeqCst);
-        }
-        let Some(first) = first else { return false };
-        // SAFETY: the entry was still in the list, so its owner waits for exactly this. Under the lock.
-        unsafe { Latch::set(first.latch, place) };
+        let next = wanted.next(served);
+        self.clear_flags(&wanted);
+        let Some(latch) = next else { return false };
+        // SAFETY: the entry was still in its line, so its owner waits for exactly this. Under the lock.
+        unsafe { Latch::set(latch, place) };
         true
+    }
+
+    fn clear_flags(&self, wanted: &Wanted) {
+        self.word.fetch_and(!wanted.flags_of_empty_lines(), Ordering::SeqCst);
     }
 
     /// A body takes a place after its wait, and waits for one if it must. Bodies come before new tasks.
@@ -254,33 +307,23 @@ impl Places {
         let latch = Latch::new();
         {
             let mut wanted = lock(&self.wanted);
-            let taken = loop {
+            loop {
                 match self.take(who, less) {
-                    Ok(_) => break true,
-                    Err(none_free) if who == Wanter::Visitor && none_free.is_closed() => return None,
-                    // In the same step that finds no place free: whoever gives one back sees that it is wanted.
-                    Err(none_free) => {
-                        if self
-                            .update(|now| (now.free() == none_free.free()).then_some(now.0 | WANTED))
-                            .is_ok()
-                        {
-                            break false;
-                        }
+                    Ok(_) => {
+                        drop(wanted);
+                        return Some(self.pick());
                     }
+                    Err(census) if who == Wanter::Visitor && census.is_closed() => return None,
+                    Err(_) => {}
                 }
-            };
-            if taken {
-                drop(wanted);
-                return Some(self.pick());
+                // In the same step that finds no place free: whoever gives one back sees that it is wanted.
+                if self.update(|now| (now.free() == 0).then_some(now.0 | who.flag())).is_ok() {
+                    break;
+                }
             }
-            // Bodies first: they hold what others wait for.
-            let at = match who {
-                Wanter::Body => wanted.iter().take_while(|other| other.who == Wanter::Body).count(),
-                Wanter::Visitor => wanted.len(),
-            };
-            wanted.insert(at, Wanting { who, latch: &latch });
+            wanted.line(who).push_back(&latch);
         }
-        let value = latch.wait(deadline).or_else(|| self.stop_wanting(&latch));
+        let value = latch.wait(deadline).or_else(|| self.stop_wanting(who, &latch));
         let place = value.filter(|&value| value != SENT_AWAY)?;
         if less != 0 {
             self.word.fetch_sub(less, Ordering::SeqCst);
@@ -288,19 +331,12 @@ impl Places {
         Some(place)
     }
 
-    /// The deadline has passed: out of the list; if somebody was faster, the place is there.
-    fn stop_wanting(&self, latch: &Latch) -> Option<u32> {
+    /// The deadline has passed: out of the line; if somebody was faster, the place is there.
+    fn stop_wanting(&self, who: Wanter, latch: &Latch) -> Option<u32> {
         let mut wanted = lock(&self.wanted);
-        let before = wanted.len();
-        wanted.retain(|other| !std::ptr::eq(other.latch, latch));
-        if wanted.is_empty() {
-            self.word.fetch_and(!WANTED, Ordering::SeqCst);
-        }
-        if wanted.len() == before {
-            latch.get() // set under the lock, by who took the entry out
-        } else {
-            None
-        }
+        wanted.line(who).retain(|&other| !std::ptr::eq(other, latch));
+        self.clear_flags(&wanted);
+        latch.get() // set, if at all, under the lock
     }
 
     /// If a place is free and nobody searches: becomes the searcher, or makes one (the caller sees to it).
@@ -325,16 +361,11 @@ impl Places {
         self.word.fetch_or(CLOSED, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let mut wanted = lock(&self.wanted);
-        wanted.retain(|wanting| {
-            if wanting.who == Wanter::Visitor {
-                // SAFETY: still in the list, under its lock.
-                unsafe { Latch::set(wanting.latch, SENT_AWAY) };
-            }
-            wanting.who == Wanter::Body
-        });
-        if wanted.is_empty() {
-            self.word.fetch_and(!WANTED, Ordering::SeqCst);
+        for latch in std::mem::take(&mut wanted.visitors) {
+            // SAFETY: it was still in its line, under the lock.
+            unsafe { Latch::set(latch, SENT_AWAY) };
         }
+        self.clear_flags(&wanted);
     }
 }
 
@@ -350,9 +381,9 @@ mod tests {
         taken.sort_unstable();
         assert!(taken.iter().copied().eq(0..130), "each once");
         for place in taken {
-            let _ = places.give_back(place);
+            let _ = places.give_back(place, Served::Visitors);
         }
-        assert!(places.all_at_rest());
+        assert!(places.at_rest().is_some());
     }
 
     #[test]
@@ -360,8 +391,8 @@ mod tests {
         let places = Places::new(1);
         let place = places.try_take_as_visitor().expect("free");
         assert_eq!(places.take_as_visitor(Deadline::from_timeout_ns(1_000_000)), None);
-        assert!(!places.is_wanted());
-        places.give_back(place);
+        assert!(!places.census().is_wanted_by_a_visitor());
+        places.give_back(place, Served::Visitors);
         assert_eq!(places.take_as_visitor(Deadline::Never), Some(place));
     }
 }
@@ -375,7 +406,7 @@ mod tests {
     fn hold(shared: &(Places, AtomicU32), place: u32) {
         assert_eq!(shared.1.fetch_add(1, Ordering::Relaxed), 0, "one body at a time");
         shared.1.fetch_sub(1, Ordering::Relaxed);
-        let _ = shared.0.give_back(place);
+        let _ = shared.0.give_back(place, Served::Visitors);
     }
 
     #[test]
@@ -386,7 +417,7 @@ mod tests {
                 let shared = shared.clone();
                 thread::spawn(move || {
                     if let Some(place) = shared.0.try_take_as_visitor() {
-                        let _ = shared.0.give_up(place);
+                        let _ = shared.0.give_up(place, Served::Visitors);
                         let place = shared.0.take_back();
                         hold(&shared, place);
                     }
@@ -396,7 +427,7 @@ mod tests {
                 hold(&shared, place);
             }
             body.join().unwrap();
-            assert!(shared.0.all_at_rest());
+            assert!(shared.0.at_rest().is_some());
         });
     }
 }

@@ -144,6 +144,7 @@ impl Sleep {
 
 #[cfg(all(test, loom))]
 mod tests {
+    use super::super::places::Served;
     use super::*;
     use crate::sync::{model, Arc, AtomicU32};
     use loom::thread;
@@ -256,7 +257,7 @@ mod tests {
                 let pool = pool.clone();
                 thread::spawn(move || {
                     if let Some(place) = pool.places.try_take_as_visitor() {
-                        let _ = pool.places.give_back(place);
+                        let _ = pool.places.give_back(place, Served::Visitors);
                         pool.sleep.cover(&pool.places, &*pool);
                     }
                 })

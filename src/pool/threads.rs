@@ -177,7 +177,11 @@ impl Pool {
 
     /// Joins every thread. The pool is over.
     pub(super) fn join_threads(&self) {
+        let me = std::thread::current().id();
         for handle in self.roster.take_handles() {
+            if handle.thread().id() == me {
+                continue; // a destructor of this thread's locals destroys the pool: it ends by itself
+            }
             // A worker catches what its tasks throw; a panic of its own has been printed and is not ours to pass on.
             let _ = handle.join();
         }

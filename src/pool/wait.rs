@@ -9,7 +9,7 @@
 //! A waiter runs the awaited task and nothing else. What it can't run itself another thread does: the place it gave
 //! up makes room for one, and `notify` wakes or starts it.
 
-use super::context::{inside, is_in_a_body, tasks_on_this_stack, with_context, Context};
+use super::context::{holds_a_place, inside, is_in_a_body, tasks_on_this_stack, with_context, Context};
 use super::core::Pool;
 use super::deadlock::Edges;
 use super::registry::{self, PoolRef};
@@ -45,8 +45,25 @@ pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Ended {
     }
 }
 
+/// Waits for a part of something that the caller can't leave: one that uses its stack.
+pub(crate) fn join(pool: &Pool, id: TaskId) -> Ended {
+    let joined = wait_as(id, task::look(id)?, Deadline::Never, Must::NotFindCircles);
+    if !matches!(joined, Err(Error { status: Status::Thread, .. })) {
+        return joined;
+    }
+    // Nobody can come for it: taken back, unless somebody has come after all.
+    match reclaim(pool, id) {
+        Err(Error { status: Status::Canceled, .. }) => joined,
+        ended => ended,
+    }
+}
+
+fn wait_for_pending(id: TaskId, look: Look, deadline: Deadline) -> Ended {
+    wait_as(id, look, deadline, Must::Nothing)
+}
+
 #[inline(never)]
-fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline) -> Ended {
+fn wait_as(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Ended {
     if deadline == Deadline::Now {
         return Err(Status::TimedOut.into());
     }
@@ -56,7 +73,7 @@ fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline) -> Ended {
     }
     while ended(&look).is_none() {
         if !spin_until(|| task::look(id).map_or(true, |look| ended(&look).is_some()), &look) {
-            block(&[id], deadline)?;
+            block_as(&[id], deadline, must)?;
         }
         look = task::look(id)?;
     }
@@ -143,7 +160,7 @@ pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Co
     let value = context.enter(body);
     // A wait in the body may have brought another place.
     let place = context.place.get().expect("a body has its place back when its wait returns");
-    pool.cover(pool.places.give_back(place));
+    pool.cover(pool.places.give_back(place, pool.served()));
     value
 }
 
@@ -189,7 +206,7 @@ pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Ended {
             return result;
         }
         if !spin_until(|| task::look(id).map_or(true, |look| ended(&look).is_some()), &look) {
-            block_as(&[id], Deadline::Never, true)?;
+            block_as(&[id], Deadline::Never, Must::WaitForTheEnd)?;
         }
     }
 }
@@ -201,7 +218,7 @@ fn spin_until(ended: impl Fn() -> bool, look: &Look) -> bool {
     thread_local! {
         static BUDGET: Cell<SpinBudget> = const { Cell::new(SpinBudget::new()) };
     }
-    if look.phase == Phase::Queued && is_in_a_body() {
+    if look.phase == Phase::Queued && holds_a_place() {
         return false; // it may be this very place that is missing
     }
     let mut budget = BUDGET.get();
@@ -221,13 +238,24 @@ fn spin_until(ended: impl Fn() -> bool, look: &Look) -> bool {
 
 /// Blocks until one of the tasks has news, or the deadline has passed.
 fn block(ids: &[TaskId], deadline: Deadline) -> Result<(), Error> {
-    block_as(ids, deadline, false)
+    block_as(ids, deadline, Must::Nothing)
+}
+
+/// What a wait can't get out of: parts that use the waiter's stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Must {
+    /// It may end with `EDEADLK` and `ETHREAD`.
+    Nothing,
+    /// It may end with `ETHREAD`, which means that the part has not begun; if a circle is closed, another gets `EDEADLK`.
+    NotFindCircles,
+    /// It ends when the part does.
+    WaitForTheEnd,
 }
 
 #[inline(never)]
-fn block_as(ids: &[TaskId], deadline: Deadline, must_wait: bool) -> Result<(), Error> {
-    let news = watching(ids, |latch| match is_in_a_body() {
-        true => block_body(ids, deadline, latch, must_wait),
+fn block_as(ids: &[TaskId], deadline: Deadline, must: Must) -> Result<(), Error> {
+    let news = watching(ids, |latch| match holds_a_place() {
+        true => block_body(ids, deadline, latch, must),
         false => Ok(latch.wait(deadline)),
     });
     match news {
@@ -241,18 +269,12 @@ fn block_as(ids: &[TaskId], deadline: Deadline, must_wait: bool) -> Result<(), E
 }
 
 /// A body blocks: it is on no place meanwhile. Only waits for ever are edges.
-fn block_body(
-    ids: &[TaskId],
-    deadline: Deadline,
-    latch: &Latch,
-    must_wait: bool,
-) -> Result<Option<u32>, Error> {
-    let edges = match deadline {
-        Deadline::Never => Some(Edges::add(tasks_on_this_stack(), ids, must_wait)?),
-        _ => None,
-    };
+fn block_body(ids: &[TaskId], deadline: Deadline, latch: &Latch, must: Must) -> Result<Option<u32>, Error> {
+    // A visitor's own calls, outside all bodies, are no edges either.
+    let tracked = deadline == Deadline::Never && is_in_a_body();
+    let edges = tracked.then(|| Edges::add(tasks_on_this_stack(), ids, must != Must::Nothing)).transpose()?;
     while_blocked(|| {
-        if !must_wait {
+        if must != Must::WaitForTheEnd {
             edges.as_ref().map_or(Ok(()), Edges::ensure_thread)?;
         }
         Ok(latch.wait(deadline))
@@ -270,12 +292,13 @@ pub(super) fn while_blocked<T>(blocking: impl FnOnce() -> T) -> T {
         if context.is_own_thread {
             pool.roster.note_blocked(true);
         }
-        pool.cover(pool.places.give_up(place));
+        pool.cover(pool.places.give_up(place, pool.served()));
         let value = blocking();
-        context.place.set(Some(pool.places.take_back()));
+        // No longer blocked, if not on a place yet: it needs no spare thread any more, and comes for work itself.
         if context.is_own_thread {
             pool.roster.note_blocked(false);
         }
+        context.place.set(Some(pool.places.take_back()));
         value
     })
 }

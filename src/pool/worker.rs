@@ -99,7 +99,11 @@ fn run_until_dry(context: &Context) {
     let place = || context.place.get().expect("a worker between two tasks holds a place");
     let mut hunt = Hunt { small_hauls: 0 };
     let mut first = true;
-    while !pool.places.is_wanted() {
+    loop {
+        let census = pool.places.census();
+        if census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor() {
+            break;
+        }
         let Some(task) = hunt.find(pool, place()) else { break };
         if first {
             // The baton: whoever was told of new work tells the next, while there is more of it.
