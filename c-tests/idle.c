@@ -134,5 +134,62 @@ static void a_submitter_before_a_full_queue_is_idle(void) {
     }
 }
 
+/* Several look for idleness, others take the last tasks away: each who waits is told. */
+typedef struct {
+    pool_t *pool;
+    count_t wanted, seen;
+    int64_t rounds;
+} watch_t;
+
+static void *nothing(void *arg) {
+    return arg;
+}
+
+static void *wait_each_round(void *arg) {
+    watch_t *watch = arg;
+    int64_t round;
+    for (round = 1; round <= watch->rounds; round++) {
+        count_wait(&watch->wanted, round);
+        CHECK_OK(pool_wait_idle(watch->pool, OFFGIL_FOREVER));
+        count_add(&watch->seen, 1);
+    }
+    return NULL;
+}
+
+static void *look_all_the_time(void *arg) {
+    watch_t *watch = arg;
+    while (count_get(&watch->seen) < watch->rounds) {
+        offgil_status status = pool_wait_idle(watch->pool, 0);
+        CHECK(status == OFFGIL_OK || status == OFFGIL_ETIMEDOUT);
+    }
+    return NULL;
+}
+
+static void who_waits_for_idleness_is_told_though_tasks_are_canceled_and_others_look(void) {
+    watch_t watch = {NULL, COUNT_ZERO, COUNT_ZERO, 10000};
+    pthread_t waiter, looker;
+    int64_t round;
+    watch.pool = pool_create(1);
+    waiter = check_thread(wait_each_round, &watch);
+    looker = check_thread(look_all_the_time, &watch);
+    for (round = 1; round <= watch.rounds; round++) {
+        future_t *futures[4];
+        size_t i;
+        for (i = 0; i < LENGTH(futures); i++)
+            futures[i] = check_submit(watch.pool, nothing, NULL);
+        count_add(&watch.wanted, 1);
+        for (i = 0; i < LENGTH(futures); i++) {
+            offgil_status status = future_cancel(futures[i]);
+            CHECK(status == OFFGIL_OK || status == OFFGIL_EBUSY || status == OFFGIL_EDONE);
+            CHECK_OK(future_release(futures[i]));
+        }
+        count_wait(&watch.seen, round);
+    }
+    check_join(waiter);
+    check_join(looker);
+    CHECK_OK(pool_destroy(watch.pool));
+}
+
 CHECK_MAIN(TEST(a_pool_that_has_run_everything_is_idle), TEST(twenty_pools_are_idle),
-           TEST(those_who_wait_are_idle), TEST(a_submitter_before_a_full_queue_is_idle))
+           TEST(those_who_wait_are_idle), TEST(a_submitter_before_a_full_queue_is_idle),
+           TEST(who_waits_for_idleness_is_told_though_tasks_are_canceled_and_others_look))

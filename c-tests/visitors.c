@@ -51,34 +51,47 @@ static void a_visitor_gives_its_place_up_while_it_waits_for_the_other_half(void)
     CHECK_OK(pool_destroy(pool));
 }
 
-static count_t over = COUNT_ZERO;
+static count_t over = COUNT_ZERO, submitting = COUNT_ZERO;
 
 static void *nothing(void *arg) {
     return arg;
 }
 
+static void *something(void *arg) {
+    sleep_ns(MILLISECOND); /* so that there are always more submitters than places */
+    return arg;
+}
+
 static void *keep_submitting(void *arg) {
+    count_add(&submitting, 1);
     while (count_get(&over) == 0)
-        CHECK_OK(pool_spawn(pool, nothing, NULL));
+        CHECK_OK(pool_spawn(pool, something, NULL));
     return arg;
 }
 
 /* Submitters that run their own tasks could hand the places to each other for ever. */
 static void submitters_that_run_their_own_tasks_do_not_keep_what_is_queued_from_running(void) {
     pthread_t submitters[6];
+    future_t *queued[4];
+    gate_t gate = GATE_CLOSED;
     pool_options_t options;
     size_t i;
     pool_options_init(&options, sizeof options);
     options.threads = 2;
-    options.queue_limit = 4;
+    options.queue_limit = LENGTH(queued);
     options.when_full = POOL_FULL_RUN;
     pool = pool_create_with(&options);
+    gate_occupy(&gate, pool, 2);
+    for (i = 0; i < LENGTH(queued); i++)
+        queued[i] = check_submit(pool, nothing, NULL);
     for (i = 0; i < LENGTH(submitters); i++)
         submitters[i] = check_thread(keep_submitting, NULL);
-    for (i = 0; i < 50; i++) {
-        future_t *queued = check_submit(pool, nothing, NULL);
-        CHECK_OK(future_wait(queued, LONG_ENOUGH, NULL)); /* a timed wait runs nothing itself */
-        CHECK_OK(future_release(queued));
+    count_wait(&submitting, LENGTH(submitters));
+    sleep_ns(SOON); /* by now they wait for a place, as a rule */
+    gate_open(&gate);
+    for (i = 0; i < LENGTH(queued); i++) {
+        CHECK_OK(future_wait(queued[i], LONG_ENOUGH, NULL)); /* a timed wait runs nothing itself */
+        CHECK_OK(future_release(queued[i]));
     }
     count_add(&over, 1);
     for (i = 0; i < LENGTH(submitters); i++)

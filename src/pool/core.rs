@@ -120,22 +120,25 @@ impl Pool {
         self.note_if_idle(census);
     }
 
-    /// The pool may have become idle with the step that left these counters.
+    /// The pool may have become idle with the step that left these counters: tells who waits for that.
     pub(super) fn note_if_idle(&self, census: Census) {
-        if census.free() == self.threads() && census.blocked() == 0 && !self.work_visible() {
-            self.idle.notify_all();
-            if census.is_closed() {
-                self.end_if_over();
-            }
+        if census.free() == self.threads() && census.blocked() == 0 {
+            self.tell_if_idle();
         }
     }
 
-    /// Nothing is queued and nothing runs. A queue may still hold entries that nobody will run: swept first.
+    /// Called by whoever took the last thing away that may have kept the pool from being idle: gave a place back,
+    /// or dropped entries out of a queue.
+    pub(super) fn tell_if_idle(&self) {
+        if self.is_idle() {
+            self.idle.notify_all();
+            self.end_if_over();
+        }
+    }
+
+    /// Nothing is queued and nothing runs.
     pub(super) fn is_idle(&self) -> bool {
         let Some(before) = self.places.at_rest() else { return false };
-        if !self.injector.is_empty() {
-            self.sweep_injector();
-        }
         // Searchers come and go meanwhile; what counts is that no place was taken.
         let same = |now: Census| now.taken() == before.taken();
         !self.work_visible() && self.places.at_rest().is_some_and(same)
@@ -175,17 +178,14 @@ impl Pool {
     /// A queued task was canceled or claimed; its entry is left behind.
     pub(super) fn left_entry_behind(&self, from_outside: bool) {
         self.left_queue();
-        // It may have been the last that the pool had to do, and no worker need ever come by its entry.
-        let census = self.places.census();
-        if census.free() == self.threads() && census.blocked() == 0 && self.is_idle() {
-            self.note_if_idle(census);
-        }
         if !from_outside {
             self.stale_inside.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let stale = self.stale_outside.fetch_add(1, Ordering::Relaxed) + 1;
-        if stale > STALE_ENOUGH && stale * 2 > self.injector.len() {
+        // Nobody may ever come by the entry of a pool at rest, least of all when its threads have ended.
+        let nobody_comes = self.places.at_rest().is_some();
+        if nobody_comes || stale > STALE_ENOUGH && stale * 2 > self.injector.len() {
             self.sweep_injector();
         }
     }
@@ -201,6 +201,8 @@ impl Pool {
     fn sweep_injector(&self) {
         self.stale_outside.store(0, Ordering::Relaxed);
         self.injector.sweep(|entry| is_queued(TaskId::from_bits(entry)));
+        // While it was swept it looked full, so who gave a place back meanwhile may have said nothing.
+        self.tell_if_idle();
     }
 
     /// Whether a deque of so many entries is worth a look for stale ones: then each look costs a step or two an entry

@@ -57,9 +57,7 @@ impl Pool {
                 }
             }
         }
-        if self.is_idle() {
-            self.idle.notify_all();
-        }
+        self.tell_if_idle();
     }
 
     /// Ends the threads of a pool that is closed and has nothing left to do.
