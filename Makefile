@@ -7,7 +7,7 @@ VENV_PYTHON := $(VENV)/bin/python
 LIBRARY := target/release/liboffgil.so
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
 BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
-C_FILES := $(shell find c-tests examples benches bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v '/build/')
+C_FILES := $(shell find c-tests examples benches bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
 
 .PHONY: help build header demo test test-rust test-loom test-python lint format bench micro clean tools
 
@@ -58,10 +58,11 @@ test-rust: | tools  ## Rust and C tests
 test-loom: | tools  ## walks the interleavings of each primitive (loom)
 	RUSTFLAGS="--cfg loom" cargo test --locked --lib --profile loom --target-dir target/loom
 
-test-python: $(VENV)/offgil  ## the Python bindings, the examples and the README's code
+test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the README's code
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
 
-lint: $(VENV)/tools  ## rustfmt, clippy, ruff, mypy, clang-format
+lint: $(VENV)/tools  ## rustfmt, clippy, ruff, clang-format
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	$(VENV_PYTHON) -m ruff check bindings/python examples benches
