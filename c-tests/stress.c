@@ -370,7 +370,7 @@ static void *visit_until_closed(void *arg) {
 
 static void ranges_that_meet_the_end_of_their_pool_lose_nothing_and_end(void) {
     int round;
-    for (round = 0; round < 1500; round++) {
+    for (round = 0; round < 500; round++) {
         meeting_t meeting = {NULL, COUNT_ZERO, COUNT_ZERO, COUNT_ZERO};
         pthread_t visitors[2];
         size_t i;

@@ -12,7 +12,7 @@
 use super::registry;
 use super::status::{Error, Status};
 use crate::sync::{lock, Mutex};
-use crate::task::{self, News, TaskId};
+use crate::task::{self, News, Phase, TaskId};
 use std::collections::BTreeMap;
 
 static EDGES: Mutex<BTreeMap<u64, Vec<TaskId>>> = Mutex::new(BTreeMap::new());
@@ -92,8 +92,16 @@ fn walk(edges: &BTreeMap<u64, Vec<TaskId>>, waiters: &[TaskId], targets: &[TaskI
 fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     let pool = registry::of_task(task::cell_of(queued).pool());
     // The number was the task's only if it still is queued.
-    match pool.filter(|_| task::is_queued(queued)) {
-        Some(pool) => pool.ensure_free_thread(),
-        None => Ok(()),
-    }
+    let Some(pool) = pool.filter(|_| task::is_queued(queued)) else { return Ok(()) };
+    pool.ensure_free_thread()
+        .or_else(|error| if a_wait_is_over_in(pool.number) { Ok(()) } else { Err(error) })
+}
+
+/// Whether a task of the pool still counts as blocked though its wait is over: its thread is about to go on.
+fn a_wait_is_over_in(pool: u32) -> bool {
+    let over =
+        |&target: &TaskId| task::look(target).map_or(true, |look| matches!(look.phase, Phase::Done(_)));
+    lock(&EDGES).iter().any(|(&waiter, targets)| {
+        task::cell_of(TaskId::from_bits(waiter)).pool() == pool && targets.iter().any(over)
+    })
 }

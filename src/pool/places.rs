@@ -1,14 +1,15 @@
 //! Places: the right to run task bodies. A pool of `n` threads has `n` of them, each with a deque.
 //!
 //! ```text
-//! word    63   51 50       49     48     47      32 31        16 15      0
-//!        | taken |VISITORS|BODIES|CLOSED| blocked  | searching  |  free   |
+//! word    63   52 51   50       49     48     47      32 31        16 15      0
+//!        | taken |OVER|VISITORS|BODIES|CLOSED| blocked  | searching  |  free   |
 //!
 //!   free       places that nobody holds; which ones, `free_set` tells
 //!   searching  threads without a place that are awake and look for work (one in the making counts)
 //!   blocked    task bodies that wait inside this library: they gave their place up and want one back
 //!   CLOSED     no submits from outside
 //!   BODIES     a body waits for a place, in `wanted`: one that is given back goes to it first
+//!   OVER       closed, at rest, and nothing queued: no place is taken any more
 //!   taken      steps with each place that is taken (and wraps): tells two moments at rest apart
 //!   VISITORS   a visitor waits for a place: it gets one after the next task, or when there is none
 //! ```
@@ -27,7 +28,8 @@ const BLOCKED: u64 = 1 << 32;
 const CLOSED: u64 = 1 << 48;
 const BODIES: u64 = 1 << 49;
 const VISITORS: u64 = 1 << 50;
-const TAKEN: u64 = 1 << 51;
+const OVER: u64 = 1 << 51;
+const TAKEN: u64 = 1 << 52;
 
 /// More threads than this are refused; the counters above hold several times as many.
 pub(crate) const MOST: u32 = 4096;
@@ -52,13 +54,18 @@ impl Census {
         ((self.0 / BLOCKED) & LANE) as u32
     }
 
-    /// How many places were taken so far, modulo 2^13.
+    /// How many places were taken so far, modulo 2^12.
     pub(crate) fn taken(self) -> u64 {
         self.0 / TAKEN
     }
 
     pub(crate) fn is_closed(self) -> bool {
         self.0 & CLOSED != 0
+    }
+
+    /// Nothing will run any more.
+    pub(crate) fn is_over(self) -> bool {
+        self.0 & OVER != 0
     }
 
     /// A body that has waited wants a place.
@@ -187,6 +194,17 @@ impl Places {
         (census.free() == self.total && census.blocked() == 0).then_some(census)
     }
 
+    /// Ends a closed pool whose queues were found empty since `at_rest` gave this census: in one step with "no place
+    /// was taken since". A submit that comes later finds nobody to run its task, and takes it back. False if a place
+    /// was taken meanwhile, or the pool is over already.
+    pub(crate) fn end(&self, since: Census) -> bool {
+        self.update(|now| {
+            let at_rest = now.free() == self.total && now.blocked() == 0 && now.taken() == since.taken();
+            (at_rest && now.is_closed() && !now.is_over()).then_some(now.0 | OVER)
+        })
+        .is_ok()
+    }
+
     /// Changes the word by `change` if `change` gives a new one.
     fn update(&self, change: impl Fn(Census) -> Option<u64>) -> Result<Census, Census> {
         let mut seen = self.word.load(Ordering::Relaxed);
@@ -224,8 +242,8 @@ impl Places {
         self.free_set[place as usize / 64].fetch_or(1 << (place % 64), Ordering::Release);
     }
 
-    /// A visitor takes a place if one is free. Not once the pool is closed: from then on only what has a place, or
-    /// had one and waits, can put anything into a queue, so a closed pool that is at rest stays at rest.
+    /// A visitor takes a place if one is free. Not once the pool is closed: what it would start then could come too
+    /// late for the pool's threads.
     pub(crate) fn try_take_as_visitor(&self) -> Option<u32> {
         self.take(Wanter::Visitor, 0).ok().map(|_| self.pick())
     }
@@ -237,7 +255,7 @@ impl Places {
 
     fn take(&self, who: Wanter, less: u64) -> Result<Census, Census> {
         self.update(|census| {
-            let welcome = who == Wanter::Body || !census.is_closed();
+            let welcome = !census.is_over() && (who == Wanter::Body || !census.is_closed());
             (census.free() > 0 && welcome).then(|| (census.0 - FREE - less).wrapping_add(TAKEN))
         })
     }
@@ -258,10 +276,15 @@ impl Places {
     }
 
     fn give(&self, place: u32, served: Served, more: u64) -> Census {
-        let mut place = place;
+        let (mut place, mut more) = (place, more);
         loop {
-            if self.census().is_wanted_by(served) && self.hand_over(place, served) {
-                return Census(self.word.fetch_add(more, Ordering::SeqCst) + more);
+            if self.census().is_wanted_by(served) {
+                // First what becomes of the giver: whoever gets the place may give it back before we go on, and the
+                // pool must not look at rest then.
+                self.word.fetch_add(std::mem::take(&mut more), Ordering::SeqCst);
+                if self.hand_over(place, served) {
+                    return self.census();
+                }
             }
             self.put_bit(place);
             match self.update(|census| (!census.is_wanted_by(served)).then(|| census.0 + FREE + more)) {

@@ -9,6 +9,7 @@
 use super::context::is_within;
 use super::core::Pool;
 use super::registry::{self, PoolRef};
+use super::sleep::Crew;
 use super::status::{Error, Status};
 use super::wait::while_blocked;
 use crate::queue::{Entry, Steal};
@@ -62,14 +63,22 @@ impl Pool {
 
     /// Ends the threads of a pool that is closed and has nothing left to do.
     pub(super) fn end_if_over(&self) {
-        if self.places.census().is_closed() && self.is_idle() {
+        let Some(since) = self.places.at_rest() else { return };
+        if since.is_closed() && !self.work_visible() && self.places.end(since) {
             self.roster.end();
             self.sleep.end_all();
+            self.idle.notify_all();
         }
     }
 
-    fn wait_until_idle(&self, deadline: Deadline) -> bool {
-        while_blocked(|| self.idle.wait_until(deadline, || self.is_idle()))
+    /// Waits until the pool is over; false if the deadline passed first.
+    fn wait_until_over(&self, deadline: Deadline) -> bool {
+        while_blocked(|| {
+            self.idle.wait_until(deadline, || {
+                self.end_if_over();
+                self.places.census().is_over()
+            })
+        })
     }
 }
 
@@ -90,11 +99,11 @@ fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
 /// Waits until nothing is queued and nothing runs.
 pub(crate) fn wait_idle(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     not_from_within(pool, deadline)?;
-    if pool.wait_until_idle(deadline) {
-        Ok(())
-    } else {
-        Err(Status::TimedOut.into())
-    }
+    in_time(while_blocked(|| pool.idle.wait_until(deadline, || pool.is_idle())))
+}
+
+fn in_time(in_time: bool) -> Result<(), Error> {
+    in_time.then_some(()).ok_or_else(|| Status::TimedOut.into())
 }
 
 /// Closes the pool and waits until it is done. The handle stays.
@@ -102,9 +111,7 @@ pub(crate) fn shutdown(pool: &Pool, mode: Mode, deadline: Deadline) -> Result<()
     not_the_default(pool)?;
     not_from_within(pool, deadline)?;
     pool.close(mode);
-    wait_idle(pool, deadline)?;
-    pool.end_if_over();
-    Ok(())
+    in_time(pool.wait_until_over(deadline))
 }
 
 /// Closes the pool, drains it, joins its threads and takes its handle away.

@@ -47,9 +47,11 @@ impl Roster {
         self.alive.load(Ordering::Relaxed) == 0
     }
 
-    /// The handles of all threads that were ever started, to join them.
-    pub(super) fn take_handles(&self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut lock(&self.state).handles)
+    /// The handles of all threads that were ever started, to join them. No other is started from now on.
+    fn take_handles(&self) -> Vec<JoinHandle<()>> {
+        let mut state = lock(&self.state);
+        state.over = true;
+        std::mem::take(&mut state.handles)
     }
 
     /// A body on one of the pool's own threads is blocked in a wait (or no longer).
