@@ -655,7 +655,8 @@ offgil_status future_release(future_t *future);
  * @param context what it gets; shared by all parts
  * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the lowest part that failed ended (offgil_last_message has its
  *         words); OFFGIL_EINVAL: NULL, or end before begin; OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED: the pool was
- *         canceled before all was done; OFFGIL_ENOMEM; OFFGIL_ETHREAD; OFFGIL_EDEADLK (as future_wait)
+ *         canceled before all was done; OFFGIL_EFULL, OFFGIL_ETIMEDOUT: a bounded queue is full, and the calling thread may
+ *         not work itself; OFFGIL_ENOMEM; OFFGIL_ETHREAD (as future_wait)
  *
  * Any thread, also inside tasks. Blocks.
  *
@@ -692,7 +693,7 @@ offgil_status pool_map(pool_t *pool,
  *
  * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the left, or if that one went well the right one ended;
  *         OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED; OFFGIL_EFULL; OFFGIL_ETIMEDOUT;
- *         OFFGIL_ENOMEM; OFFGIL_ETHREAD; OFFGIL_EDEADLK (as future_wait)
+ *         OFFGIL_ENOMEM; OFFGIL_ETHREAD (as future_wait)
  *
  * Any thread, also inside tasks. Blocks.
  *

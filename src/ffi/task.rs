@@ -92,6 +92,9 @@ pub unsafe extern "C" fn pool_submit_many(
 }
 
 fn null_arguments(count: usize) -> Result<Vec<*mut c_void>, Error> {
+    if count > isize::MAX as usize / size_of::<*mut c_void>() {
+        return Err(Error::invalid("the count is larger than any array can be"));
+    }
     let mut nulls = Vec::new();
     nulls.try_reserve_exact(count).map_err(|_| Error::from(Status::NoMemory))?;
     nulls.resize(count, std::ptr::null_mut());

@@ -26,7 +26,8 @@ pub(crate) struct Pool {
     pub(crate) room: EventCount,
     /// Queued tasks; counted only where there is a limit.
     queued: AtomicUsize,
-    /// Entries of the queues whose task was canceled, or claimed by its waiter, and that lie around: about.
+    /// Entries that were left behind in a queue (their task was canceled, or claimed by its waiter) since the last
+    /// sweep: at least as many as still lie there.
     stale_outside: AtomicUsize,
     pub(super) stale_inside: AtomicUsize,
     /// Not 0: what is queued is canceled instead of run, and running tasks are asked to stop.
@@ -188,13 +189,6 @@ impl Pool {
         if nobody_comes || stale > STALE_ENOUGH && stale * 2 > self.injector.len() {
             self.sweep_injector();
         }
-    }
-
-    /// A stale entry was found and dropped.
-    pub(super) fn dropped_stale(&self) {
-        let _ = self
-            .stale_outside
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stale| stale.checked_sub(1));
     }
 
     #[cold]

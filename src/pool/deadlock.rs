@@ -20,8 +20,7 @@ static EDGES: Mutex<BTreeMap<u64, Vec<TaskId>>> = Mutex::new(BTreeMap::new());
 /// The edges of a blocked body; dropped when its wait is over.
 pub(super) struct Edges {
     waiters: Vec<TaskId>,
-    /// Where the walk ended: tasks that are not blocked.
-    pub(super) ends: Vec<TaskId>,
+    targets: Vec<TaskId>,
 }
 
 impl Edges {
@@ -37,24 +36,35 @@ impl Edges {
             if ends.is_empty() && !must_wait && !waiters.is_empty() {
                 return Err(Error::new(Status::Deadlock, "all that this task waits for waits for this task"));
             }
+            if ends.is_empty() {
+                // Who waits for this one is about to be told: what waits for him is on no circle.
+                edges.retain(|_, targets| !targets.iter().any(|target| waiters.contains(target)));
+            }
             edges.extend(waiters.iter().map(|waiter| (waiter.bits(), targets.to_vec())));
             ends
         };
         if ends.is_empty() {
             waiters.iter().for_each(|&waiter| task::tell(waiter, News::LookAgain));
         }
-        Ok(Self { waiters, ends })
+        Ok(Self { waiters, targets: targets.to_vec() })
     }
 
-    /// Makes sure that a thread can come for one of the tasks that the wait ends at. The waiter counts as blocked
-    /// already.
-    pub(super) fn ensure_thread(&self) -> Result<(), Error> {
+    /// Makes sure that a thread can come for one of the tasks that the wait comes down to. The waiter counts as
+    /// blocked already, so the last of several that block at once sees the edges of them all, and no free thread.
+    ///
+    /// A caller that can't but wait tells who else waits for those tasks to ask, too, and get the `ETHREAD`.
+    pub(super) fn ensure_thread(&self, must_wait: bool) -> Result<(), Error> {
+        let ends = walk(&lock(&EDGES), &self.waiters, &self.targets);
         let mut result = Ok(());
-        for &end in &self.ends {
+        for &end in &ends {
             result = if task::is_queued(end) { ensure_thread_for(end) } else { Ok(()) };
             if result.is_ok() {
-                break;
+                return result;
             }
+        }
+        if must_wait && result.is_err() {
+            ends.iter().for_each(|&end| task::tell(end, News::LookAgain));
+            return Ok(());
         }
         result
     }
@@ -93,8 +103,12 @@ fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     let pool = registry::of_task(task::cell_of(queued).pool());
     // The number was the task's only if it still is queued.
     let Some(pool) = pool.filter(|_| task::is_queued(queued)) else { return Ok(()) };
-    pool.ensure_free_thread()
-        .or_else(|error| if a_wait_is_over_in(pool.number) { Ok(()) } else { Err(error) })
+    match pool.ensure_free_thread() {
+        Err(error) if task::is_queued(queued) && !a_wait_is_over_in(pool.number) => {
+            Err(Error { status: Status::Thread, ..error })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a task of the pool still counts as blocked though its wait is over: its thread is about to go on.

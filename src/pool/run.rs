@@ -21,7 +21,7 @@ pub(super) fn run(context: &Context, task: Claimed) {
     match (ended, failure) {
         (Ok(result), None) => finish(task, Outcome::Ok, result, None),
         (Ok(_), Some(failure)) => finish(task, Outcome::Failed, null_mut(), Some(failure)),
-        (Err(panic), _) => finish(task, Outcome::Panicked, null_mut(), Some(describe(&*panic))),
+        (Err(panic), _) => finish(task, Outcome::Panicked, null_mut(), Some(describe(panic))),
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
     match frame.enter(|| catch(body)) {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(failure)) => Err((Status::Failed, failure)),
-        (Err(panic), _) => Err((Status::Panic, describe(&*panic))),
+        (Err(panic), _) => Err((Status::Panic, describe(panic))),
     }
 }
 
@@ -70,11 +70,16 @@ impl Drop for OnlyPanicsMayPass {
 }
 
 #[cold]
-fn describe(panic: &(dyn Any + Send)) -> Failure {
+fn describe(panic: Box<dyn Any + Send>) -> Failure {
     let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic that is no text");
-    Failure { code: 0, message: Arc::from(text) }
+    let failure = Failure { code: 0, message: Arc::from(text) };
+    // What was thrown may panic again when it is dropped.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+    failure
 }

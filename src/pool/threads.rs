@@ -42,7 +42,7 @@ impl Roster {
         Self { state: Mutex::new(state), alive: AtomicU32::new(0) }
     }
 
-    /// Whether no thread was ever started: then the next submit must see to one.
+    /// Whether no thread is alive: then the next submit must see to one.
     pub(super) fn is_empty(&self) -> bool {
         self.alive.load(Ordering::Relaxed) == 0
     }

@@ -274,8 +274,8 @@ fn block_body(ids: &[TaskId], deadline: Deadline, latch: &Latch, must: Must) -> 
     let tracked = deadline == Deadline::Never && is_in_a_body();
     let edges = tracked.then(|| Edges::add(tasks_on_this_stack(), ids, must != Must::Nothing)).transpose()?;
     while_blocked(|| {
-        if must != Must::WaitForTheEnd {
-            edges.as_ref().map_or(Ok(()), Edges::ensure_thread)?;
+        if let Some(edges) = &edges {
+            edges.ensure_thread(must == Must::WaitForTheEnd)?;
         }
         Ok(latch.wait(deadline))
     })

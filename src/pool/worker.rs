@@ -36,7 +36,14 @@ pub(super) fn main(pool: Arc<Pool>) {
     };
     // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
     Context::new(PoolRef::from(pool), None, true).enter(|context| {
-        call(hooks.on_start);
+        if hooks.on_start.is_some() {
+            // A hook may take its time: meanwhile this is no searcher whom others could rely on.
+            let pool = &*context.pool;
+            let _ = pool.places.stop_searching();
+            pool.sleep.cover(&pool.places, pool);
+            call(hooks.on_start);
+            pool.places.start_searching();
+        }
         live(context);
         call(hooks.on_stop);
     });
@@ -224,10 +231,7 @@ fn keep(pool: &Pool, own: &Deque, batch: &[Entry]) -> Taken {
 
 /// Claims what an entry stands for, if it still waits to be run.
 fn claim(pool: &Pool, entry: Entry) -> Option<Claimed> {
-    let task = Claimed::claim(TaskId::from_bits(entry));
-    match &task {
-        Some(_) => pool.left_queue(),
-        None => pool.dropped_stale(),
-    }
-    task
+    let task = Claimed::claim(TaskId::from_bits(entry))?;
+    pool.left_queue();
+    Some(task)
 }

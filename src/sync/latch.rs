@@ -24,7 +24,7 @@ impl Latch {
         Self { word: Futex::new(EMPTY) }
     }
 
-    /// Sets the latch; the first value wins.
+    /// Sets the latch. Set again, it has the new value.
     ///
     /// # Safety
     /// The latch lives at least until this has stored the value: the caller reached it through a registration

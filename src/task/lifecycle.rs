@@ -7,7 +7,7 @@
 
 use super::cell::{cell, Cell, Function};
 use super::free_list;
-use super::state::{Cancel, Release, Stale};
+use super::state::{Cancel, Finished, Release, Stale};
 use super::watch::{self, Failure, News};
 use super::word::{Outcome, Phase, Snapshot, TaskId};
 use crate::sync::{fence, Ordering};
@@ -79,12 +79,16 @@ pub(crate) fn finish(task: Claimed, outcome: Outcome, result: *mut c_void, failu
         watch::put_failure(id, failure);
     }
     let finished = cell.state.finish(outcome, with_side);
-    // From here on the cell may be another task's, unless no handle was left.
+    after_end(id, cell, finished, with_side);
+}
+
+/// The task is DONE: from here on the cell may be another task's, unless no handle was left.
+fn after_end(id: TaskId, cell: &Cell, finished: Finished, has_side: bool) {
     if finished.has_waiter {
         watch::tell(id, News::Ended);
     }
     if finished.to_free {
-        free(id, cell, with_side);
+        free(id, cell, has_side);
     }
 }
 
@@ -147,7 +151,10 @@ pub(crate) fn cancel(id: TaskId) -> Result<Cancel, Stale> {
 
 /// Cancels a queued task without a handle, as its pool does; false if it was not queued any more.
 pub(crate) fn discard(id: TaskId) -> bool {
-    Claimed::claim(id).map(|task| finish(task, Outcome::Canceled, std::ptr::null_mut(), None)).is_some()
+    let Some(cell) = cell(id.slot()) else { return false };
+    let Some(discarded) = cell.state.discard(id) else { return false };
+    after_end(id, cell, discarded, false);
+    true
 }
 
 /// One more release is due; false when the count is full.

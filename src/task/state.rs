@@ -155,6 +155,28 @@ impl State {
         }
     }
 
+    /// QUEUED to DONE without running, by the pool or by the library for a task of its own, handle or not. `None` if
+    /// it was not queued any more.
+    #[must_use]
+    pub(crate) fn discard(&self, id: TaskId) -> Option<Finished> {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while Snapshot(word).is_of(id) && word & PHASE == QUEUED {
+            let canceled = word - QUEUED + DONE + ((Outcome::Canceled as u64) << OUTCOME_SHIFT);
+            // AcqRel: as in `cancel`.
+            match self.0.compare_exchange_weak(word, canceled, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => {
+                    let before = Snapshot(word);
+                    return Some(Finished {
+                        has_waiter: before.has_waiter(),
+                        to_free: before.handles() == 0,
+                    });
+                }
+                Err(now) => word = now,
+            }
+        }
+        None
+    }
+
     /// Announces a watcher, unless the task has ended: then its last word. Under the lock of the watchers' shard.
     pub(crate) fn watch(&self, id: TaskId) -> Result<Option<Snapshot>, Stale> {
         self.set_unless_done(id, HAS_WAITER)
@@ -219,6 +241,8 @@ impl State {
         // Nobody else may change the word of a cell without handles. Release: pairs with the Acquire of `read`, so
         // that who still believed the old number can't read the next task's payload with it.
         self.0.store((next & GENERATION_MASK) << GENERATION_SHIFT | FREE, Ordering::Release);
+        // Release: pairs with the Acquire fence before `is_unchanged`, as in `next_id`: the free list writes, too.
+        fence(Ordering::Release);
         next <= GENERATION_MASK
     }
 }

@@ -91,7 +91,7 @@ struct Registered<'a> {
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         if self.tasks.len() == 1 && self.latch.get().is_some() {
-            return; // `tell` took the only entry out before it set the latch
+            return; // `tell` took the only entry out, under the lock under which it set the latch
         }
         for &task in &self.tasks[..self.count.get()] {
             shard(task).watchers.retain(|watcher| watcher.latch != std::ptr::from_ref(self.latch));
