@@ -171,6 +171,11 @@ pub(super) fn tasks_on_this_stack() -> Vec<TaskId> {
     with_frame(|frame| frame.map_or_else(Vec::new, |frame| frame.tasks().collect()))
 }
 
+/// The pool whose own thread this is, if any.
+pub(super) fn own_thread_of() -> Option<u32> {
+    with_context(|context| context.filter(|here| here.is_own_thread).map(|here| here.pool.number))
+}
+
 /// Whether the thread holds a place: in a body, or as a visitor between two.
 pub(super) fn holds_a_place() -> bool {
     with_context(|context| context.is_some_and(|here| here.place.get().is_some()))

@@ -118,6 +118,10 @@ impl Pool {
     /// that was the last, the pool is idle.
     pub(super) fn cover(&self, census: Census) {
         self.sleep.cover(&self.places, self);
+        if self.places.census().needs_a_searcher() {
+            // Nobody could be sent: a visitor in line needs none.
+            self.places.serve_a_visitor();
+        }
         self.note_if_idle(census);
     }
 

@@ -9,13 +9,20 @@
 //! thread must be had for one of them. (The wait-for graph of Holt, "Some deadlock properties of computer systems",
 //! 1972; with one wait a task, and any-waits that count only if every branch is caught, reachability is enough.)
 
+use super::context;
 use super::registry;
 use super::status::{Error, Status};
 use crate::sync::{lock, Mutex};
 use crate::task::{self, News, Phase, TaskId};
 use std::collections::BTreeMap;
 
-static EDGES: Mutex<BTreeMap<u64, Vec<TaskId>>> = Mutex::new(BTreeMap::new());
+static EDGES: Mutex<BTreeMap<u64, Edge>> = Mutex::new(BTreeMap::new());
+
+struct Edge {
+    targets: Vec<TaskId>,
+    /// The pool whose own thread runs the blocked task; a visitor's is of none.
+    thread_of: Option<u32>,
+}
 
 /// The edges of a blocked body; dropped when its wait is over.
 pub(super) struct Edges {
@@ -38,9 +45,12 @@ impl Edges {
             }
             if ends.is_empty() {
                 // Who waits for this one is about to be told: what waits for him is on no circle.
-                edges.retain(|_, targets| !targets.iter().any(|target| waiters.contains(target)));
+                edges.retain(|_, edge| !edge.targets.iter().any(|target| waiters.contains(target)));
             }
-            edges.extend(waiters.iter().map(|waiter| (waiter.bits(), targets.to_vec())));
+            let thread_of = context::own_thread_of();
+            edges.extend(
+                waiters.iter().map(|waiter| (waiter.bits(), Edge { targets: targets.to_vec(), thread_of })),
+            );
             ends
         };
         if ends.is_empty() {
@@ -80,7 +90,7 @@ impl Drop for Edges {
 }
 
 /// What the targets come down to: tasks that are not blocked, or have ended.
-fn walk(edges: &BTreeMap<u64, Vec<TaskId>>, waiters: &[TaskId], targets: &[TaskId]) -> Vec<TaskId> {
+fn walk(edges: &BTreeMap<u64, Edge>, waiters: &[TaskId], targets: &[TaskId]) -> Vec<TaskId> {
     let mut ends = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     let mut open = targets.to_vec();
@@ -89,8 +99,10 @@ fn walk(edges: &BTreeMap<u64, Vec<TaskId>>, waiters: &[TaskId], targets: &[TaskI
             continue;
         }
         match edges.get(&task.bits()) {
-            Some(next) if !task::has_ended(task) && next.iter().all(|&next| task::look(next).is_ok()) => {
-                open.extend(next);
+            Some(Edge { targets, .. })
+                if !task::has_ended(task) && targets.iter().all(|&target| task::look(target).is_ok()) =>
+            {
+                open.extend(targets);
             }
             // Not blocked, or not for long: it has ended, or its wait has (with EHANDLE, if a handle is gone).
             _ => ends.push(task),
@@ -111,11 +123,10 @@ fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     }
 }
 
-/// Whether a task of the pool still counts as blocked though its wait is over: its thread is about to go on.
+/// Whether one of the pool's own threads still counts as blocked though its wait is over: it is about to go on, and
+/// comes for work when its body has ended.
 fn a_wait_is_over_in(pool: u32) -> bool {
     let over =
         |&target: &TaskId| task::look(target).map_or(true, |look| matches!(look.phase, Phase::Done(_)));
-    lock(&EDGES).iter().any(|(&waiter, targets)| {
-        task::cell_of(TaskId::from_bits(waiter)).pool() == pool && targets.iter().any(over)
-    })
+    lock(&EDGES).values().any(|edge| edge.thread_of == Some(pool) && edge.targets.iter().any(over))
 }

@@ -307,6 +307,14 @@ impl Places {
         true
     }
 
+    /// Gives a free place to a visitor in line, if there are both.
+    pub(crate) fn serve_a_visitor(&self) {
+        if self.census().is_wanted_by_a_visitor() && self.take(Wanter::Visitor, 0).is_ok() {
+            let place = self.pick();
+            let _ = self.give(place, Served::Visitors, 0);
+        }
+    }
+
     fn clear_flags(&self, wanted: &Wanted) {
         self.word.fetch_and(!wanted.flags_of_empty_lines(), Ordering::SeqCst);
     }
