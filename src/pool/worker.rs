@@ -40,13 +40,26 @@ pub(super) fn main(pool: Arc<Pool>) {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
             let pool = &*context.pool;
             let _ = pool.places.stop_searching();
-            pool.sleep.cover(&pool.places, pool);
+            pool.sleep.cover(&pool.places, &Parked(pool));
             call(hooks.on_start);
             pool.places.start_searching();
         }
         live(context);
         call(hooks.on_stop);
     });
+}
+
+/// The crew without new threads: this one is new, and looks at the queues after its hook.
+struct Parked<'a>(&'a Pool);
+
+impl Crew for Parked<'_> {
+    fn work_visible(&self) -> bool {
+        self.0.work_visible()
+    }
+
+    fn start_thread(&self) -> bool {
+        false
+    }
 }
 
 fn live(context: &Context) {
