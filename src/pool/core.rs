@@ -24,17 +24,23 @@ pub(crate) struct Pool {
     pub(crate) idle: EventCount,
     /// Changes when a bounded queue has room again, or the pool closes.
     pub(crate) room: EventCount,
-    /// Queued tasks; counted only where there is a limit.
-    queued: AtomicUsize,
-    /// Entries that were left behind in a queue (their task was canceled, or claimed by its waiter) since the last
-    /// sweep: at least as many as still lie there.
-    stale_outside: AtomicUsize,
-    pub(super) stale_inside: AtomicUsize,
+    counts: Counts,
     /// Not 0: what is queued is canceled instead of run, and running tasks are asked to stop.
     canceling: AtomicU32,
     /// Not 0: its handle is gone.
     pub(super) removed: AtomicU32,
     pub(super) me: Weak<Pool>,
+}
+
+/// What many threads step, on a line that nobody reads on a task's way.
+#[repr(align(128))]
+struct Counts {
+    /// Queued tasks; counted only where there is a limit.
+    queued: AtomicUsize,
+    /// Entries that were left behind in a queue (their task was canceled, or claimed by its waiter) since the last
+    /// sweep: at least as many as still lie there.
+    stale_outside: AtomicUsize,
+    stale_inside: AtomicUsize,
 }
 
 /// So many stale entries may lie around before anyone looks.
@@ -62,9 +68,11 @@ impl Pool {
             roster: Roster::new(),
             idle: EventCount::new(),
             room: EventCount::new(),
-            queued: AtomicUsize::new(0),
-            stale_outside: AtomicUsize::new(0),
-            stale_inside: AtomicUsize::new(0),
+            counts: Counts {
+                queued: AtomicUsize::new(0),
+                stale_outside: AtomicUsize::new(0),
+                stale_inside: AtomicUsize::new(0),
+            },
             canceling: AtomicU32::new(0),
             removed: AtomicU32::new(0),
             options,
@@ -158,7 +166,8 @@ impl Pool {
     /// Takes room for one task; false if there is none.
     pub(super) fn reserve_room(&self) -> bool {
         let limit = self.options.queue_limit;
-        self.queued
+        self.counts
+            .queued
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |queued| {
                 (queued < limit).then_some(queued + 1)
             })
@@ -167,13 +176,13 @@ impl Pool {
 
     /// The pool's own tasks go past the limit where they can't run at once.
     pub(super) fn exceed_room(&self) {
-        self.queued.fetch_add(1, Ordering::AcqRel);
+        self.counts.queued.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A task has left the queue: run, claimed by its waiter, or canceled.
     pub(super) fn left_queue(&self) {
         if self.is_bounded() {
-            self.queued.fetch_sub(1, Ordering::AcqRel);
+            self.counts.queued.fetch_sub(1, Ordering::AcqRel);
             self.room.notify_all();
         }
     }
@@ -184,10 +193,10 @@ impl Pool {
     pub(super) fn left_entry_behind(&self, from_outside: bool) {
         self.left_queue();
         if !from_outside {
-            self.stale_inside.fetch_add(1, Ordering::Relaxed);
+            self.counts.stale_inside.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let stale = self.stale_outside.fetch_add(1, Ordering::Relaxed) + 1;
+        let stale = self.counts.stale_outside.fetch_add(1, Ordering::Relaxed) + 1;
         // Nobody may ever come by the entry of a pool at rest, least of all when its threads have ended.
         let nobody_comes = self.places.at_rest().is_some();
         if nobody_comes || stale > STALE_ENOUGH && stale * 2 > self.injector.len() {
@@ -197,16 +206,21 @@ impl Pool {
 
     #[cold]
     fn sweep_injector(&self) {
-        self.stale_outside.store(0, Ordering::Relaxed);
+        self.counts.stale_outside.store(0, Ordering::Relaxed);
         self.injector.sweep(|entry| is_queued(TaskId::from_bits(entry)));
         // While it was swept it looked full, so who gave a place back meanwhile may have said nothing.
         self.tell_if_idle();
     }
 
+    /// The stale entries of a deque were dropped.
+    pub(super) fn swept_inside(&self) {
+        self.counts.stale_inside.store(0, Ordering::Relaxed);
+    }
+
     /// Whether a deque of so many entries is worth a look for stale ones: then each look costs a step or two an entry
     /// that was left behind.
     pub(super) fn may_be_half_stale(&self, entries: usize) -> bool {
-        let stale = self.stale_inside.load(Ordering::Relaxed);
+        let stale = self.counts.stale_inside.load(Ordering::Relaxed);
         stale > STALE_ENOUGH && stale * 2 > entries
     }
 }

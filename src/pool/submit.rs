@@ -91,7 +91,7 @@ fn drop_stale(pool: &Pool, place: u32) {
         // SAFETY: as above.
         unsafe { own.push(entry) };
     }
-    pool.stale_inside.store(0, crate::sync::Ordering::Relaxed);
+    pool.swept_inside();
 }
 
 // From outside.
