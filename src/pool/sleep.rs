@@ -211,15 +211,21 @@ mod tests {
         }
     }
 
+    /// A pool of one place, and its only thread, which ends after so many tasks.
+    fn model_with_worker(tasks: u32) -> (Arc<Model>, thread::JoinHandle<()>) {
+        let pool = Model::new(1);
+        pool.places.start_searching();
+        let worker = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.work(tasks))
+        };
+        (pool, worker)
+    }
+
     #[test]
     fn a_task_pushed_just_before_the_last_searcher_parks_is_run() {
         model(|| {
-            let pool = Model::new(1);
-            pool.places.start_searching();
-            let worker = {
-                let pool = pool.clone();
-                thread::spawn(move || pool.work(1))
-            };
+            let (pool, worker) = model_with_worker(1);
             pool.submit();
             worker.join().unwrap();
         });
@@ -228,12 +234,7 @@ mod tests {
     #[test]
     fn tasks_of_two_producers_are_run_by_one_sleepy_worker() {
         model(|| {
-            let pool = Model::new(1);
-            pool.places.start_searching();
-            let worker = {
-                let pool = pool.clone();
-                thread::spawn(move || pool.work(2))
-            };
+            let (pool, worker) = model_with_worker(2);
             let producer = {
                 let pool = pool.clone();
                 thread::spawn(move || pool.submit())
@@ -247,12 +248,7 @@ mod tests {
     #[test]
     fn work_that_came_while_a_helper_held_the_only_place_is_run_after_it() {
         model(|| {
-            let pool = Model::new(1);
-            pool.places.start_searching();
-            let worker = {
-                let pool = pool.clone();
-                thread::spawn(move || pool.work(1))
-            };
+            let (pool, worker) = model_with_worker(1);
             let helper = {
                 let pool = pool.clone();
                 thread::spawn(move || {
