@@ -454,11 +454,49 @@ mod tests {
                     }
                 })
             };
-            if let Some(place) = shared.0.try_take_as_visitor() {
-                hold(&shared, place);
-            }
+            let visitor = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    if let Some(place) = shared.0.try_take_as_visitor() {
+                        hold(&shared, place);
+                    }
+                })
+            };
             body.join().unwrap();
+            visitor.join().unwrap();
             assert!(shared.0.at_rest().is_some());
+        });
+    }
+
+    #[test]
+    fn places_do_not_look_at_rest_while_a_body_waits_for_its_own() {
+        model(|| {
+            let shared = Arc::new((Places::new(1), AtomicU32::new(0)));
+            // One body has waited and wants the place back, which another holds, who is about to wait.
+            let place = shared.0.try_take_as_visitor().unwrap();
+            let _ = shared.0.give_up(place, Served::Visitors);
+            let place = shared.0.try_take_as_visitor().unwrap();
+            let waited = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let place = shared.0.take_back();
+                    let _ = shared.0.give_back(place, Served::Visitors);
+                    if shared.0.at_rest().is_some() {
+                        assert_eq!(shared.1.load(Ordering::Relaxed), 1, "the other body has ended");
+                    }
+                })
+            };
+            let waits = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let _ = shared.0.give_up(place, Served::Visitors);
+                    let place = shared.0.take_back();
+                    shared.1.store(1, Ordering::Relaxed);
+                    let _ = shared.0.give_back(place, Served::Visitors);
+                })
+            };
+            waited.join().unwrap();
+            waits.join().unwrap();
         });
     }
 }

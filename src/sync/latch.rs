@@ -74,13 +74,20 @@ mod tests {
     fn a_set_is_never_missed_and_carries_its_value() {
         model(|| {
             let latch = Arc::new(Latch::new());
-            let setter = {
-                let latch = latch.clone();
+            let data = Arc::new(crate::sync::AtomicU32::new(0));
+            let (set, waiter) = ((latch.clone(), data.clone()), (latch, data));
+            let setter = thread::spawn(move || {
+                set.1.store(1, Ordering::Relaxed);
                 // SAFETY: the Arc keeps the latch alive.
-                thread::spawn(move || unsafe { Latch::set(Arc::as_ptr(&latch), 7) })
-            };
-            assert_eq!(latch.wait(Deadline::Never), Some(7));
+                unsafe { Latch::set(Arc::as_ptr(&set.0), 7) };
+            });
+            // On a thread of its own, too: what the main thread does is not interleaved in full.
+            let waiter = thread::spawn(move || {
+                assert_eq!(waiter.0.wait(Deadline::Never), Some(7));
+                assert_eq!(waiter.1.load(Ordering::Relaxed), 1, "what came before the event is seen");
+            });
             setter.join().unwrap();
+            waiter.join().unwrap();
         });
     }
 }

@@ -327,29 +327,40 @@ mod tests {
         won
     }
 
+    /// Runs both at the same time, each on a thread of its own: what the main thread does beside them would not be
+    /// interleaved in full.
+    fn race<A: 'static, B: 'static>(
+        task: &Arc<Task>,
+        one: impl FnOnce(&Task) -> A + 'static,
+        other: impl FnOnce(&Task) -> B + 'static,
+    ) -> (A, B) {
+        let (first, second) = (task.clone(), task.clone());
+        let one = thread::spawn(move || one(&first));
+        let other = thread::spawn(move || other(&second));
+        (one.join().unwrap(), other.join().unwrap())
+    }
+
     #[test]
     fn only_one_of_two_claimers_runs_the_task() {
         model(|| {
             let (task, id) = queued(1);
-            let other = {
-                let task = task.clone();
-                thread::spawn(move || run(&task, id))
-            };
-            let mine = run(&task, id);
-            assert!(mine ^ other.join().unwrap());
+            let (one, other) = race(&task, move |task| run(task, id), move |task| run(task, id));
+            assert!(one ^ other);
         });
     }
 
     #[test]
-    fn a_task_is_run_or_canceled_but_never_both() {
+    fn a_task_is_run_canceled_or_discarded_but_only_one_of_them() {
         model(|| {
             let (task, id) = queued(1);
-            let runner = {
-                let task = task.clone();
-                thread::spawn(move || run(&task, id))
-            };
-            let canceled = matches!(task.state.cancel(id), Ok(Cancel::Won(_)));
-            assert!(canceled ^ runner.join().unwrap());
+            let cancel = move |task: &Task| matches!(task.state.cancel(id), Ok(Cancel::Won(_)));
+            let (ran, canceled) = race(&task, move |task| run(task, id), cancel);
+            assert!(ran ^ canceled);
+
+            let (task, id) = queued(1);
+            let discard = move |task: &Task| task.state.discard(id).is_some();
+            let (discarded, canceled) = race(&task, discard, cancel);
+            assert!(discarded ^ canceled);
         });
     }
 
@@ -357,38 +368,68 @@ mod tests {
     fn who_sees_done_sees_the_result() {
         model(|| {
             let (task, id) = queued(1);
-            let runner = {
-                let task = task.clone();
-                thread::spawn(move || run(&task, id))
+            let look = move |task: &Task| {
+                if task.state.read(id).unwrap().phase() == Phase::Done(Outcome::Ok) {
+                    assert_eq!(task.payload.load(Ordering::Relaxed), 2);
+                }
             };
-            if task.state.read(id).unwrap().phase() == Phase::Done(Outcome::Ok) {
-                assert_eq!(task.payload.load(Ordering::Relaxed), 2);
-            }
-            runner.join().unwrap();
+            race(&task, move |task| run(task, id), look);
         });
     }
 
     #[test]
     fn finisher_or_last_release_frees_exactly_once() {
         model(|| {
-            let (task, id) = queued(2);
+            let (task, id) = queued(1);
             let release = move |task: &Task| {
                 if let Ok(Release::LastAfterDone(_)) = task.state.release(id) {
                     task.freed.fetch_add(1, Ordering::Relaxed);
                 }
             };
-            let runner = {
-                let task = task.clone();
-                thread::spawn(move || run(&task, id))
-            };
-            let releaser = {
-                let task = task.clone();
-                thread::spawn(move || release(&task))
-            };
-            release(&task);
-            assert!(runner.join().unwrap());
-            releaser.join().unwrap();
+            let (ran, ()) = race(&task, move |task| run(task, id), release);
+            assert!(ran);
             assert_eq!(task.freed.load(Ordering::Relaxed), 1);
+        });
+    }
+
+    #[test]
+    fn the_last_of_two_releases_has_seen_what_the_other_did() {
+        model(|| {
+            let (task, id) = queued(2);
+            assert!(run(&task, id));
+            let last = move |task: &Task| matches!(task.state.release(id), Ok(Release::LastAfterDone(_)));
+            let use_and_release = move |task: &Task| {
+                task.payload.store(7, Ordering::Relaxed);
+                last(task)
+            };
+            let release_and_look = move |task: &Task| {
+                let last = last(task);
+                assert!(!last || task.payload.load(Ordering::Relaxed) == 7);
+                last
+            };
+            let (one, other) = race(&task, use_and_release, release_and_look);
+            assert!(one ^ other);
+        });
+    }
+
+    #[test]
+    fn who_claims_sees_the_argument() {
+        model(|| {
+            let (task, id) = queued(1);
+            assert!(run(&task, id));
+            assert!(matches!(task.state.release(id), Ok(Release::LastAfterDone(_))));
+            assert!(task.state.free());
+            let id = task.state.next_id(5);
+            let submit = move |task: &Task| {
+                task.payload.store(9, Ordering::Relaxed);
+                task.state.publish(id, 1, false);
+            };
+            let claim = move |task: &Task| {
+                if task.state.claim(id) {
+                    assert_eq!(task.payload.load(Ordering::Relaxed), 9);
+                }
+            };
+            race(&task, submit, claim);
         });
     }
 
@@ -396,15 +437,13 @@ mod tests {
     fn a_watcher_is_told_or_finds_the_task_done() {
         model(|| {
             let (task, id) = queued(1);
-            let runner = {
-                let task = task.clone();
-                thread::spawn(move || {
-                    assert!(task.state.claim(id));
-                    task.state.finish(Outcome::Ok, false).has_waiter
-                })
+            let end = move |task: &Task| {
+                assert!(task.state.claim(id));
+                task.state.finish(Outcome::Ok, false).has_waiter
             };
-            let found_done = task.state.watch(id).unwrap().is_some();
-            assert!(found_done ^ runner.join().unwrap());
+            let watch = move |task: &Task| task.state.watch(id).unwrap().is_some();
+            let (told, found_done) = race(&task, end, watch);
+            assert!(told ^ found_done);
         });
     }
 
@@ -413,24 +452,23 @@ mod tests {
         model(|| {
             let (task, id) = queued(1);
             assert!(run(&task, id));
-            let reuser = {
-                let task = task.clone();
-                thread::spawn(move || {
-                    assert!(matches!(task.state.release(id), Ok(Release::LastAfterDone(_))));
-                    assert!(task.state.free());
-                    let next = task.state.next_id(5);
-                    task.payload.store(3, Ordering::Relaxed);
-                    task.state.publish(next, 1, false);
-                })
+            let reuse = move |task: &Task| {
+                assert!(matches!(task.state.release(id), Ok(Release::LastAfterDone(_))));
+                assert!(task.state.free());
+                task.payload.store(3, Ordering::Relaxed); // as the free list does
+                let next = task.state.next_id(5);
+                task.payload.store(4, Ordering::Relaxed);
+                task.state.publish(next, 1, false);
             };
-            if let Ok(seen) = task.state.read(id) {
+            let look = move |task: &Task| {
+                let Ok(seen) = task.state.read(id) else { return };
                 let result = task.payload.load(Ordering::Relaxed);
                 crate::sync::fence(Ordering::Acquire);
                 if task.state.is_unchanged(seen) {
                     assert_eq!(result, 2);
                 }
-            }
-            reuser.join().unwrap();
+            };
+            race(&task, reuse, look);
         });
     }
 }
