@@ -1,7 +1,8 @@
 //! The pool itself: its parts, and the few questions that all the other files ask.
 
+use super::census::{Census, Served};
 use super::options::Options;
-use super::places::{Census, Places, Served};
+use super::places::Places;
 use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
 use crate::queue::{Deque, Injector};

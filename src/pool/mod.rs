@@ -9,6 +9,7 @@
 //! submit: where a task goes in. worker: how one is found. run: one task. wait: who runs what in a wait, and what
 //! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads: its life.
 
+mod census;
 mod places;
 mod sleep;
 

@@ -1,92 +1,18 @@
 //! Places: the right to run task bodies. A pool of `n` threads has `n` of them, each with a deque.
 //!
-//! ```text
-//! word    63   52 51   50       49     48     47      32 31        16 15      0
-//!        | taken |OVER|VISITORS|BODIES|CLOSED| blocked  | searching  |  free   |
-//!
-//!   free       places that nobody holds; which ones, `free_set` tells
-//!   searching  threads without a place that are awake and look for work (one in the making counts)
-//!   blocked    task bodies that wait inside this library: they gave their place up and want one back
-//!   CLOSED     no submits from outside
-//!   BODIES     a body waits for a place, in `wanted`: one that is given back goes to it first
-//!   OVER       closed, at rest, and nothing queued: no place is taken any more
-//!   taken      steps with each place that is taken (and wraps): tells two moments at rest apart
-//!   VISITORS   a visitor waits for a place: it gets one after the next task, or when there is none
-//! ```
-//!
 //! A body runs only on a thread that holds a place: that is the whole bound on concurrency. Go's scheduler splits
 //! its P from its M for the same end. All counters are in one word, so that each change of who is what is one
 //! read-modify-write, and "is anybody coming?" is one load. `pool/sleep.md` says why no work is overlooked.
 
+use super::census::*;
 use crate::sync::{fence, lock, AtomicU64, Deadline, Latch, Mutex, Ordering};
 use std::collections::VecDeque;
 
-const LANE: u64 = 0xFFFF;
-const FREE: u64 = 1;
-const SEARCHING: u64 = 1 << 16;
-const BLOCKED: u64 = 1 << 32;
-const CLOSED: u64 = 1 << 48;
-const BODIES: u64 = 1 << 49;
-const VISITORS: u64 = 1 << 50;
-const OVER: u64 = 1 << 51;
-const TAKEN: u64 = 1 << 52;
-
-/// More threads than this are refused; the counters above hold several times as many.
+/// More threads than this are refused; the counters of the word hold several times as many.
 pub(crate) const MOST: u32 = 4096;
 
 /// Value of the latch of a visitor that is sent away; places are numbered below it.
 const SENT_AWAY: u32 = u32::MAX / 2;
-
-/// The counters as they were at one moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Census(u64);
-
-impl Census {
-    pub(crate) fn free(self) -> u32 {
-        (self.0 & LANE) as u32
-    }
-
-    pub(crate) fn searching(self) -> u32 {
-        ((self.0 / SEARCHING) & LANE) as u32
-    }
-
-    pub(crate) fn blocked(self) -> u32 {
-        ((self.0 / BLOCKED) & LANE) as u32
-    }
-
-    /// How many places were taken so far, modulo 2^12.
-    pub(crate) fn taken(self) -> u64 {
-        self.0 / TAKEN
-    }
-
-    pub(crate) fn is_closed(self) -> bool {
-        self.0 & CLOSED != 0
-    }
-
-    /// Nothing will run any more.
-    pub(crate) fn is_over(self) -> bool {
-        self.0 & OVER != 0
-    }
-
-    /// A body that has waited wants a place.
-    pub(crate) fn is_wanted_by_a_body(self) -> bool {
-        self.0 & BODIES != 0
-    }
-
-    /// A submitter wants a place, to run its task itself.
-    pub(crate) fn is_wanted_by_a_visitor(self) -> bool {
-        self.0 & VISITORS != 0
-    }
-
-    fn is_wanted_by(self, served: Served) -> bool {
-        self.is_wanted_by_a_body() || served == Served::Visitors && self.is_wanted_by_a_visitor()
-    }
-
-    /// A place is free and nobody is on the way: new work must wake somebody.
-    pub(crate) fn needs_a_searcher(self) -> bool {
-        self.searching() == 0 && self.free() > 0
-    }
-}
 
 /// Who wants a place: a body that goes on after a wait, or a visitor (a submitter that will run its own task).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,13 +28,6 @@ impl Wanter {
             Self::Visitor => VISITORS,
         }
     }
-}
-
-/// Who may be handed a place that is given back. Bodies always; visitors not before what is queued.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Served {
-    Bodies,
-    Visitors,
 }
 
 /// Those who wait for a place, each kind in order.

@@ -4,7 +4,8 @@
 //! parked = lock { [latch, latch, ...] (the last to park is the first to wake), over? }
 //! ```
 
-use super::places::{Census, Places};
+use super::census::Census;
+use super::places::Places;
 use crate::sync::{fence, lock, Deadline, Latch, Mutex, Ordering};
 
 /// Why a parked thread goes on.
@@ -144,7 +145,7 @@ impl Sleep {
 
 #[cfg(all(test, loom))]
 mod tests {
-    use super::super::places::Served;
+    use super::super::census::Served;
     use super::*;
     use crate::sync::{model, Arc, AtomicU32};
     use loom::thread;
