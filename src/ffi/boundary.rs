@@ -114,6 +114,14 @@ fn no_task(handle: *const future_t) -> Error {
     Error::new(Status::Handle, "no such live future: released, invented, or a handle of another kind")
 }
 
+/// Whether there can be an array of so many items.
+pub(super) fn check_count<T>(count: usize) -> Result<(), Error> {
+    if count > isize::MAX as usize / size_of::<T>() {
+        return Err(Error::invalid("the count is larger than any array can be"));
+    }
+    Ok(())
+}
+
 /// A slice that C hands over.
 ///
 /// # Safety
@@ -125,9 +133,7 @@ pub(super) unsafe fn slice<'a, T>(items: *const T, count: usize) -> Result<&'a [
     if items.is_null() {
         return Err(Error::invalid("the array is NULL but its count is not 0"));
     }
-    if count > isize::MAX as usize / size_of::<T>() {
-        return Err(Error::invalid("the count is larger than any array can be"));
-    }
+    check_count::<T>(count)?;
     // SAFETY: by the contract above; the size was checked.
     Ok(unsafe { std::slice::from_raw_parts(items, count) })
 }

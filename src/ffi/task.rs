@@ -1,6 +1,6 @@
 //! Tasks as C sees them: how one goes in, and what it can do while it runs.
 
-use super::boundary::{future_handle, future_pointer, pool, slice, status, text};
+use super::boundary::{check_count, future_handle, future_pointer, pool, slice, status, text};
 use super::{future_t, offgil_status, pool_t};
 use crate::pool::{self as pools, Error, Status};
 use crate::task::{Failure, Function, Job, Owner};
@@ -92,9 +92,7 @@ pub unsafe extern "C" fn pool_submit_many(
 }
 
 fn null_arguments(count: usize) -> Result<Vec<*mut c_void>, Error> {
-    if count > isize::MAX as usize / size_of::<*mut c_void>() {
-        return Err(Error::invalid("the count is larger than any array can be"));
-    }
+    check_count::<*mut c_void>(count)?;
     let mut nulls = Vec::new();
     nulls.try_reserve_exact(count).map_err(|_| Error::from(Status::NoMemory))?;
     nulls.resize(count, std::ptr::null_mut());

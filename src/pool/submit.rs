@@ -9,14 +9,14 @@
 //! fence between in both: so either the submit sees that the pool is closed and takes its task back, or the
 //! shutdown sees the task and drains it. No task is lost in between, and no counter is shared on the way.
 
-use super::context::{inside, is_in_a_body, Context};
+use super::context::{inside, Context};
 use super::core::Pool;
 use super::options::WhenFull;
 use super::registry::PoolRef;
 use super::run::run;
 use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
-use super::wait::{as_visitor_on, while_blocked};
+use super::wait::{as_visitor_on, may_visit, while_blocked};
 use crate::sync::Deadline;
 use crate::task::{self, Cancel, Claimed, Function, Job, Owner, TaskId};
 use std::ffi::c_void;
@@ -145,9 +145,7 @@ fn when_full(pool: &PoolRef, job: Job) -> Result<Option<TaskId>, Error> {
     let deadline = Deadline::from_timeout_ns(pool.options.full_timeout_ns);
     match pool.options.when_full {
         WhenFull::Fail => Err(Status::Full.into()),
-        WhenFull::Run if pool.visitors_may_run() && !is_in_a_body() && stack_allows_another_body() => {
-            run_here(pool, job, deadline).map(Some)
-        }
+        WhenFull::Run if may_visit(pool) => run_here(pool, job, deadline).map(Some),
         WhenFull::Block | WhenFull::Run => wait_for_room(pool, deadline).map(|()| None),
     }
 }

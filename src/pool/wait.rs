@@ -41,13 +41,13 @@ pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Ended {
     let look = task::look(id)?;
     match ended(&look) {
         Some(result) => result,
-        None => wait_for_pending(id, look, deadline),
+        None => wait_for_pending(id, look, deadline, Must::Nothing),
     }
 }
 
 /// Waits for a part of something that the caller can't leave: one that uses its stack.
 pub(crate) fn join(pool: &Pool, id: TaskId) -> Ended {
-    let joined = wait_as(id, task::look(id)?, Deadline::Never, Must::NotFindCircles);
+    let joined = wait_for_pending(id, task::look(id)?, Deadline::Never, Must::NotFindCircles);
     if !matches!(joined, Err(Error { status: Status::Thread, .. })) {
         return joined;
     }
@@ -58,12 +58,8 @@ pub(crate) fn join(pool: &Pool, id: TaskId) -> Ended {
     }
 }
 
-fn wait_for_pending(id: TaskId, look: Look, deadline: Deadline) -> Ended {
-    wait_as(id, look, deadline, Must::Nothing)
-}
-
 #[inline(never)]
-fn wait_as(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Ended {
+fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Ended {
     if deadline == Deadline::Now {
         return Err(Status::TimedOut.into());
     }
@@ -71,13 +67,20 @@ fn wait_as(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Ended 
         run_awaited(id, &look);
         look = task::look(id)?;
     }
-    while ended(&look).is_none() {
+    wait_for_end(id, look, deadline, must)
+}
+
+/// Spins, then blocks, until the task has ended.
+fn wait_for_end(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Ended {
+    loop {
+        if let Some(result) = ended(&look) {
+            return result;
+        }
         if !spin_until(|| task::look(id).map_or(true, |look| ended(&look).is_some()), &look) {
-            block_as(&[id], deadline, must)?;
+            block(&[id], deadline, must)?;
         }
         look = task::look(id)?;
     }
-    ended(&look).expect("the loop ends when the task has")
 }
 
 /// Waits for all; the status is that of the lowest-numbered one that failed.
@@ -116,7 +119,7 @@ pub(crate) fn wait_any(ids: &[TaskId], deadline: Deadline) -> Result<usize, Erro
         if deadline.has_passed() {
             return Err(Status::TimedOut.into());
         }
-        block(ids, deadline)?;
+        block(ids, deadline, Must::Nothing)?;
     }
 }
 
@@ -125,33 +128,36 @@ pub(crate) fn wait_any(ids: &[TaskId], deadline: Deadline) -> Result<usize, Erro
 /// Runs the queued task here, if that is allowed.
 fn run_awaited(id: TaskId, look: &Look) {
     let Some(pool) = registry::of_task(look.pool) else { return };
-    if !stack_allows_another_body() {
-        return;
-    }
     inside(&pool, |inside| match inside {
         // With one worker, what came from outside keeps its turn.
         Some(_) if pool.is_serial() && look.from_outside => {}
-        Some((context, place)) => {
+        Some((context, place)) if stack_allows_another_body() => {
             if let Some(task) = Claimed::claim(id) {
                 forget_entry(&pool, place, id, look.from_outside);
                 run(context, task);
             }
         }
-        None => run_as_visitor(&pool, id, look.from_outside),
+        Some(_) => {}
+        None => {
+            as_visitor(&pool, |context| {
+                if let Some(task) = Claimed::claim(id) {
+                    pool.left_entry_behind(look.from_outside);
+                    run(context, task);
+                }
+            });
+        }
     });
 }
 
-fn run_as_visitor(pool: &PoolRef, id: TaskId, from_outside: bool) {
-    if !pool.visitors_may_run() || is_in_a_body() {
-        return;
-    }
-    let Some(place) = pool.places.try_take_as_visitor() else { return };
-    as_visitor_on(pool, place, |context| {
-        if let Some(task) = Claimed::claim(id) {
-            pool.left_entry_behind(from_outside);
-            run(context, task);
-        }
-    });
+/// Whether this thread, which is not inside the pool, may run bodies of it, given a place.
+pub(super) fn may_visit(pool: &Pool) -> bool {
+    pool.visitors_may_run() && !is_in_a_body() && stack_allows_another_body()
+}
+
+/// Runs `body` on a free place of the pool, if there is one and this thread may; whether it did.
+fn as_visitor(pool: &PoolRef, body: impl FnOnce(&Context)) -> bool {
+    let place = if may_visit(pool) { pool.places.try_take_as_visitor() } else { None };
+    place.map(|place| as_visitor_on(pool, place, body)).is_some()
 }
 
 /// Does something on a place that was taken for it, then gives the place back.
@@ -164,14 +170,9 @@ pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Co
     value
 }
 
-/// Runs `body` on a free place of the pool, if this thread, which is not inside the pool, may work for it now.
+/// The same for what needs no context: the caller's own part of a range or an invoke.
 pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
-    if !pool.visitors_may_run() || is_in_a_body() || !stack_allows_another_body() {
-        return false;
-    }
-    let Some(place) = pool.places.try_take_as_visitor() else { return false };
-    as_visitor_on(pool, place, |_| body());
-    true
+    as_visitor(pool, |_| body())
 }
 
 /// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
@@ -200,15 +201,7 @@ pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Ended {
         });
         return Err(Status::Canceled.into());
     }
-    loop {
-        let look = task::look(id)?;
-        if let Some(result) = ended(&look) {
-            return result;
-        }
-        if !spin_until(|| task::look(id).map_or(true, |look| ended(&look).is_some()), &look) {
-            block_as(&[id], Deadline::Never, Must::WaitForTheEnd)?;
-        }
-    }
+    wait_for_end(id, task::look(id)?, Deadline::Never, Must::WaitForTheEnd)
 }
 
 // Blocking.
@@ -236,11 +229,6 @@ fn spin_until(ended: impl Fn() -> bool, look: &Look) -> bool {
     seen
 }
 
-/// Blocks until one of the tasks has news, or the deadline has passed.
-fn block(ids: &[TaskId], deadline: Deadline) -> Result<(), Error> {
-    block_as(ids, deadline, Must::Nothing)
-}
-
 /// What a wait can't get out of: parts that use the waiter's stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Must {
@@ -252,15 +240,16 @@ enum Must {
     WaitForTheEnd,
 }
 
+/// Blocks until one of the tasks has news, or the deadline has passed.
 #[inline(never)]
-fn block_as(ids: &[TaskId], deadline: Deadline, must: Must) -> Result<(), Error> {
+fn block(ids: &[TaskId], deadline: Deadline, must: Must) -> Result<(), Error> {
     let news = watching(ids, |latch| match holds_a_place() {
         true => block_body(ids, deadline, latch, must),
         false => Ok(latch.wait(deadline)),
     });
     match news {
-        Err(NotWatched::Ended(_)) => Ok(()),
-        Err(NotWatched::Stale(_)) => Err(Status::Handle.into()),
+        Err(NotWatched::Ended) => Ok(()),
+        Err(NotWatched::Stale) => Err(Status::Handle.into()),
         Ok(Err(error)) => Err(error),
         Ok(Ok(None)) => Err(Status::TimedOut.into()),
         Ok(Ok(Some(news))) if news == News::Released as u32 => Err(Status::Handle.into()),

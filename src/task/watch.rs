@@ -61,10 +61,10 @@ fn shard(task: TaskId) -> MutexGuard<'static, Shard> {
 /// Why `watching` did not begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NotWatched {
-    /// The task at this index has ended.
-    Ended(usize),
-    /// The handle at this index is not live.
-    Stale(usize),
+    /// One of the tasks has ended.
+    Ended,
+    /// One of the handles is not live.
+    Stale,
 }
 
 /// Runs `body` with a latch that is set when one of the tasks has news; unless one has ended already.
@@ -74,8 +74,8 @@ pub(crate) fn watching<T>(tasks: &[TaskId], body: impl FnOnce(&Latch) -> T) -> R
     for (index, &task) in tasks.iter().enumerate() {
         match register(task, &latch) {
             Ok(None) => registered.count.set(index + 1),
-            Ok(Some(_)) => return Err(NotWatched::Ended(index)),
-            Err(Stale) => return Err(NotWatched::Stale(index)),
+            Ok(Some(_)) => return Err(NotWatched::Ended),
+            Err(Stale) => return Err(NotWatched::Stale),
         }
     }
     Ok(body(&latch))
