@@ -181,13 +181,13 @@ mod table {
         /// The object of a number, as long as it is not closed.
         pub(crate) fn get(&'static self, number: u64) -> Option<Use<T>> {
             let slot = self.slot(number & INDEX_MASK)?;
-            slot.word.enter(number >> INDEX_BITS).then_some(Use { table: self, slot, number })
+            slot.word.enter(number >> INDEX_BITS).then(|| Use { table: self, slot, number })
         }
 
         /// Takes the number away: the one call that gets the object may do the last things with it.
         pub(crate) fn close(&'static self, number: u64) -> Option<Use<T>> {
             let slot = self.slot(number & INDEX_MASK)?;
-            slot.word.close(number >> INDEX_BITS).then_some(Use { table: self, slot, number })
+            slot.word.close(number >> INDEX_BITS).then(|| Use { table: self, slot, number })
         }
 
         /// In the child of a fork: the lock may be held by a thread that isn't there. What is open stays reachable
