@@ -16,13 +16,24 @@ mod task;
 
 mod future;
 
+mod task_options;
+
+mod group;
+
 mod parallel;
+
+mod completion_queue;
 
 mod boundary;
 
+mod struct_of_size;
+
+pub use completion_queue::*;
 pub use future::*;
+pub use group::*;
 pub use parallel::*;
 pub use pool::*;
 pub use pool_options::*;
 pub use status::*;
 pub use task::*;
+pub use task_options::*;
