@@ -4,7 +4,7 @@ use super::boundary::{self, status, task, write};
 use super::{future_t, offgil_status};
 use crate::pool::{self as pools, Error, Status};
 use crate::sync::{Deadline, Use};
-use crate::task::{self as tasks, Completion, Delivery, Kind, OnEnd, Outcome, Queue, QUEUES};
+use crate::task::{self as tasks, Completion, Delivery, Kind, Outcome, Queue, QUEUES};
 use std::ffi::c_void;
 
 /// Tasks that have ended, in that order, for a thread or an event loop that takes whichever is next. An opaque handle:

@@ -7,7 +7,7 @@
 //! A lent thread is a worker like the pool's own (it takes a place to run a body, and runs any task), except that it
 //! also looks here, and that it was not started by the pool. It stays until the pool is over.
 
-use super::context::{is_in_a_body, is_within, Context};
+use super::context::{is_in_a_body, is_within};
 use super::core::Pool;
 use super::registry::PoolRef;
 use super::status::{Error, Status};

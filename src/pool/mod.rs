@@ -62,7 +62,7 @@ pub(crate) use self::{
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     lanes::Lane,
     lent::run_worker,
-    options::{Hooks, LostError, Options, StartWorker, WhenFull},
+    options::{Hooks, Options, WhenFull},
     places::MOST as MOST_THREADS,
     registry::{create, default_pool, find, PoolRef},
     run::{run_part, PartOutcome},

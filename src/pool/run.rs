@@ -36,10 +36,14 @@ pub(super) fn run(context: &Context, task: Claimed) {
 }
 
 /// Whether its deadline has passed before it was started.
+#[cold]
+#[inline(never)]
 fn is_late(extra: &Extra) -> bool {
     extra.deadline.is_some_and(|at| at <= Instant::now())
 }
 
+// Not inlined: its frame isn't to lie under nested bodies.
+#[inline(never)]
 fn end(pool: &Pool, task: Claimed, outcome: Outcome, result: *mut c_void, failure: Option<Failure>) {
     if let Some(lost) = finish(task, outcome, result, failure) {
         pool.report(&lost);

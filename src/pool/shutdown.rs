@@ -9,7 +9,6 @@
 use super::context::is_within;
 use super::core::Pool;
 use super::registry::{self, PoolRef};
-use super::sleep::Crew;
 use super::status::{Error, Status};
 use super::wait::while_blocked;
 use crate::queue::{Entry, Steal};

@@ -6,7 +6,7 @@
 
 use super::hold::Hold;
 use super::registry;
-use super::status::{Error, Status};
+use super::status::Error;
 use super::threads;
 use crate::sync::{lock, Deadline, EventCount, Mutex, Renewable};
 use crate::task::{self, TaskId};
