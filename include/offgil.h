@@ -149,6 +149,16 @@ typedef struct group_t group_t;
 typedef struct pool_t pool_t;
 
 /**
+ * glibc's `struct _pthread_cleanup_buffer`.
+ */
+typedef struct {
+  void (*routine)(void*);
+  void *argument;
+  int32_t kind;
+  Fence *outer;
+} Fence;
+
+/**
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
@@ -264,8 +274,8 @@ typedef struct {
 
 /**
  * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
- * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+ * the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+ * that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
  */
 typedef void *(*task_fn)(void *arg);
 
@@ -451,6 +461,10 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+extern void _pthread_cleanup_push(Fence *buffer, void (*routine)(void*), void *argument);
+
+extern void _pthread_cleanup_pop(Fence *buffer, int32_t execute);
 
 /**
  * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.
