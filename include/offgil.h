@@ -149,16 +149,6 @@ typedef struct group_t group_t;
 typedef struct pool_t pool_t;
 
 /**
- * glibc's `struct _pthread_cleanup_buffer`.
- */
-typedef struct {
-  void (*routine)(void*);
-  void *argument;
-  int32_t kind;
-  Fence *outer;
-} Fence;
-
-/**
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
@@ -461,10 +451,6 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-extern void _pthread_cleanup_push(Fence *buffer, void (*routine)(void*), void *argument);
-
-extern void _pthread_cleanup_pop(Fence *buffer, int32_t execute);
 
 /**
  * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.

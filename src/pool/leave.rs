@@ -61,6 +61,8 @@ impl Drop for Pop<'_> {
 }
 
 /// glibc's `struct _pthread_cleanup_buffer`.
+///
+/// cbindgen:ignore
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[repr(C)]
 struct Fence {
@@ -70,6 +72,7 @@ struct Fence {
     outer: *mut Fence,
 }
 
+/// cbindgen:ignore
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 extern "C" {
     fn _pthread_cleanup_push(buffer: *mut Fence, routine: extern "C" fn(*mut c_void), argument: *mut c_void);
