@@ -205,6 +205,18 @@ typedef void *(*task_fn)(void *arg);
 typedef void (*range_fn)(void *context, size_t begin, size_t end);
 
 /**
+ * The body of pool_reduce: takes the indices from `begin` up to, not including, `end` into the accumulator, which holds
+ * the identity at first. It must return (see task_fn).
+ */
+typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+
+/**
+ * What pool_reduce makes one accumulator of two with: takes `from`, which comes of the indices after those of `into`, into
+ * `into`. It must return (see task_fn).
+ */
+typedef void (*combine_fn)(void *context, void *into, const void *from);
+
+/**
  * Success.
  */
 #define OFFGIL_OK 0
@@ -668,6 +680,48 @@ offgil_status pool_for(pool_t *pool,
                        size_t grain,
                        range_fn body,
                        void *context);
+
+/**
+ * Accumulates the range in parts, and combines these in their order: `*accumulator` becomes
+ * part 0 + part 1 + part 2 + ..., where + is `combine`.
+ *
+ * Which parts there are, and in which tree they are combined, depends on begin, end and grain alone. So the result is the
+ * same, to the last bit, on every run and for every number of threads, also where + rounds, as for floating-point
+ * numbers. It need not be commutative; if it is associative too, every grain gives the same result.
+ *
+ * Each part begins with an accumulator of its own: a copy, byte by byte, of what `*accumulator` holds at the call, which is
+ * the identity (0 for a sum, 1 for a product). The library allocates them, at most about one a thread and
+ * level of the tree, aligned as by malloc or better, and frees them without a call: what an accumulator points to is for
+ * `combine` to free, which sees each `from` once and may change what that points to. All parts are run to their end, but for
+ * those that find no memory; parts that failed, and what they would be a part of, are not combined.
+ *
+ * @param grain            indices in a part (the last may be shorter); 0: automatic, by the length of the range
+ * @param body             not NULL; a part may call task_fail
+ * @param combine          not NULL; may call task_fail
+ * @param context          what both get; shared by all parts
+ * @param accumulator      the identity, then the result: written on OFFGIL_OK only, not touched if the range is empty; only
+ *                         the library uses it meanwhile; may be NULL if accumulator_size is 0
+ * @param accumulator_size bytes of an accumulator; 0: `body` and `combine` get pointers that they must not follow
+ * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the lowest part that failed, or its combination, ended
+ *         (offgil_last_message has its words); OFFGIL_EINVAL: NULL, end before begin, or an impossible size;
+ *         OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED: the pool was canceled before all was done; OFFGIL_EFULL,
+ *         OFFGIL_ETIMEDOUT: a bounded queue is full, and the calling thread may not work itself; OFFGIL_ENOMEM;
+ *         OFFGIL_ETHREAD (as future_wait)
+ *
+ * Any thread, also inside tasks; the calling thread works too, where it may. Blocks.
+ *
+ * A fixed tree makes sums reproducible: parallel_deterministic_reduce of oneTBB; Demmel and Nguyen, IEEE Transactions on
+ * Computers 64 (2015).
+ */
+offgil_status pool_reduce(pool_t *pool,
+                          size_t begin,
+                          size_t end,
+                          size_t grain,
+                          reduce_fn body,
+                          combine_fn combine,
+                          void *context,
+                          void *accumulator,
+                          size_t accumulator_size);
 
 /**
  * Sets `results[i] = fn(args[i])` for each i below count; returns when all are done.

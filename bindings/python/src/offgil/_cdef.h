@@ -49,6 +49,8 @@ typedef struct
 } pool_options_t;
 typedef void *(*task_fn)(void *arg);
 typedef void (*range_fn)(void *context, size_t begin, size_t end);
+typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+typedef void (*combine_fn)(void *context, void *into, const void *from);
 const char *offgil_status_name(offgil_status status);
 const char *offgil_status_message(offgil_status status);
 offgil_status offgil_last_status(void);
@@ -80,5 +82,6 @@ offgil_status future_error(future_t *future, int32_t *code, char *message, size_
 future_t *future_retain(future_t *future);
 offgil_status future_release(future_t *future);
 offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context);
+offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size);
 offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count);
 offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg);

@@ -44,6 +44,8 @@ cdef extern from *:
     } pool_options_t;
     typedef void *(*task_fn)(void *arg);
     typedef void (*range_fn)(void *context, size_t begin, size_t end);
+    typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+    typedef void (*combine_fn)(void *context, void *into, const void *from);
     #define OFFGIL_OK 0
     #define OFFGIL_EINVAL -1
     #define OFFGIL_EHANDLE -2
@@ -121,6 +123,15 @@ cdef extern from *:
                            size_t grain,
                            range_fn body,
                            void *context);
+    offgil_status pool_reduce(pool_t *pool,
+                              size_t begin,
+                              size_t end,
+                              size_t grain,
+                              reduce_fn body,
+                              combine_fn combine,
+                              void *context,
+                              void *accumulator,
+                              size_t accumulator_size);
     offgil_status pool_map(pool_t *pool,
                            task_fn fn,
                            void *const *args,
@@ -158,6 +169,8 @@ cdef extern from *:
         void *context
     ctypedef void *(*task_fn)(void *arg) noexcept nogil
     ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
+    ctypedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator) noexcept nogil
+    ctypedef void (*combine_fn)(void *context, void *into, const void *from_) noexcept nogil
 
     const int OFFGIL_FOREVER
     const int POOL_FULL_BLOCK
@@ -219,5 +232,6 @@ cdef offgil_status future_error(future_t *future, int32_t *code, char *message, 
 cdef future_t *future_retain(future_t *future) noexcept nogil
 cdef offgil_status future_release(future_t *future) noexcept nogil
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil

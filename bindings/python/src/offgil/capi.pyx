@@ -34,6 +34,7 @@ cdef extern from * nogil:
     future_t *c_future_retain "future_retain"(future_t *future) noexcept nogil
     offgil_status c_future_release "future_release"(future_t *future) noexcept nogil
     offgil_status c_pool_for "pool_for"(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+    offgil_status c_pool_reduce "pool_reduce"(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
     offgil_status c_pool_map "pool_map"(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
     offgil_status c_pool_invoke "pool_invoke"(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
 
@@ -144,6 +145,9 @@ cdef offgil_status future_release(future_t *future) noexcept nogil:
 
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil:
     return c_pool_for(pool, begin, end, grain, body, context)
+
+cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil:
+    return c_pool_reduce(pool, begin, end, grain, body, combine, context, accumulator, accumulator_size)
 
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil:
     return c_pool_map(pool, fn, args, results, count)

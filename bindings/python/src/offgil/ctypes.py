@@ -126,6 +126,22 @@ class range_fn(Function):
     _argtypes_ = (c_void_p, c_size_t, c_size_t)
 
 
+class reduce_fn(Function):
+    """The C function pointer type `reduce_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_size_t, c_size_t, c_void_p)
+
+
+class combine_fn(Function):
+    """The C function pointer type `combine_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_void_p, c_void_p)
+
+
 _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("offgil_status_name", c_char_p, (offgil_status,)),
     ("offgil_status_message", c_char_p, (offgil_status,)),
@@ -158,6 +174,11 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("future_retain", future_t, (future_t,)),
     ("future_release", offgil_status, (future_t,)),
     ("pool_for", offgil_status, (pool_t, c_size_t, c_size_t, c_size_t, range_fn, c_void_p)),
+    (
+        "pool_reduce",
+        offgil_status,
+        (pool_t, c_size_t, c_size_t, c_size_t, reduce_fn, combine_fn, c_void_p, c_void_p, c_size_t),
+    ),
     ("pool_map", offgil_status, (pool_t, task_fn, POINTER(c_void_p), POINTER(c_void_p), c_size_t)),
     ("pool_invoke", offgil_status, (pool_t, task_fn, c_void_p, task_fn, c_void_p)),
 )
@@ -242,6 +263,20 @@ class Library(CDLL):
 
         def pool_for(
             self, pool: pool_t | int | None, begin: int, end: int, grain: int, body: Any, context: Any, /
+        ) -> int: ...
+
+        def pool_reduce(
+            self,
+            pool: pool_t | int | None,
+            begin: int,
+            end: int,
+            grain: int,
+            body: Any,
+            combine: Any,
+            context: Any,
+            accumulator: Any,
+            accumulator_size: int,
+            /,
         ) -> int: ...
 
         def pool_map(
