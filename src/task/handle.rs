@@ -15,6 +15,7 @@ use super::word::{TaskId, GENERATION_BITS, SLOT_BITS};
 pub(crate) enum Kind {
     Pool = 1,
     Future = 2,
+    Signature = 5,
 }
 
 const KIND_SHIFT: u32 = 61;
