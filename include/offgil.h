@@ -116,6 +116,19 @@ typedef struct future_t future_t;
 typedef struct pool_t pool_t;
 
 /**
+ * The types of a function, ready to be called by. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Made by signature_create, which makes one signature_release due. It belongs to no pool, and serves any number of functions
+ * and calls at the same time, from any thread.
+ */
+typedef struct signature_t signature_t;
+
+/**
+ * A function of any signature. A Rust one may panic.
+ */
+typedef void (*Code)(void);
+
+/**
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
@@ -294,6 +307,11 @@ typedef void (*combine_fn)(void *context, void *into, const void *from);
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * The one of libffi-sys, for functions that a panic may leave: the task's runner catches it.
+ */
+extern void ffi_call(ffi_cif *plan, Code function, void *result, void **arguments);
 
 /**
  * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.
@@ -758,6 +776,31 @@ offgil_status pool_invoke(pool_t *pool,
                           void *left_arg,
                           task_fn right,
                           void *right_arg);
+
+/**
+ * Reads the types of a function: its result, and in brackets its arguments, as in "f64(f64,i32,ptr)".
+ *
+ * The types are i8, i16, i32, i64, u8, u16, u32, u64 (integers of so many bits), f32 (float), f64 (double), ptr (a pointer
+ * of any kind) and, for a function without a result, void. "i32()" and "i32(void)" are the same. Spaces may stand between
+ * words and signs. At most 127 arguments. Structs that are passed by value, long double and functions of variable arguments
+ * ("...", such as printf) can't be called: wrap them in a function of fixed arguments.
+ *
+ * @param text the signature; read at once, stays the caller's
+ * @return the handle, due to one signature_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL: NULL, or no
+ *         signature (offgil_last_message says what is wrong, and at which character), OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+signature_t *signature_create(const char *text);
+
+/**
+ * Gives the handle back. Calls that are queued or running keep what they need of it.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
+ *
+ * Any thread; never blocks.
+ */
+offgil_status signature_release(signature_t *signature);
 
 #ifdef __cplusplus
 }  // extern "C"

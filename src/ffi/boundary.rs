@@ -57,6 +57,14 @@ pub(super) fn pool_handle(body: impl FnOnce() -> Result<u32, Error>) -> *mut poo
     }
 }
 
+/// A function that makes something else: the handle of its number, or NULL.
+pub(super) fn handle<T>(kind: Kind, body: impl FnOnce() -> Result<u64, Error>) -> *mut T {
+    match body() {
+        Ok(number) => pointer(encode(kind, number)),
+        Err(error) => null(error),
+    }
+}
+
 /// A function that makes a future: its handle, or NULL.
 pub(super) fn future_handle(body: impl FnOnce() -> Result<TaskId, Error>) -> *mut future_t {
     match body() {

@@ -18,8 +18,11 @@ mod future;
 
 mod parallel;
 
+mod call;
+
 mod boundary;
 
+pub use call::*;
 pub use future::*;
 pub use parallel::*;
 pub use pool::*;
