@@ -124,11 +124,6 @@ typedef struct pool_t pool_t;
 typedef struct signature_t signature_t;
 
 /**
- * A function of any signature. A Rust one may panic.
- */
-typedef void (*Code)(void);
-
-/**
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
@@ -307,11 +302,6 @@ typedef void (*combine_fn)(void *context, void *into, const void *from);
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-/**
- * The one of libffi-sys, for functions that a panic may leave: the task's runner catches it.
- */
-extern void ffi_call(ffi_cif *plan, Code function, void *result, void **arguments);
 
 /**
  * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.

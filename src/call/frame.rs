@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// A function of any signature. A Rust one may panic.
-pub type Code = unsafe extern "C-unwind" fn();
+pub(crate) type Code = unsafe extern "C-unwind" fn();
 
 /// A call that is to be made, is being made, or was made.
 pub(crate) struct Call {

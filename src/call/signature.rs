@@ -25,6 +25,7 @@ unsafe impl Send for Signature {}
 // SAFETY: as above.
 unsafe impl Sync for Signature {}
 
+/// cbindgen:ignore
 extern "C-unwind" {
     /// The one of libffi-sys, for functions that a panic may leave: the task's runner catches it.
     fn ffi_call(plan: *mut ffi::ffi_cif, function: Code, result: *mut c_void, arguments: *mut *mut c_void);

@@ -29,6 +29,7 @@
 #define OFFGIL_EDONE -14
 typedef struct future_t future_t;
 typedef struct pool_t pool_t;
+typedef struct signature_t signature_t;
 typedef int32_t offgil_status;
 typedef void (*thread_hook_fn)(void *context);
 typedef struct 
@@ -85,3 +86,5 @@ offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, ran
 offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size);
 offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count);
 offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg);
+signature_t *signature_create(const char *text);
+offgil_status signature_release(signature_t *signature);

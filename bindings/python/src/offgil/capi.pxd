@@ -25,6 +25,7 @@ cdef extern from *:
     #define FUTURE_INVALID -1
     typedef struct future_t future_t;
     typedef struct pool_t pool_t;
+    typedef struct signature_t signature_t;
     typedef int32_t offgil_status;
     typedef void (*thread_hook_fn)(void *context);
     typedef struct {
@@ -142,6 +143,8 @@ cdef extern from *:
                               void *left_arg,
                               task_fn right,
                               void *right_arg);
+    signature_t *signature_create(const char *text);
+    offgil_status signature_release(signature_t *signature);
     #ifdef __cplusplus
     }
     #endif
@@ -150,6 +153,8 @@ cdef extern from *:
     ctypedef struct future_t:
         pass
     ctypedef struct pool_t:
+        pass
+    ctypedef struct signature_t:
         pass
     ctypedef int32_t offgil_status
     ctypedef void (*thread_hook_fn)(void *context) noexcept nogil
@@ -235,3 +240,5 @@ cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain
 cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
+cdef signature_t *signature_create(const char *text) noexcept nogil
+cdef offgil_status signature_release(signature_t *signature) noexcept nogil

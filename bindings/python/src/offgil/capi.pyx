@@ -37,6 +37,8 @@ cdef extern from * nogil:
     offgil_status c_pool_reduce "pool_reduce"(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
     offgil_status c_pool_map "pool_map"(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
     offgil_status c_pool_invoke "pool_invoke"(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
+    signature_t *c_signature_create "signature_create"(const char *text) noexcept nogil
+    offgil_status c_signature_release "signature_release"(signature_t *signature) noexcept nogil
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -154,3 +156,9 @@ cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void *
 
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil:
     return c_pool_invoke(pool, left, left_arg, right, right_arg)
+
+cdef signature_t *signature_create(const char *text) noexcept nogil:
+    return c_signature_create(text)
+
+cdef offgil_status signature_release(signature_t *signature) noexcept nogil:
+    return c_signature_release(signature)

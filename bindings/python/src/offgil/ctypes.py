@@ -69,6 +69,10 @@ class pool_t(Handle):
     """A `pool_t *`."""
 
 
+class signature_t(Handle):
+    """A `signature_t *`."""
+
+
 class thread_hook_fn(Function):
     """The C function pointer type `thread_hook_fn`."""
 
@@ -181,6 +185,8 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ),
     ("pool_map", offgil_status, (pool_t, task_fn, POINTER(c_void_p), POINTER(c_void_p), c_size_t)),
     ("pool_invoke", offgil_status, (pool_t, task_fn, c_void_p, task_fn, c_void_p)),
+    ("signature_create", signature_t, (c_char_p,)),
+    ("signature_release", offgil_status, (signature_t,)),
 )
 
 
@@ -286,3 +292,7 @@ class Library(CDLL):
         def pool_invoke(
             self, pool: pool_t | int | None, left: Any, left_arg: Any, right: Any, right_arg: Any, /
         ) -> int: ...
+
+        def signature_create(self, text: bytes | None, /) -> signature_t: ...
+
+        def signature_release(self, signature: signature_t | int | None, /) -> int: ...
