@@ -16,6 +16,30 @@ unsafe extern "C-unwind" fn panics_at_five(_context: *mut c_void, begin: usize, 
     assert!(!(begin..end).contains(&5), "five is right out");
 }
 
+unsafe extern "C-unwind" fn panics_at_six(
+    context: *mut c_void,
+    begin: usize,
+    end: usize,
+    _into: *mut c_void,
+) {
+    // SAFETY: takes any context.
+    unsafe { panics_at_five(context, begin.saturating_sub(1), end - 1) };
+}
+
+unsafe extern "C-unwind" fn combines(_context: *mut c_void, _into: *mut c_void, _from: *const c_void) {}
+
+unsafe extern "C-unwind" fn panics_in_combination(_: *mut c_void, _: *mut c_void, _: *const c_void) {
+    panic!("they don't mix");
+}
+
+unsafe extern "C-unwind" fn accumulates(
+    _context: *mut c_void,
+    _begin: usize,
+    _end: usize,
+    _into: *mut c_void,
+) {
+}
+
 /// Submits and waits on a thread of the pool and on the calling one: a timed wait runs nothing itself.
 fn status_of(pool: *mut pool_t, function: task_fn, timeout_ns: i64) -> (offgil_status, String) {
     // SAFETY: the functions above take any argument; the future is released once.
@@ -61,6 +85,26 @@ fn a_panic_in_a_part_is_the_status_of_the_range_and_of_the_fork() {
         assert_eq!(status, OFFGIL_EPANIC);
     }
     assert_eq!(pool_destroy(pool), OFFGIL_OK);
+}
+
+#[test]
+fn a_panic_in_a_part_or_a_combination_is_the_status_of_the_reduction() {
+    for threads in [1, 2] {
+        let pool = pool_create(threads);
+        let nothing = null_mut();
+        // SAFETY: the functions above take any argument, and follow no pointer.
+        unsafe {
+            let (body, combine) = (Some(panics_at_six as _), Some(combines as _));
+            let status = pool_reduce(pool, 0, 10, 1, body, combine, nothing, nothing, 0);
+            assert_eq!(status, OFFGIL_EPANIC);
+            let message = CStr::from_ptr(offgil_last_message()).to_string_lossy();
+            assert!(message.contains("five is right out"), "{message}");
+            let (body, combine) = (Some(accumulates as _), Some(panics_in_combination as _));
+            let status = pool_reduce(pool, 0, 10, 1, body, combine, nothing, nothing, 0);
+            assert_eq!(status, OFFGIL_EPANIC);
+        }
+        assert_eq!(pool_destroy(pool), OFFGIL_OK);
+    }
 }
 
 #[test]
