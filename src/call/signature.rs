@@ -25,6 +25,8 @@ unsafe impl Send for Signature {}
 // SAFETY: as above.
 unsafe impl Sync for Signature {}
 
+// A word to cbindgen, which would take it into the header.
+#[allow(unused_doc_comments)]
 /// cbindgen:ignore
 extern "C-unwind" {
     /// The one of libffi-sys, for functions that a panic may leave: the task's runner catches it.
