@@ -87,6 +87,16 @@ impl Call {
     }
 }
 
+/// The body of the task that makes a call.
+///
+/// # Safety
+/// The argument is a `Call` that may be made, and stays until this returns.
+pub(crate) unsafe extern "C-unwind" fn make_call(call: *mut c_void) -> *mut c_void {
+    // SAFETY: by the contract above.
+    unsafe { (*call.cast::<Call>()).make() };
+    std::ptr::null_mut()
+}
+
 /// The calling thread's `errno`.
 struct Errno(*mut c_int);
 
@@ -109,12 +119,12 @@ impl Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Signature;
+    use crate::call::{Signature, SIGNATURES};
 
     fn signature(text: &str) -> Use<Signature> {
         let number = Signature::create(text.as_bytes()).expect(text);
-        let used = Signature::find(number).expect("live");
-        assert!(Signature::release(number), "the use keeps it");
+        let used = SIGNATURES.get(number).expect("live");
+        assert!(SIGNATURES.close(number).is_some(), "the use keeps it");
         used
     }
 

@@ -10,5 +10,5 @@ mod frame;
 mod parse;
 mod signature;
 
-pub(crate) use frame::{Call, Code};
-pub(crate) use signature::Signature;
+pub(crate) use frame::{make_call, Call};
+pub(crate) use signature::{after_fork, Signature, SIGNATURES};

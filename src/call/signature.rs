@@ -3,13 +3,22 @@
 use super::frame::Code;
 use super::parse::{parse, Type, MOST_ARGUMENTS};
 use crate::pool::{Error, Status};
-use crate::sync::{Slots, Use};
+use crate::sync::Slots;
 use libffi_sys as ffi;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 /// All that have a handle.
-static SIGNATURES: Slots<Signature> = Slots::new();
+pub(crate) static SIGNATURES: Slots<Signature> = Slots::new();
+
+/// In the child of a fork: the parent's signatures are as good here.
+///
+/// # Safety
+/// No other thread uses the library.
+pub(crate) unsafe fn after_fork() {
+    // SAFETY: by the contract above.
+    unsafe { SIGNATURES.after_fork(true) };
+}
 
 /// How a function is called.
 pub(crate) struct Signature {
@@ -59,16 +68,6 @@ impl Signature {
     /// Makes one that has a handle; its number.
     pub(crate) fn create(text: &[u8]) -> Result<u64, Error> {
         SIGNATURES.insert(Self::new(text)?).ok_or_else(|| Status::NoMemory.into())
-    }
-
-    /// The signature of a number.
-    pub(crate) fn find(number: u64) -> Option<Use<Self>> {
-        SIGNATURES.get(number)
-    }
-
-    /// Takes the number away; false if it is no live one. Calls that are on their way keep the signature.
-    pub(crate) fn release(number: u64) -> bool {
-        SIGNATURES.close(number).is_some()
     }
 
     /// Calls the function with these values. The result is as libffi leaves it: integers widened to a word.

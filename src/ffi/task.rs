@@ -154,3 +154,25 @@ pub unsafe extern "C" fn task_fail(code: i32, message: *const c_char) -> offgil_
         }
     })
 }
+
+/// Inside a task: it is about to block in something that isn't this library's (a read, a lock, a sleep). Its place is
+/// another task's until task_block_end; pool_worker_index says -1 meanwhile. Calls nest. A task that returns without
+/// task_block_end ends it with that.
+///
+/// @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task
+///
+/// Any thread; never blocks. In a task of the blocking lane there is no place to give up: nothing happens.
+#[no_mangle]
+pub extern "C" fn task_block_begin() -> offgil_status {
+    status(pools::block_begin)
+}
+
+/// Inside a task: it has blocked, and takes a place back; it comes before tasks that have not begun.
+///
+/// @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task, or without task_block_begin
+///
+/// Any thread. Blocks until a place is free.
+#[no_mangle]
+pub extern "C" fn task_block_end() -> offgil_status {
+    status(pools::block_end)
+}

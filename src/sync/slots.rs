@@ -112,6 +112,10 @@ mod table {
         object: UnsafeCell<MaybeUninit<T>>,
     }
 
+    // SAFETY: an object is reached by shared reference from any thread (T: Sync) and dropped by the last user (T: Send);
+    // the words say when.
+    unsafe impl<T: Send + Sync> Sync for Slot<T> {}
+
     /// The table; a static.
     pub(crate) struct Slots<T: 'static> {
         chunks: [AtomicPtr<Slot<T>>; CHUNKS],
@@ -121,10 +125,6 @@ mod table {
         /// Slots below this belong to the parent of a fork.
         first_live: AtomicU32,
     }
-
-    // SAFETY: an object is reached by shared reference from any thread (T: Sync) and dropped by the last user (T: Send);
-    // the words say when.
-    unsafe impl<T: Send + Sync> Sync for Slots<T> {}
 
     impl<T: Send + Sync> Slots<T> {
         pub(crate) const fn new() -> Self {
