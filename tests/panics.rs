@@ -107,6 +107,27 @@ fn a_panic_in_a_part_or_a_combination_is_the_status_of_the_reduction() {
     }
 }
 
+extern "C-unwind" fn panics_as_called() {
+    panic!("not in this signature");
+}
+
+#[test]
+fn a_called_function_that_panics_is_epanic() {
+    let pool = pool_create(2);
+    // SAFETY: the function has the signature of the text; each handle is released once.
+    unsafe {
+        let signature = signature_create(c"void()".as_ptr());
+        let (options, arguments) = (std::ptr::null(), std::ptr::null());
+        let future = pool_call(pool, options, signature, Some(panics_as_called), arguments);
+        assert_eq!(future_call_result(future, OFFGIL_FOREVER, null_mut(), null_mut()), OFFGIL_EPANIC);
+        let message = CStr::from_ptr(offgil_last_message()).to_string_lossy();
+        assert!(message.contains("not in this signature"), "{message}");
+        assert_eq!(future_release(future), OFFGIL_OK);
+        assert_eq!(signature_release(signature), OFFGIL_OK);
+    }
+    assert_eq!(pool_destroy(pool), OFFGIL_OK);
+}
+
 #[test]
 fn a_spawned_task_that_panics_leaves_nothing_behind() {
     let pool = pool_create(2);
