@@ -76,7 +76,7 @@ fn take(id: TaskId) -> Result<(), Error> {
 
 /// A task's failure says more in its own words.
 #[cold]
-fn explain(id: TaskId, error: Error) -> Error {
+pub(super) fn explain(id: TaskId, error: Error) -> Error {
     if !matches!(error.status, Status::Failed | Status::Panic) {
         return error;
     }
