@@ -36,6 +36,10 @@ mod threads;
 #[cfg(not(loom))]
 mod wait;
 #[cfg(not(loom))]
+mod wait_graph;
+#[cfg(not(loom))]
+mod wait_puzzle;
+#[cfg(not(loom))]
 mod worker;
 
 #[cfg(not(loom))]

@@ -6,12 +6,14 @@
 //!
 //! Whoever finds a closed pool idle ends its threads: the shutdown itself, or the last worker to give a place back.
 
-use super::context::is_within;
+use super::context::{is_in_a_body, is_within};
 use super::core::Pool;
+use super::deadlock::{self, Edge};
 use super::registry::{self, PoolRef};
 use super::sleep::Crew;
 use super::status::{Error, Status};
 use super::wait::while_blocked;
+use super::wait_graph::Want;
 use crate::queue::{Entry, Steal};
 use crate::sync::Deadline;
 use crate::task::{self, TaskId};
@@ -71,13 +73,48 @@ impl Pool {
         }
     }
 
-    /// Waits until the pool is over; false if the deadline passed first.
-    fn wait_until_over(&self, deadline: Deadline) -> bool {
-        while_blocked(|| {
-            self.idle.wait_until(deadline, || {
-                self.end_if_over();
-                self.places.census().is_over()
-            })
+    fn is_over(&self) -> bool {
+        self.end_if_over();
+        self.places.census().is_over()
+    }
+}
+
+/// A wait for a pool to be done. Of a body, and for ever, it is registered: it could be one that never ends.
+struct DoneWait<'a> {
+    pool: &'a Pool,
+    deadline: Deadline,
+    edge: Option<Edge>,
+}
+
+impl<'a> DoneWait<'a> {
+    fn begin(pool: &'a Pool, deadline: Deadline) -> Result<Self, Error> {
+        let tracked = deadline == Deadline::Never && is_in_a_body();
+        let edge = tracked.then(|| Edge::begin(Want::Idle(pool.number), false)).transpose()?;
+        Ok(Self { pool, deadline, edge })
+    }
+
+    /// Waits until `done`, which changes with `pool.idle`.
+    fn wait(self, done: impl Fn() -> bool) -> Result<(), Error> {
+        // Over and out of the graph in one step: the pool may be busy again at once, and this wait not part of it.
+        let over = || done() && self.edge.as_ref().is_none_or(|edge| edge.end_if(&done));
+        if over() {
+            return Ok(());
+        }
+        while_blocked(|| loop {
+            if let Some(edge) = &self.edge {
+                edge.ensure_thread(false)?;
+            }
+            let must_look_again = || self.edge.as_ref().is_some_and(Edge::must_look_again);
+            let mut is_over = false;
+            let in_time = self.pool.idle.wait_until(self.deadline, || {
+                is_over = over();
+                is_over || must_look_again()
+            });
+            match &self.edge {
+                _ if !in_time => return Err(Status::TimedOut.into()),
+                Some(edge) if !is_over => edge.about_to_block(None)?,
+                _ => return Ok(()),
+            }
         })
     }
 }
@@ -91,7 +128,7 @@ fn not_the_default(pool: &Pool) -> Result<(), Error> {
 
 fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     if deadline == Deadline::Never && is_within(pool) {
-        return Err(Error::new(Status::Deadlock, "a task can't wait for its own pool to be done"));
+        return Err(deadlock::waits_for_own_pool(pool.number));
     }
     Ok(())
 }
@@ -99,19 +136,22 @@ fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
 /// Waits until nothing is queued and nothing runs.
 pub(crate) fn wait_idle(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     not_from_within(pool, deadline)?;
-    in_time(while_blocked(|| pool.idle.wait_until(deadline, || pool.is_idle())))
-}
-
-fn in_time(in_time: bool) -> Result<(), Error> {
-    in_time.then_some(()).ok_or_else(|| Status::TimedOut.into())
+    DoneWait::begin(pool, deadline)?.wait(|| pool.is_idle())
 }
 
 /// Closes the pool and waits until it is done. The handle stays.
 pub(crate) fn shutdown(pool: &Pool, mode: Mode, deadline: Deadline) -> Result<(), Error> {
     not_the_default(pool)?;
     not_from_within(pool, deadline)?;
-    pool.close(mode);
-    in_time(pool.wait_until_over(deadline))
+    if mode == Mode::Cancel {
+        // First: what it cancels may be what would keep the wait from ending.
+        pool.close(mode);
+    }
+    let wait = DoneWait::begin(pool, deadline)?;
+    if mode == Mode::Drain {
+        pool.close(mode);
+    }
+    wait.wait(|| pool.is_over())
 }
 
 /// Closes the pool, drains it, joins its threads and takes its handle away.
