@@ -317,6 +317,34 @@ static void *one_waits_for_zero(void *arg) {
     return NULL;
 }
 
+static void a_wait_for_an_idle_pool_that_is_over_but_has_no_place_yet_closes_no_circle(void) {
+    across_t across = ACROSS;
+    gate_t first = GATE_CLOSED, second = GATE_CLOSED;
+    int blocked;
+    open_pools(&across, 1, 2);
+    gate_occupy(&first, across.pools[ONE], 1);
+    across.futures[ZERO] = check_submit(across.pools[ZERO], zero_waits_for_idle_one, &across);
+    count_add(&across.ready, 1);
+    gate_occupy(&second, across.pools[ZERO], 1); /* it blocks, and this one has its place */
+    gate_open(&first);
+    do {
+        /* If it is told, it came before the other had seen that pool one was idle: at the next one it will
+         * have. */
+        across.answers[ONE] = OFFGIL_OK;
+        across.futures[ONE] = check_submit(across.pools[ONE], one_waits_for_zero, &across);
+        check_take(check_submit(across.pools[ONE], nothing, NULL)); /* begins when that is told, or blocked */
+        blocked = future_get_state(across.futures[ONE]) == FUTURE_RUNNING;
+        if (blocked)
+            gate_open(&second);
+        check_take(across.futures[ONE]);
+        CHECK_OK(pool_wait_idle(across.pools[ONE], OFFGIL_FOREVER));
+    } while (!blocked);
+    CHECK_OK(across.answers[ONE]);
+    check_take(across.futures[ZERO]);
+    CHECK_OK(across.answers[ZERO]);
+    close_pools(&across, 2);
+}
+
 static void the_message_names_the_circle_from_who_closes_it_back_to_him(void) {
     int round;
     for (round = 0; round < 100; round++) {
@@ -353,4 +381,5 @@ CHECK_MAIN(TEST(of_two_tasks_that_wait_for_each_others_pool_to_be_idle_one_is_to
            TEST(a_part_that_waits_for_the_pool_of_the_task_around_it_is_told),
            TEST(a_part_of_no_task_and_one_that_waits_for_its_pool_are_a_circle),
            TEST(a_wait_for_a_pool_whose_tasks_can_end_is_no_deadlock),
+           TEST(a_wait_for_an_idle_pool_that_is_over_but_has_no_place_yet_closes_no_circle),
            TEST(the_message_names_the_circle_from_who_closes_it_back_to_him))
