@@ -345,6 +345,51 @@ static void a_wait_for_an_idle_pool_that_is_over_but_has_no_place_yet_closes_no_
     close_pools(&across, 2);
 }
 
+static void *zero_waits_for_the_task_in_one(void *arg) {
+    across_t *across = arg;
+    begin(across);
+    across->answers[ZERO] = future_wait(across->futures[TWO], OFFGIL_FOREVER, NULL);
+    return NULL;
+}
+
+static void *one_waits_until_zero_is_idle(void *arg) {
+    across_t *across = arg;
+    begin(across);
+    across->answers[ONE] = pool_wait_idle(across->pools[ZERO], OFFGIL_FOREVER);
+    return NULL;
+}
+
+/* Pool one has a single thread and may have no other: blocked, nobody runs what the task of pool zero waits
+ * for. */
+static void of_a_task_and_one_that_waits_for_its_pool_the_last_to_need_a_thread_is_told(void) {
+    int round;
+    for (round = 0; round < 200; round++) {
+        across_t across = ACROSS;
+        pool_options_t options;
+        int i, told = 0;
+        pool_options_init(&options, sizeof options);
+        options.threads = 1;
+        options.max_spare_threads = 0;
+        across.pools[ZERO] = pool_create(1);
+        across.pools[ONE] = pool_create_with(&options);
+        across.futures[ZERO] = check_submit(across.pools[ZERO], zero_waits_for_the_task_in_one, &across);
+        across.futures[ONE] = check_submit(across.pools[ONE], one_waits_until_zero_is_idle, &across);
+        count_wait(&across.begun, 2);
+        across.futures[TWO] = check_submit(across.pools[ONE], nothing, NULL);
+        count_add(&across.ready, 1);
+        check_take(across.futures[ZERO]);
+        check_take(across.futures[ONE]);
+        check_take(across.futures[TWO]);
+        for (i = ZERO; i <= ONE; i++) {
+            told += across.answers[i] == OFFGIL_ETHREAD;
+            if (across.answers[i] != OFFGIL_ETHREAD)
+                CHECK_OK(across.answers[i]);
+        }
+        CHECK(told >= 1); /* both, if they ask at the same moment */
+        close_pools(&across, 2);
+    }
+}
+
 static void the_message_names_the_circle_from_who_closes_it_back_to_him(void) {
     int round;
     for (round = 0; round < 100; round++) {
@@ -382,4 +427,5 @@ CHECK_MAIN(TEST(of_two_tasks_that_wait_for_each_others_pool_to_be_idle_one_is_to
            TEST(a_part_of_no_task_and_one_that_waits_for_its_pool_are_a_circle),
            TEST(a_wait_for_a_pool_whose_tasks_can_end_is_no_deadlock),
            TEST(a_wait_for_an_idle_pool_that_is_over_but_has_no_place_yet_closes_no_circle),
+           TEST(of_a_task_and_one_that_waits_for_its_pool_the_last_to_need_a_thread_is_told),
            TEST(the_message_names_the_circle_from_who_closes_it_back_to_him))
