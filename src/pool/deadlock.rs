@@ -52,8 +52,9 @@ impl Edge {
     pub(super) fn begin(want: Want, must_wait: bool) -> Result<Self, Error> {
         let node = with_innermost(|frame| frame.node()).expect("only a body's wait is an edge");
         let edge = Self { node, want, must_wait };
+        let told = edge.register(&mut lock(&GRAPH));
         // Refused, it is not in the graph, and dropping it changes nothing.
-        edge.register(&mut lock(&GRAPH))?.tell();
+        told?.tell();
         Ok(edge)
     }
 
