@@ -439,7 +439,8 @@ typedef struct {
 #define OFFGIL_ECLOSED -8
 
 /**
- * The wait could never end: a task waits for itself, for one that waits for it, or for its own pool to be done.
+ * The wait could never end: a task waits for itself, for one that waits for it, or for a pool to be done that it keeps
+ * busy, itself or over others that wait. offgil_last_message names the circle.
  */
 #define OFFGIL_EDEADLK -9
 
@@ -582,7 +583,11 @@ pool_t *pool_default(void);
  * @param mode       POOL_DRAIN or POOL_CANCEL
  * @param timeout_ns how long to wait; 0: close and look; negative: for ever
  * @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
- *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool
+ *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool, or of
+ *         one that a task of this pool waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle)
+ *
+ * From inside a task of this pool OFFGIL_EDEADLK means that nothing was changed. In the other cases the pool may be
+ * closed then: with POOL_CANCEL it is.
  *
  * Any thread. Blocks; a task of another pool gives its place up meanwhile.
  */
@@ -596,7 +601,9 @@ offgil_status pool_shutdown(pool_t *pool,
  * The handle is dead afterwards; futures of its tasks stay valid until they are released.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
- *         pool (nothing was changed then; pool_release is what a task can call)
+ *         pool (nothing was changed then; pool_release is what a task can call), or of one that a task of this pool
+ *         waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle). The handle stays valid on failure, but the
+ *         pool may be closed
  *
  * Any thread but the pool's own. Blocks.
  */
@@ -616,11 +623,12 @@ offgil_status pool_release(pool_t *pool);
 /**
  * Waits until no task of the pool is queued or running, at most for `timeout_ns`.
  *
- * Others may submit in the meantime: then it waits for that, too. Two tasks that wait for each other's pool to be idle
- * are not found out: they wait for ever.
+ * Others may submit in the meantime: then it waits for that, too.
  *
  * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
- *         this pool
+ *         this pool, or of one that a task of this pool waits for, directly or over other tasks and pools
+ *         (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
+ *         run what the tasks of this pool wait for
  *
  * Any thread. Blocks; a task of another pool gives its place up meanwhile.
  */
@@ -766,8 +774,8 @@ offgil_status task_block_end(void);
  * @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
  * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC (future_error and offgil_last_message tell more); OFFGIL_ECANCELED;
  *         OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
- *         OFFGIL_EDEADLK: for ever, and the task waits for the calling one; OFFGIL_ETHREAD: for ever, inside a task, and
- *         no thread can be had to run what is awaited
+ *         OFFGIL_EDEADLK: for ever, and the task waits for the calling one (offgil_last_message names the circle);
+ *         OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to run what is awaited
  *
  * Any thread. Blocks.
  */
@@ -778,8 +786,9 @@ offgil_status future_wait(future_t *future,
 /**
  * Waits until all the tasks have ended, at most for `timeout_ns` altogether.
  *
- * As future_wait for each, in order (so a circle over a later one is found when its turn comes); nothing is released.
- * The array stays as it is until this returns.
+ * As future_wait for each, in order; nothing is released. A wait for ever that could never end because of one of them
+ * is found out at once, before any is waited for; those after the first that is no live handle don't count, as the
+ * wait ends there. The array stays as it is until this returns.
  *
  * @param futures `count` futures; the same may be in it twice
  * @param count   how many; 0 is done at once

@@ -73,6 +73,7 @@ struct Fence {
 }
 
 /// cbindgen:ignore
+#[allow(unused_doc_comments)]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 extern "C" {
     fn _pthread_cleanup_push(buffer: *mut Fence, routine: extern "C" fn(*mut c_void), argument: *mut c_void);

@@ -23,6 +23,8 @@ mod core;
 #[cfg(not(loom))]
 mod deadlock;
 #[cfg(not(loom))]
+mod done;
+#[cfg(not(loom))]
 mod fork;
 #[cfg(not(loom))]
 mod group;
@@ -54,6 +56,10 @@ mod threads;
 mod timers;
 #[cfg(not(loom))]
 mod wait;
+#[cfg(not(loom))]
+mod wait_graph;
+#[cfg(not(loom))]
+mod wait_puzzle;
 #[cfg(not(loom))]
 mod worker;
 
