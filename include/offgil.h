@@ -272,8 +272,8 @@ typedef struct {
 
 /**
  * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
- * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+ * the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+ * that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
  */
 typedef void *(*task_fn)(void *arg);
 

@@ -8,8 +8,9 @@
 //! Contexts and frames lie on the stack and are linked through it; each is unlinked by the guard that linked it.
 
 use super::core::Pool;
+use super::leave;
 use super::registry::PoolRef;
-use crate::task::{cell_of, Claimed, Extra, Failure, TaskId};
+use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, TaskId};
 use std::cell::{Cell, RefCell};
 use std::ptr::null;
 
@@ -161,8 +162,24 @@ impl Frame {
         self.outer.set(CURRENT.with(|current| current.frame.replace(self)));
         let leave = Leave(self);
         let value = body();
+        CURRENT.with(|current| {
+            if !std::ptr::eq(current.frame.get(), self) && !current.frame.get().is_null() {
+                leave::left_by("longjmp");
+            }
+        });
         drop(leave);
         (value, self.failure.take())
+    }
+
+    /// What its task is called.
+    fn called(&self) -> String {
+        // SAFETY: null, or the extra of a task whose body runs, which keeps it.
+        let name = unsafe { self.extra.as_ref() }.and_then(|extra| extra.name.as_deref());
+        match (name, self.task) {
+            (Some(name), _) => format!("the task \"{name}\""),
+            (None, Some(task)) => format!("task {:#x}", encode(Kind::Future, task.handle_bits())),
+            (None, None) => "a part of a parallel call".to_owned(),
+        }
     }
 
     /// The tasks of this frame and those around it.
@@ -179,6 +196,11 @@ pub(super) fn forget_stack() {
         current.context.set(null());
         current.frame.set(null());
     });
+}
+
+/// What the innermost body on this stack is called: its name, or the number in its handle.
+pub(super) fn name_of_innermost() -> String {
+    with_frame(|frame| frame.map_or_else(|| "a task".to_owned(), Frame::called))
 }
 
 fn with_frame<T>(body: impl FnOnce(Option<&Frame>) -> T) -> T {

@@ -31,6 +31,8 @@ mod hold;
 #[cfg(not(loom))]
 mod lanes;
 #[cfg(not(loom))]
+mod leave;
+#[cfg(not(loom))]
 mod lent;
 #[cfg(not(loom))]
 mod options;

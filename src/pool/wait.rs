@@ -12,6 +12,7 @@
 use super::context::{holds_a_place, inside, is_in_a_body, tasks_on_this_stack, with_context, Context};
 use super::core::Pool;
 use super::deadlock::Edges;
+use super::leave::fenced;
 use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::{Error, Status};
@@ -174,7 +175,12 @@ fn run_if_queued(context: &Context, own_place: Option<u32>, id: TaskId) -> bool 
         Some(place) => forget_entry(pool, place, id, from_outside),
         None => pool.left_entry_behind(from_outside),
     }
-    run(context, task);
+    // A body further down this stack may have called setjmp.
+    if own_place.is_some() {
+        fenced(|| run(context, task));
+    } else {
+        run(context, task);
+    }
     true
 }
 
@@ -198,7 +204,7 @@ fn as_visitor(pool: &PoolRef, body: impl FnOnce(&Context)) -> bool {
 /// Does something on a place that was taken for it, then gives the place back.
 pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Context) -> T) -> T {
     let context = Context::of_visitor(pool.clone(), place);
-    let value = context.enter(body);
+    let value = context.enter(|context| fenced(|| body(context)));
     // A wait in the body may have brought another place.
     let place = context.place.get().expect("a body has its place back when its wait returns");
     pool.cover(pool.places.give_back(place, pool.served()));

@@ -58,6 +58,11 @@ impl TaskId {
         self.0
     }
 
+    /// The number as a handle would have it.
+    pub(crate) fn handle_bits(self) -> u64 {
+        self.0 & !INTERNAL_ID
+    }
+
     pub(crate) fn slot(self) -> u32 {
         (self.0 & SLOT_MASK) as u32
     }
