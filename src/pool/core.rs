@@ -1,12 +1,13 @@
 //! The pool itself: its parts, and the few questions that all the other files ask.
 
 use super::census::{Census, Served};
+use super::deques::Deques;
 use super::options::Options;
 use super::places::Places;
 use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
-use crate::queue::{Deque, Injector};
-use crate::sync::{AtomicU32, AtomicUsize, EventCount, Ordering};
+use crate::queue::Injector;
+use crate::sync::{AtomicU32, AtomicUsize, Deadline, EventCount, Ordering};
 use crate::task::{is_queued, TaskId};
 use std::sync::Weak;
 
@@ -16,8 +17,7 @@ pub(crate) struct Pool {
     pub(crate) number: u32,
     pub(crate) options: Options,
     pub(crate) places: Places,
-    /// One a place.
-    pub(crate) deques: Box<[Deque]>,
+    pub(crate) deques: Deques,
     pub(crate) injector: Injector,
     pub(crate) sleep: Sleep,
     pub(super) roster: Roster,
@@ -56,6 +56,10 @@ impl Crew for Pool {
     fn start_thread(&self) -> bool {
         self.start_thread_for_search()
     }
+
+    fn longest_park(&self) -> Deadline {
+        self.longest_idleness()
+    }
 }
 
 impl Pool {
@@ -63,7 +67,7 @@ impl Pool {
         Self {
             number,
             places: Places::new(options.threads),
-            deques: (0..options.threads).map(|_| Deque::new()).collect(),
+            deques: Deques::new(options.threads),
             injector: Injector::new(options.order),
             sleep: Sleep::new(),
             roster: Roster::new(),
@@ -82,10 +86,10 @@ impl Pool {
     }
 
     pub(crate) fn threads(&self) -> u32 {
-        self.places.total()
+        self.places.threads()
     }
 
-    /// One task at a time, in order.
+    /// One task at a time, in order. May change at any time: `Places::take` asks again for each visitor.
     pub(super) fn is_serial(&self) -> bool {
         self.threads() == 1
     }
@@ -125,18 +129,20 @@ impl Pool {
 
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
     /// that was the last, the pool is idle.
-    pub(super) fn cover(&self, census: Census) {
+    pub(super) fn cover(&self, mut census: Census) {
         self.sleep.cover(&self.places, self);
-        if self.places.census().needs_a_searcher() {
+        while self.places.census().needs_a_searcher() {
             // Nobody could be sent: a visitor in line needs none.
-            self.places.serve_a_visitor();
+            let Some(served) = self.places.serve(Served::Visitors) else { break };
+            census = served;
+            self.sleep.cover(&self.places, self);
         }
         self.note_if_idle(census);
     }
 
     /// The pool may have become idle with the step that left these counters: tells who waits for that.
     pub(super) fn note_if_idle(&self, census: Census) {
-        if census.free() == self.threads() && census.blocked() == 0 {
+        if census.is_at_rest() {
             self.tell_if_idle();
         }
     }

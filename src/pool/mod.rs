@@ -10,6 +10,7 @@
 //! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads: its life.
 
 mod census;
+mod free_set;
 mod places;
 mod sleep;
 
@@ -20,9 +21,13 @@ mod core;
 #[cfg(not(loom))]
 mod deadlock;
 #[cfg(not(loom))]
+mod deques;
+#[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
 mod registry;
+#[cfg(not(loom))]
+mod resize;
 #[cfg(not(loom))]
 mod run;
 #[cfg(not(loom))]
@@ -44,6 +49,7 @@ pub(crate) use self::{
     options::{Hooks, Options, WhenFull},
     places::MOST as MOST_THREADS,
     registry::{create, default_pool, find, PoolRef},
+    resize::resize,
     run::{run_part, PartOutcome},
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{Error, Status},

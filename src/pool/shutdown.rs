@@ -49,7 +49,7 @@ impl Pool {
         while let taken @ 1.. = self.injector.take(&mut batch) {
             batch[..taken].iter().copied().for_each(discard);
         }
-        for deque in &self.deques {
+        for deque in self.deques.iter() {
             loop {
                 match deque.steal() {
                     Steal::Got(entry) => discard(entry),

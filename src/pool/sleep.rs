@@ -15,12 +15,23 @@ pub(crate) enum Wake {
     Search,
     /// The pool is over.
     End,
-    /// Nobody woke it in time; it is not counted as anything.
-    TimedOut,
+    /// Nobody woke it for work in time, or it was asked whether it is one too many; it is not counted as anything.
+    Idle,
 }
 
 const SEARCH: u32 = 0;
 const END: u32 = 1;
+const ASKED: u32 = 2;
+
+impl Wake {
+    fn from_latch(value: u32) -> Self {
+        match value {
+            SEARCH => Self::Search,
+            ASKED => Self::Idle,
+            _ => Self::End,
+        }
+    }
+}
 
 struct Parked {
     latches: Vec<*const Latch>,
@@ -37,6 +48,9 @@ pub(crate) trait Crew {
     fn work_visible(&self) -> bool;
     /// Starts a thread as a searcher that is counted already; false if that can't be.
     fn start_thread(&self) -> bool;
+    /// How long a thread may be parked before it comes back as `Wake::Idle`. Asked when it is in the list already, so
+    /// that a resize either finds it there or is seen by it.
+    fn longest_park(&self) -> Deadline;
 }
 
 /// The parked threads of a pool.
@@ -50,7 +64,7 @@ impl Sleep {
     }
 
     /// Parks the calling searcher, unless it was the last one and there is work that it can do.
-    pub(crate) fn park(&self, places: &Places, deadline: Deadline, crew: &impl Crew) -> Wake {
+    pub(crate) fn park(&self, places: &Places, crew: &impl Crew) -> Wake {
         let latch = Latch::new();
         {
             let mut parked = lock(&self.parked);
@@ -67,15 +81,11 @@ impl Sleep {
             places.start_searching();
             return Wake::Search;
         }
-        match latch.wait(deadline) {
-            Some(END) => Wake::End,
-            Some(_) => Wake::Search,
-            None if self.leave(&latch) => Wake::TimedOut,
-            None => match latch.wait(Deadline::Never) {
-                Some(END) => Wake::End,
-                _ => Wake::Search,
-            },
+        let mut value = latch.wait(crew.longest_park());
+        if value.is_none() && !self.leave(&latch) {
+            value = latch.wait(Deadline::Never);
         }
+        value.map_or(Wake::Idle, Wake::from_latch)
     }
 
     /// Out of the list; false if somebody took it out to wake it.
@@ -129,6 +139,19 @@ impl Sleep {
         true
     }
 
+    /// Asks so many parked threads, those who have slept longest, whether they are too many.
+    pub(crate) fn ask(&self, count: usize) {
+        let asked: Vec<_> = {
+            let mut parked = lock(&self.parked);
+            let count = count.min(parked.latches.len());
+            parked.latches.drain(..count).collect()
+        };
+        for latch in asked {
+            // SAFETY: as in `wake_one`.
+            unsafe { Latch::set(latch, ASKED) };
+        }
+    }
+
     /// Ends all parked threads, and every one that would park from now on.
     pub(crate) fn end_all(&self) {
         let latches = {
@@ -165,6 +188,10 @@ mod tests {
 
         fn start_thread(&self) -> bool {
             false
+        }
+
+        fn longest_park(&self) -> Deadline {
+            Deadline::Never
         }
     }
 
@@ -205,7 +232,7 @@ mod tests {
                         let _ = self.places.give_back_and_search(place);
                     }
                 }
-                if self.sleep.park(&self.places, Deadline::Never, self) == Wake::End {
+                if self.sleep.park(&self.places, self) == Wake::End {
                     return;
                 }
             }

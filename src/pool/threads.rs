@@ -10,12 +10,14 @@
 use super::core::Pool;
 use super::status::{Error, Status};
 use super::worker;
-use crate::sync::{lock, AtomicU32, Mutex, Ordering};
+use crate::sync::{lock, AtomicU32, Deadline, Mutex, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// After the system refused a thread, don't ask again for so long.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// A thread that is one too many ends after it has had nothing to do for so long.
+const SURPLUS_IDLE_NS: i64 = 1_000_000_000;
 
 /// Who is alive.
 pub(super) struct Roster {
@@ -65,23 +67,6 @@ impl Roster {
         self.alive.store(alive, Ordering::Relaxed);
     }
 
-    /// Whether there are more threads than the pool needs now.
-    pub(super) fn has_surplus(&self, threads: u32) -> bool {
-        let state = lock(&self.state);
-        state.alive > threads + state.blocked
-    }
-
-    /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end.
-    pub(super) fn retire_if_surplus(&self, threads: u32) -> bool {
-        let mut state = lock(&self.state);
-        let surplus = state.alive > threads + state.blocked;
-        if surplus {
-            let alive = state.alive - 1;
-            self.set_alive(&mut state, alive);
-        }
-        surplus
-    }
-
     /// No thread is started from now on; the handles of those that were are in `take_handles`.
     pub(super) fn end(&self) {
         lock(&self.state).over = true;
@@ -96,6 +81,40 @@ impl Roster {
 }
 
 impl Pool {
+    /// How many threads there are more than the pool needs now.
+    fn surplus(&self, state: &State) -> u32 {
+        state.alive.saturating_sub(self.threads() + state.blocked)
+    }
+
+    /// How long a thread may have nothing to do: one that is not too many for ever.
+    pub(super) fn longest_idleness(&self) -> Deadline {
+        match self.surplus(&lock(&self.roster.state)) {
+            0 => Deadline::Never,
+            _ => Deadline::from_timeout_ns(SURPLUS_IDLE_NS),
+        }
+    }
+
+    /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end.
+    ///
+    /// The limit is read under the lock: a resize that adds places, and finds that there are threads enough for them,
+    /// finds those that stay.
+    pub(super) fn retire_if_surplus(&self) -> bool {
+        let mut state = lock(&self.roster.state);
+        let surplus = self.surplus(&state) > 0;
+        if surplus {
+            let alive = state.alive - 1;
+            self.roster.set_alive(&mut state, alive);
+        }
+        surplus
+    }
+
+    /// Ends the parked threads that are too many since the pool has become smaller; the others end when they have
+    /// nothing to do.
+    pub(super) fn end_surplus(&self) {
+        let surplus = self.surplus(&lock(&self.roster.state));
+        self.sleep.ask(surplus as usize);
+    }
+
     /// Starts a thread as the searcher that the caller has counted. False if there are enough, or the system has
     /// none to give.
     #[cold]

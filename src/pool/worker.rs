@@ -14,6 +14,7 @@ use super::core::Pool;
 use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
+use super::wait::ensure_a_place_to_start_on;
 use crate::queue::{Deque, Entry, Steal};
 use crate::sync::{spin_hint, Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
@@ -22,8 +23,6 @@ use std::sync::Arc;
 
 /// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
-/// A thread that is one too many ends after it has had nothing to do for so long.
-const SURPLUS_IDLE_NS: i64 = 1_000_000_000;
 
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>) {
@@ -60,6 +59,10 @@ impl Crew for Parked<'_> {
     fn start_thread(&self) -> bool {
         false
     }
+
+    fn longest_park(&self) -> Deadline {
+        self.0.longest_park()
+    }
 }
 
 fn live(context: &Context) {
@@ -76,7 +79,7 @@ fn live(context: &Context) {
         match park(pool) {
             Wake::Search => {}
             Wake::End => return pool.roster.note_end(),
-            Wake::TimedOut => return,
+            Wake::Idle => return,
         }
     }
 }
@@ -102,10 +105,8 @@ fn search(pool: &Pool, spins: &SpinBudget) -> Option<u32> {
 /// Only such a thread parks with a deadline: a regular one sleeps until it is woken, and uses no CPU time meanwhile.
 fn park(pool: &Pool) -> Wake {
     loop {
-        let surplus = pool.roster.has_surplus(pool.threads());
-        let deadline = if surplus { Deadline::from_timeout_ns(SURPLUS_IDLE_NS) } else { Deadline::Never };
-        let wake = pool.sleep.park(&pool.places, deadline, pool);
-        if wake != Wake::TimedOut || pool.roster.retire_if_surplus(pool.threads()) {
+        let wake = pool.sleep.park(&pool.places, pool);
+        if wake != Wake::Idle || pool.retire_if_surplus() {
             return wake;
         }
         // No longer one too many. `park` takes a searcher, so be one for a moment.
@@ -121,7 +122,8 @@ fn run_until_dry(context: &Context) {
     let mut first = true;
     loop {
         let census = pool.places.census();
-        if census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor() {
+        let wanted = census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor();
+        if wanted || !census.lets_start_on(place()) {
             break;
         }
         let Some(task) = hunt.find(pool, place()) else { break };
@@ -132,6 +134,8 @@ fn run_until_dry(context: &Context) {
                 pool.notify();
             }
         }
+        // Again: a task that was submitted after a resize, which claiming it has made known, keeps to the new limit.
+        ensure_a_place_to_start_on(context);
         run(context, task);
     }
     let place = place();
@@ -162,7 +166,7 @@ enum Taken {
 impl Hunt {
     /// The next task for a place: its own newest, else the oldest from outside, else somebody else's oldest.
     fn find(&mut self, pool: &Pool, place: u32) -> Option<Claimed> {
-        let own = &pool.deques[place as usize];
+        let own = pool.deques.of(place);
         loop {
             // SAFETY: the caller holds the place, so it owns the deque.
             while let Some(entry) = unsafe { own.pop() } {
@@ -198,17 +202,20 @@ impl Hunt {
         let seen = pool.injector.len();
         self.note_haul(seen);
         let mut batch = [0; BATCH];
-        let share = seen.div_ceil(pool.threads() as usize * 2).clamp(1, BATCH);
+        let share = match pool.threads() as usize {
+            // What lies in the deque of a pool of one, the thieves that it had before a resize may still take.
+            1 if pool.places.is_any_held_past_the_limit() => 1,
+            threads => seen.div_ceil(threads * 2).clamp(1, BATCH),
+        };
         let taken = pool.injector.take(&mut batch[..share]);
         keep(pool, own, &batch[..taken])
     }
 
     /// The oldest task of another deque, and half of the others.
     fn steal(&mut self, pool: &Pool, place: u32) -> Taken {
-        let own = &pool.deques[place as usize];
-        let (before, after) = pool.deques.split_at(place as usize);
+        let own = pool.deques.of(place);
         let mut outcome = Taken::Nothing;
-        for other in after[1..].iter().chain(before).filter(|other| !other.is_empty()) {
+        for other in pool.deques.others(place).filter(|other| !other.is_empty()) {
             let seen = other.len();
             self.note_haul(seen);
             let mut batch = [0; BATCH];
