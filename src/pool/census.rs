@@ -98,13 +98,18 @@ pub(crate) struct Census {
 }
 
 impl Census {
+    /// Places that may be held.
+    pub(crate) fn threads(self) -> u32 {
+        self.limit.threads()
+    }
+
     /// Places that are held.
     fn busy(self) -> u32 {
         (self.word & LANE) as u32
     }
 
     pub(crate) fn free(self) -> u32 {
-        self.limit.threads().saturating_sub(self.busy())
+        self.threads().saturating_sub(self.busy())
     }
 
     /// Nobody holds a place or wants one back.
@@ -114,17 +119,17 @@ impl Census {
 
     /// A pool that is closed starts nothing outside its threads; one of one thread runs all in order.
     pub(super) fn lets_visitors_in(self) -> bool {
-        !self.is_closed() && self.limit.threads() > 1
+        !self.is_closed() && self.threads() > 1
     }
 
     /// The place has a number that a task which starts now may have.
     pub(super) fn allows(self, place: u32) -> bool {
-        place < self.limit.threads()
+        place < self.threads()
     }
 
     /// Whether who holds this place may start another task: the place is not past the limit, nor are too many held.
     pub(crate) fn lets_start_on(self, place: u32) -> bool {
-        self.allows(place) && self.busy() <= self.limit.threads()
+        self.allows(place) && self.busy() <= self.threads()
     }
 
     pub(crate) fn searching(self) -> u32 {
@@ -162,7 +167,7 @@ impl Census {
     /// Whether a place that is held should be handed to somebody in line. Not while more are held than may be.
     pub(super) fn is_wanted_by(self, served: Served) -> bool {
         let wanted = self.is_wanted_by_a_body() || served == Served::Visitors && self.is_wanted_by_a_visitor();
-        wanted && self.busy() <= self.limit.threads()
+        wanted && self.busy() <= self.threads()
     }
 
     /// A place is free and nobody is on the way: new work must wake somebody.

@@ -60,15 +60,6 @@ impl FreeSet {
         // Release: pairs with the Acquire in `take_below`.
         self.0[place as usize / 64].fetch_or(1 << (place % 64), Ordering::Release);
     }
-
-    /// Whether a place is held that the limit no longer allows.
-    pub(super) fn is_any_held_past(&self, limit: Limit) -> bool {
-        let first = limit.threads() / 64;
-        (first..limit.most().div_ceil(64)).any(|index| {
-            let below = if index == first { (1 << (limit.threads() % 64)) - 1 } else { 0 };
-            self.0[index as usize].load(Ordering::Relaxed) | below != u64::MAX
-        })
-    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -92,19 +83,5 @@ mod tests {
         assert_eq!(set.take(before, || before), 0);
         let now = before.resized(4).resized(1);
         assert_eq!(set.take(before, || now), 1);
-    }
-
-    #[test]
-    fn held_places_from_the_limit_on_are_found() {
-        let (set, limit) = (FreeSet::new(), Limit::new(130));
-        (0..130).for_each(|place| assert_eq!(set.take(limit, || limit), place));
-        assert!(!set.is_any_held_past(limit));
-        assert!(set.is_any_held_past(limit.resized(129)));
-        set.put(129);
-        assert!(!set.is_any_held_past(limit.resized(129)));
-        assert!(set.is_any_held_past(limit.resized(64)));
-        assert!(set.is_any_held_past(limit.resized(3)));
-        (3..129).for_each(|place| set.put(place));
-        assert!(!set.is_any_held_past(limit.resized(3)));
     }
 }

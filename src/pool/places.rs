@@ -160,12 +160,6 @@ impl Places {
         self.free_set.take(taken.limit, || self.limit())
     }
 
-    /// Whether a place is held that the limit no longer allows.
-    pub(crate) fn is_any_held_past_the_limit(&self) -> bool {
-        let limit = self.limit();
-        limit.threads() < limit.most() && self.free_set.is_any_held_past(limit)
-    }
-
     /// A visitor takes a place if one is free. Not once the pool is closed (what it would start then could come too
     /// late for the pool's threads), and not if it is one of one thread (which runs all in order).
     pub(crate) fn try_take_as_visitor(&self) -> Option<u32> {

@@ -19,6 +19,7 @@ pub(crate) fn resize(pool: &Pool, threads: u32) -> Result<(), Error> {
     }
     pool.deques.reach(threads);
     if pool.places.set_limit(threads) {
+        pool.injector.let_takers_pass();
         while pool.places.serve(Served::Bodies).is_some() {}
         pool.end_surplus();
         // The step of the word may have kept others from seeing that the pool is idle, or over.

@@ -46,7 +46,7 @@ impl Pool {
             }
         };
         let mut batch = [0; 64];
-        while let taken @ 1.. = self.injector.take(&mut batch) {
+        while let taken @ 1.. = self.injector.take(&mut batch, || 64) {
             batch[..taken].iter().copied().for_each(discard);
         }
         for deque in self.deques.iter() {

@@ -177,7 +177,7 @@ impl Hunt {
             if self.small_hauls >= PATIENCE {
                 (0..PAUSES).for_each(|_| spin_hint());
             }
-            match self.take_batch(pool, own) {
+            match self.take_batch(pool, place) {
                 Taken::Task(task) => return Some(task),
                 Taken::Stale => continue,
                 Taken::Nothing => {}
@@ -195,20 +195,22 @@ impl Hunt {
     }
 
     /// The oldest task from outside, and a fair share of the others.
-    fn take_batch(&mut self, pool: &Pool, own: &Deque) -> Taken {
+    fn take_batch(&mut self, pool: &Pool, place: u32) -> Taken {
         if pool.injector.is_empty() {
             return Taken::Nothing;
         }
         let seen = pool.injector.len();
         self.note_haul(seen);
         let mut batch = [0; BATCH];
-        let share = match pool.threads() as usize {
-            // What lies in the deque of a pool of one, the thieves that it had before a resize may still take.
-            1 if pool.places.is_any_held_past_the_limit() => 1,
-            threads => seen.div_ceil(threads * 2).clamp(1, BATCH),
-        };
-        let taken = pool.injector.take(&mut batch[..share]);
-        keep(pool, own, &batch[..taken])
+        let taken = pool.injector.take(&mut batch, || {
+            // Asked here, so that what is submitted after a resize to one thread is taken by one thread, in order.
+            let census = pool.places.census();
+            match census.lets_start_on(place) {
+                true => seen.div_ceil(census.threads() as usize * 2).clamp(1, BATCH),
+                false => 0,
+            }
+        });
+        keep(pool, pool.deques.of(place), &batch[..taken])
     }
 
     /// The oldest task of another deque, and half of the others.

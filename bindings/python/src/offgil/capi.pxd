@@ -81,6 +81,8 @@ cdef extern from *:
     offgil_status pool_release(pool_t *pool);
     offgil_status pool_wait_idle(pool_t *pool,
                                  int64_t timeout_ns);
+    offgil_status pool_resize(pool_t *pool,
+                              uint32_t threads);
     uint32_t pool_thread_count(pool_t *pool);
     int32_t pool_worker_index(pool_t *pool);
     future_t *pool_submit(pool_t *pool,
@@ -203,6 +205,7 @@ cdef offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns)
 cdef offgil_status pool_destroy(pool_t *pool) noexcept nogil
 cdef offgil_status pool_release(pool_t *pool) noexcept nogil
 cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil
+cdef offgil_status pool_resize(pool_t *pool, uint32_t threads) noexcept nogil
 cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil
 cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil
 cdef future_t *pool_submit(pool_t *pool, task_fn fn, void *arg) noexcept nogil

@@ -142,6 +142,7 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("pool_destroy", offgil_status, (pool_t,)),
     ("pool_release", offgil_status, (pool_t,)),
     ("pool_wait_idle", offgil_status, (pool_t, c_int64)),
+    ("pool_resize", offgil_status, (pool_t, c_uint32)),
     ("pool_thread_count", c_uint32, (pool_t,)),
     ("pool_worker_index", c_int32, (pool_t,)),
     ("pool_submit", future_t, (pool_t, task_fn, c_void_p)),
@@ -205,6 +206,8 @@ class Library(CDLL):
         def pool_release(self, pool: pool_t | int | None, /) -> int: ...
 
         def pool_wait_idle(self, pool: pool_t | int | None, timeout_ns: int, /) -> int: ...
+
+        def pool_resize(self, pool: pool_t | int | None, threads: int, /) -> int: ...
 
         def pool_thread_count(self, pool: pool_t | int | None, /) -> int: ...
 
