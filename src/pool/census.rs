@@ -56,7 +56,10 @@ const _: () = {
         seen |= fields[index];
         index += 1;
     }
-    assert!(LANE & (LANE * MOST | !(RESIZE - 1)) == 0 && LANE * MOST < RESIZE, "two fields of the limit overlap");
+    assert!(
+        LANE & (LANE * MOST | !(RESIZE - 1)) == 0 && LANE * MOST < RESIZE,
+        "two fields of the limit overlap"
+    );
 };
 
 /// Who may be handed a place that is given back. Bodies always; visitors not before what is queued.
@@ -166,7 +169,8 @@ impl Census {
 
     /// Whether a place that is held should be handed to somebody in line. Not while more are held than may be.
     pub(super) fn is_wanted_by(self, served: Served) -> bool {
-        let wanted = self.is_wanted_by_a_body() || served == Served::Visitors && self.is_wanted_by_a_visitor();
+        let wanted =
+            self.is_wanted_by_a_body() || served == Served::Visitors && self.is_wanted_by_a_visitor();
         wanted && self.busy() <= self.threads()
     }
 

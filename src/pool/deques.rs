@@ -87,9 +87,10 @@ mod tests {
             assert_eq!(before, after[..first as usize]);
             assert_eq!(after.len(), MOST as usize);
             assert!((0..MOST).all(|place| std::ptr::eq(deques.of(place), after[place as usize])));
-            assert!(deques.others(MOST - 2).map(std::ptr::from_ref).eq(
-                after[MOST as usize - 1..].iter().chain(&after[..MOST as usize - 2]).copied()
-            ));
+            assert!(deques
+                .others(MOST - 2)
+                .map(std::ptr::from_ref)
+                .eq(after[MOST as usize - 1..].iter().chain(&after[..MOST as usize - 2]).copied()));
         }
     }
 

@@ -28,7 +28,8 @@ impl FreeSet {
         loop {
             let current = now();
             let found = self.take_below(current.threads());
-            let found = found.or_else(|| if current == limit { None } else { self.take_below(current.most()) });
+            let found =
+                found.or_else(|| if current == limit { None } else { self.take_below(current.most()) });
             match found {
                 Some(place) => return place,
                 None => spin_hint(), // a bit moved past us

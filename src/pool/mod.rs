@@ -12,6 +12,7 @@
 mod census;
 mod free_set;
 mod places;
+mod resize;
 mod sleep;
 
 #[cfg(not(loom))]
@@ -26,8 +27,6 @@ mod deques;
 mod options;
 #[cfg(not(loom))]
 mod registry;
-#[cfg(not(loom))]
-mod resize;
 #[cfg(not(loom))]
 mod run;
 #[cfg(not(loom))]

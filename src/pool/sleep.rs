@@ -179,6 +179,7 @@ mod tests {
         sleep: Sleep,
         queue: AtomicU32,
         ran: AtomicU32,
+        is_one_of_two: bool,
     }
 
     impl Crew for Model {
@@ -191,14 +192,29 @@ mod tests {
         }
 
         fn longest_park(&self) -> Deadline {
-            Deadline::Never
+            if self.has_surplus() {
+                Deadline::Now
+            } else {
+                Deadline::Never
+            }
         }
     }
 
     impl Model {
-        fn new(places: u32) -> Arc<Self> {
+        fn new(places: u32, is_one_of_two: bool) -> Arc<Self> {
             let (queue, ran) = (AtomicU32::new(0), AtomicU32::new(0));
-            Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran })
+            Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran, is_one_of_two })
+        }
+
+        /// Like pool/resize.
+        fn resize(&self, places: u32) {
+            assert!(self.places.set_limit(places));
+            self.sleep.ask(usize::from(self.has_surplus()));
+            self.sleep.cover(&self.places, self);
+        }
+
+        fn has_surplus(&self) -> bool {
+            self.is_one_of_two && self.places.threads() < 2
         }
 
         fn notify(&self) {
@@ -241,7 +257,7 @@ mod tests {
 
     /// A pool of one place, and its only thread, which ends after so many tasks.
     fn model_with_worker(tasks: u32) -> (Arc<Model>, thread::JoinHandle<()>) {
-        let pool = Model::new(1);
+        let pool = Model::new(1, false);
         pool.places.start_searching();
         let worker = {
             let pool = pool.clone();
@@ -274,13 +290,51 @@ mod tests {
     }
 
     #[test]
+    fn work_that_found_no_place_free_is_run_on_one_that_a_resize_adds() {
+        model(|| {
+            let pool = Model::new(1, false);
+            let _held_for_ever = pool.places.try_take().unwrap();
+            pool.places.start_searching();
+            let worker = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.work(1))
+            };
+            let grower = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.resize(2))
+            };
+            pool.submit();
+            grower.join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_thread_that_parks_while_its_pool_becomes_smaller_learns_that_it_is_too_many() {
+        model(|| {
+            let pool = Model::new(2, true);
+            pool.places.start_searching();
+            let parks = {
+                let pool = pool.clone();
+                thread::spawn(move || assert_eq!(pool.sleep.park(&pool.places, &*pool), Wake::Idle))
+            };
+            let shrinker = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.resize(1))
+            };
+            shrinker.join().unwrap();
+            parks.join().unwrap();
+        });
+    }
+
+    #[test]
     fn work_that_came_while_a_helper_held_the_only_place_is_run_after_it() {
         model(|| {
             let (pool, worker) = model_with_worker(1);
             let helper = {
                 let pool = pool.clone();
                 thread::spawn(move || {
-                    if let Some(place) = pool.places.try_take_as_visitor() {
+                    if let Some(place) = pool.places.try_take() {
                         let _ = pool.places.give_back(place, Served::Visitors);
                         pool.sleep.cover(&pool.places, &*pool);
                     }
