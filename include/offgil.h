@@ -190,6 +190,13 @@ typedef struct {
    * What the hooks get.
    */
   void *context;
+  /**
+   * 1: each of the pool's `threads` regular threads is bound to one CPU, round robin over those that the thread which
+   * makes the pool may use (its affinity mask; as a rule the whole process's). Threads that stand in for blocked ones
+   * (max_spare_threads) are not, until one of the others has ended and they take its turn. 0 (the default): the system
+   * moves them as it likes. Only Linux has such a call; elsewhere, and where it is refused, this has no effect.
+   */
+  uint8_t pin;
 } pool_options_t;
 
 /**

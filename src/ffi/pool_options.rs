@@ -64,6 +64,11 @@ pub struct pool_options_t {
     pub on_thread_stop: thread_hook_fn,
     /// What the hooks get.
     pub context: *mut c_void,
+    /// 1: each of the pool's `threads` regular threads is bound to one CPU, round robin over those that the thread which
+    /// makes the pool may use (its affinity mask; as a rule the whole process's). Threads that stand in for blocked ones
+    /// (max_spare_threads) are not, until one of the others has ended and they take its turn. 0 (the default): the system
+    /// moves them as it likes. Only Linux has such a call; elsewhere, and where it is refused, this has no effect.
+    pub pin: u8,
 }
 
 /// No caller has a struct of this size; more is taken for garbage.
@@ -87,6 +92,7 @@ fn defaults(size: usize) -> pool_options_t {
         on_thread_start: None,
         on_thread_stop: None,
         context: std::ptr::null_mut(),
+        pin: 0,
     }
 }
 
@@ -177,6 +183,11 @@ pub(super) unsafe fn checked(options: *const pool_options_t) -> Result<Options, 
     };
     options.hooks =
         Hooks { on_start: given.on_thread_start, on_stop: given.on_thread_stop, context: given.context };
+    options.pin = match given.pin {
+        0 => false,
+        1 => true,
+        _ => return Err(Error::invalid("options.pin is neither 0 nor 1")),
+    };
     Ok(options)
 }
 

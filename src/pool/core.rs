@@ -3,6 +3,7 @@
 use super::census::{Census, Served};
 use super::deques::Deques;
 use super::options::Options;
+use super::pin::Seats;
 use super::places::Places;
 use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
@@ -21,6 +22,8 @@ pub(crate) struct Pool {
     pub(crate) injector: Injector,
     pub(crate) sleep: Sleep,
     pub(super) roster: Roster,
+    /// Where its threads are bound, if they are.
+    pub(super) seats: Option<Seats>,
     /// Changes when the pool has become idle.
     pub(crate) idle: EventCount,
     /// Changes when a bounded queue has room again, or the pool closes.
@@ -71,6 +74,7 @@ impl Pool {
             injector: Injector::new(options.order),
             sleep: Sleep::new(),
             roster: Roster::new(),
+            seats: if options.pin { Seats::new() } else { None },
             idle: EventCount::new(),
             room: EventCount::new(),
             counts: Counts {

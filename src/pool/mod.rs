@@ -26,6 +26,8 @@ mod deques;
 #[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
+mod pin;
+#[cfg(not(loom))]
 mod registry;
 #[cfg(not(loom))]
 mod run;

@@ -49,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) order: Order,
     pub(crate) waiters_help: bool,
     pub(crate) hooks: Hooks,
+    /// Each regular thread is bound to one CPU.
+    pub(crate) pin: bool,
 }
 
 impl Options {
@@ -67,6 +69,7 @@ impl Options {
             order: Order::Fifo,
             waiters_help: true,
             hooks: Hooks { on_start: None, on_stop: None, context: std::ptr::null_mut() },
+            pin: false,
         }
     }
 }

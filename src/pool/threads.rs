@@ -8,6 +8,7 @@
 //! over the bound when the waits have ended ends too, after it has had nothing to do for a while.
 
 use super::core::Pool;
+use super::pin::{self, Seat};
 use super::status::{Error, Status};
 use super::worker;
 use crate::sync::{lock, AtomicU32, Deadline, Mutex, Ordering};
@@ -94,14 +95,16 @@ impl Pool {
         }
     }
 
-    /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end.
+    /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end, and its seat is
+    /// vacant before another thread can be started.
     ///
     /// The limit is read under the lock: a resize that adds places, and finds that there are threads enough for them,
     /// finds those that stay.
-    pub(super) fn retire_if_surplus(&self) -> bool {
+    pub(super) fn retire_if_surplus(&self, seat: &mut Option<Seat<'_>>) -> bool {
         let mut state = lock(&self.roster.state);
         let surplus = self.surplus(&state) > 0;
         if surplus {
+            *seat = None;
             let alive = state.alive - 1;
             self.roster.set_alive(&mut state, alive);
         }
@@ -167,7 +170,8 @@ impl Pool {
             return Err(Status::Closed.into()); // being freed: nobody has a reference any more
         };
         let number = state.started;
-        match self.builder(number).spawn(move || worker::main(pool)) {
+        let mask = pin::mask_to_hand_on();
+        match self.builder(number).spawn(move || worker::main(pool, mask)) {
             Ok(handle) => {
                 state.started += 1;
                 state.refused_until = None;

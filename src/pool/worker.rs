@@ -11,6 +11,7 @@
 
 use super::context::Context;
 use super::core::Pool;
+use super::pin::{self, Mask, Seat};
 use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
@@ -25,7 +26,8 @@ use std::sync::Arc;
 const BATCH: usize = 32;
 
 /// The life of a thread; it was counted as a searcher before it was started.
-pub(super) fn main(pool: Arc<Pool>) {
+pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
+    pin::loosen(mask);
     let hooks = pool.options.hooks;
     let call = |hook: Option<unsafe extern "C" fn(*mut c_void)>| {
         if let Some(hook) = hook {
@@ -35,15 +37,19 @@ pub(super) fn main(pool: Arc<Pool>) {
     };
     // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
     Context::new(PoolRef::from(pool), None, true).enter(|context| {
+        let pool = &*context.pool;
+        let mut seat = None;
+        if let Some(seats) = &pool.seats {
+            seats.sit_down(&mut seat, pool.threads());
+        }
         if hooks.on_start.is_some() {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
-            let pool = &*context.pool;
             let _ = pool.places.stop_searching();
             pool.sleep.cover(&pool.places, &Parked(pool));
             call(hooks.on_start);
             pool.places.start_searching();
         }
-        live(context);
+        live(context, seat);
         call(hooks.on_stop);
     });
 }
@@ -65,10 +71,14 @@ impl Crew for Parked<'_> {
     }
 }
 
-fn live(context: &Context) {
+fn live<'a>(context: &'a Context, mut seat: Option<Seat<'a>>) {
     let pool = &*context.pool;
     let mut spins = SpinBudget::new();
     loop {
+        if let Some(seats) = &pool.seats {
+            // A seat may have become vacant, or past the number of threads.
+            seats.sit_down(&mut seat, pool.threads());
+        }
         let found = search(pool, &spins);
         spins.learn(found.is_some());
         if let Some(place) = found {
@@ -76,7 +86,7 @@ fn live(context: &Context) {
             run_until_dry(context);
             continue;
         }
-        match park(pool) {
+        match park(pool, &mut seat) {
             Wake::Search => {}
             Wake::End => return pool.roster.note_end(),
             Wake::Idle => return,
@@ -103,10 +113,10 @@ fn search(pool: &Pool, spins: &SpinBudget) -> Option<u32> {
 /// Parks until there is work; a thread that is one too many ends when none has come for a while.
 ///
 /// Only such a thread parks with a deadline: a regular one sleeps until it is woken, and uses no CPU time meanwhile.
-fn park(pool: &Pool) -> Wake {
+fn park(pool: &Pool, seat: &mut Option<Seat<'_>>) -> Wake {
     loop {
         let wake = pool.sleep.park(&pool.places, pool);
-        if wake != Wake::Idle || pool.retire_if_surplus() {
+        if wake != Wake::Idle || pool.retire_if_surplus(seat) {
             return wake;
         }
         // No longer one too many. `park` takes a searcher, so be one for a moment.

@@ -46,6 +46,7 @@ typedef struct
   thread_hook_fn on_thread_start;
   thread_hook_fn on_thread_stop;
   void *context;
+  uint8_t pin;
 } pool_options_t;
 typedef void *(*task_fn)(void *arg);
 typedef void (*range_fn)(void *context, size_t begin, size_t end);

@@ -41,6 +41,7 @@ cdef extern from *:
       thread_hook_fn on_thread_start;
       thread_hook_fn on_thread_stop;
       void *context;
+      uint8_t pin;
     } pool_options_t;
     typedef void *(*task_fn)(void *arg);
     typedef void (*range_fn)(void *context, size_t begin, size_t end);
@@ -158,6 +159,7 @@ cdef extern from *:
         thread_hook_fn on_thread_start
         thread_hook_fn on_thread_stop
         void *context
+        uint8_t pin
     ctypedef void *(*task_fn)(void *arg) noexcept nogil
     ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
 

@@ -94,6 +94,7 @@ class pool_options_t(Structure):
         ("on_thread_start", thread_hook_fn),
         ("on_thread_stop", thread_hook_fn),
         ("context", c_void_p),
+        ("pin", c_uint8),
     )
     size: int
     threads: int
@@ -108,6 +109,7 @@ class pool_options_t(Structure):
     on_thread_start: thread_hook_fn
     on_thread_stop: thread_hook_fn
     context: int | None
+    pin: int
 
 
 class task_fn(Function):
