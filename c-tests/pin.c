@@ -13,6 +13,7 @@ static pool_t *pinned(uint32_t threads) {
     CHECK_EQ(options.pin, 0);
     options.threads = threads;
     options.pin = 1;
+    options.waiters_help = 0; /* who waits here is not bound */
     pool = pool_create_with(&options);
     CHECK(pool != NULL);
     return pool;
