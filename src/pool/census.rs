@@ -56,10 +56,7 @@ const _: () = {
         seen |= fields[index];
         index += 1;
     }
-    assert!(
-        LANE & (LANE * MOST | !(RESIZE - 1)) == 0 && LANE * MOST < RESIZE,
-        "two fields of the limit overlap"
-    );
+    assert!(LANE & (LANE * MOST) == 0 && LANE * MOST < RESIZE, "two fields of the limit overlap");
 };
 
 /// Who may be handed a place that is given back. Bodies always; visitors not before what is queued.
@@ -89,7 +86,8 @@ impl Limit {
     /// The limit after one more resize.
     pub(super) fn resized(self, threads: u32) -> Self {
         let resizes = (self.0 & !(RESIZE - 1)).wrapping_add(RESIZE);
-        Self(resizes | u64::from(self.most().max(threads)) * MOST | u64::from(threads))
+        let most = u64::from(self.most().max(threads)) * MOST;
+        Self(resizes | most | u64::from(threads))
     }
 }
 
