@@ -268,6 +268,13 @@ typedef struct {
    * that noticed. NULL (the default): such failures are dropped.
    */
   lost_error_fn on_lost_error;
+  /**
+   * 1: each of the pool's `threads` regular threads is bound to one CPU, round robin over those that the thread which
+   * makes the pool may use (its affinity mask; as a rule the whole process's). Threads that stand in for blocked ones
+   * (max_spare_threads) are not, until one of the others has ended and they take its turn. 0 (the default): the system
+   * moves them as it likes. Only Linux has such a call; elsewhere, and where it is refused, this has no effect.
+   */
+  uint8_t pin;
 } pool_options_t;
 
 /**
@@ -636,7 +643,26 @@ offgil_status pool_wait_idle(pool_t *pool,
                              int64_t timeout_ns);
 
 /**
- * How many task bodies the pool runs at a time; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
+ * Changes how many task bodies the pool runs at a time: more, or fewer.
+ *
+ * It takes effect at once for tasks that start from now on. Bodies that run are not interrupted: after a step down more
+ * than `threads` may run until enough of them have ended or wait, and none is started before. They keep their
+ * pool_worker_index, which may be `threads` or more, until they end or wait. A pool that has become one of one thread runs
+ * one task at a time from then on, and in order what is submitted from then on. Threads that are too many end once
+ * they have nothing to do, new ones are started when there is work for them. max_spare_threads comes on top as before.
+ *
+ * @param threads 1 to 4096; 0 stands for one per usable CPU, or OFFGIL_NUM_THREADS, as in pool_create
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, more than 4096 threads, or a bad OFFGIL_NUM_THREADS; OFFGIL_EHANDLE;
+ *         OFFGIL_ECLOSED: the pool is shut down
+ *
+ * Any thread, also inside tasks, at any time, also at the same time as other calls (of several resizes one is the last);
+ * also on the default pool. Never blocks.
+ */
+offgil_status pool_resize(pool_t *pool,
+                          uint32_t threads);
+
+/**
+ * How many task bodies the pool runs at a time, by its options or the last pool_resize; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
  *
  * Any thread; never blocks.
  */
@@ -647,7 +673,8 @@ uint32_t pool_thread_count(pool_t *pool);
  * the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
  * for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
  *
- * A wait inside a task gives the place up: ask again after it. Any thread; never blocks.
+ * A wait inside a task gives the place up: ask again after it. A task that ran before a pool_resize keeps its number, and
+ * one that starts after it gets one below the new count. Any thread; never blocks.
  */
 int32_t pool_worker_index(pool_t *pool);
 

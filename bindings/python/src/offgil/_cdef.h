@@ -58,6 +58,7 @@ typedef struct
   int64_t keep_alive_ns;
   start_worker_fn start_worker;
   lost_error_fn on_lost_error;
+  uint8_t pin;
 } pool_options_t;
 typedef void *(*task_fn)(void *arg);
 typedef void (*done_fn)(void *context, offgil_status status, void *result);
@@ -103,6 +104,7 @@ offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns);
 offgil_status pool_destroy(pool_t *pool);
 offgil_status pool_release(pool_t *pool);
 offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns);
+offgil_status pool_resize(pool_t *pool, uint32_t threads);
 uint32_t pool_thread_count(pool_t *pool);
 int32_t pool_worker_index(pool_t *pool);
 offgil_status pool_run_worker(pool_t *pool);

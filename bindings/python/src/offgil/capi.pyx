@@ -18,6 +18,7 @@ cdef extern from * nogil:
     offgil_status c_pool_destroy "pool_destroy"(pool_t *pool) noexcept nogil
     offgil_status c_pool_release "pool_release"(pool_t *pool) noexcept nogil
     offgil_status c_pool_wait_idle "pool_wait_idle"(pool_t *pool, int64_t timeout_ns) noexcept nogil
+    offgil_status c_pool_resize "pool_resize"(pool_t *pool, uint32_t threads) noexcept nogil
     uint32_t c_pool_thread_count "pool_thread_count"(pool_t *pool) noexcept nogil
     int32_t c_pool_worker_index "pool_worker_index"(pool_t *pool) noexcept nogil
     offgil_status c_pool_run_worker "pool_run_worker"(pool_t *pool) noexcept nogil
@@ -118,6 +119,9 @@ cdef offgil_status pool_release(pool_t *pool) noexcept nogil:
 
 cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil:
     return c_pool_wait_idle(pool, timeout_ns)
+
+cdef offgil_status pool_resize(pool_t *pool, uint32_t threads) noexcept nogil:
+    return c_pool_resize(pool, threads)
 
 cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil:
     return c_pool_thread_count(pool)

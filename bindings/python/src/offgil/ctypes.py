@@ -130,6 +130,7 @@ class pool_options_t(Structure):
         ("keep_alive_ns", c_int64),
         ("start_worker", start_worker_fn),
         ("on_lost_error", lost_error_fn),
+        ("pin", c_uint8),
     )
     size: int
     threads: int
@@ -148,6 +149,7 @@ class pool_options_t(Structure):
     keep_alive_ns: int
     start_worker: start_worker_fn
     on_lost_error: lost_error_fn
+    pin: int
 
 
 class task_fn(Function):
@@ -262,6 +264,7 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("pool_destroy", offgil_status, (pool_t,)),
     ("pool_release", offgil_status, (pool_t,)),
     ("pool_wait_idle", offgil_status, (pool_t, c_int64)),
+    ("pool_resize", offgil_status, (pool_t, c_uint32)),
     ("pool_thread_count", c_uint32, (pool_t,)),
     ("pool_worker_index", c_int32, (pool_t,)),
     ("pool_run_worker", offgil_status, (pool_t,)),
@@ -359,6 +362,8 @@ class Library(CDLL):
         def pool_release(self, pool: pool_t | int | None, /) -> int: ...
 
         def pool_wait_idle(self, pool: pool_t | int | None, timeout_ns: int, /) -> int: ...
+
+        def pool_resize(self, pool: pool_t | int | None, threads: int, /) -> int: ...
 
         def pool_thread_count(self, pool: pool_t | int | None, /) -> int: ...
 
