@@ -4,8 +4,10 @@ PYTHON ?= python3
 BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
+# Without the library for Rust beside them, cargo optimizes both as a whole (the profile's `lto`).
+CARGO_LIBRARIES := cargo rustc --release --locked --lib --crate-type cdylib,staticlib
 LIBRARY := target/release/liboffgil.so
-SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
+SOURCES := $(shell find src codegen -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
 BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
 C_FILES := $(shell find c-tests examples benches bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
 
@@ -17,7 +19,7 @@ help:          ## lists the targets
 build: $(LIBRARY)  ## builds the shared and the static library into target/release
 
 $(LIBRARY): $(SOURCES) | tools
-	cargo build --release --locked
+	$(CARGO_LIBRARIES)
 	@touch $@
 
 header:        ## writes include/offgil.h and the Python bindings that are made from it

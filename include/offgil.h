@@ -21,6 +21,10 @@
  * `threads` task bodies of a pool run at a time, whoever runs them; a body that is blocked in a wait of this library
  * doesn't count, and counts again before the wait returns.
  *
+ * Names: each is also there with a prefix (offgil_pool_create, offgil_pool_t, OFFGIL_POOL_DRAIN), for programs that have
+ * a pool_create of their own. With OFFGIL_NO_SHORT_NAMES defined before the first include, only names that begin with
+ * offgil_ and OFFGIL_ are declared.
+ *
  * Generated from the Rust source by cbindgen; do not edit.
  */
 
@@ -36,173 +40,9 @@
 #define OFFGIL_FOREVER -1
 
 /**
- * A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
- */
-#define POOL_FULL_BLOCK 0
-
-/**
- * A submit from outside fails with OFFGIL_EFULL.
- */
-#define POOL_FULL_FAIL 1
-
-/**
- * A submit from outside runs the task itself, once one of the pool's places is free (at most full_timeout_ns).
- * Where outside threads may not run the pool's tasks (see waiters_help) and inside tasks of other pools, as
- * POOL_FULL_BLOCK.
- */
-#define POOL_FULL_RUN 2
-
-/**
- * Tasks from outside are started in the order in which they came.
- */
-#define POOL_FIFO 0
-
-/**
- * The newest task from outside is started first.
- */
-#define POOL_LIFO 1
-
-/**
- * What is queued is run.
- */
-#define POOL_DRAIN 0
-
-/**
- * What is queued is canceled, and what runs is asked to stop (task_is_canceled).
- */
-#define POOL_CANCEL 1
-
-/**
- * Not started yet.
- */
-#define FUTURE_QUEUED 0
-
-/**
- * Running.
- */
-#define FUTURE_RUNNING 1
-
-/**
- * Ended: with a result, by task_fail, or by a panic.
- */
-#define FUTURE_DONE 2
-
-/**
- * Canceled before it ran: it never will.
- */
-#define FUTURE_CANCELED 3
-
-/**
- * NULL or no live handle.
- */
-#define FUTURE_INVALID -1
-
-/**
- * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
- *
- * Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
- * one more future_release due. All functions on it may be called from any thread at any time, also at the same time.
- * After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
- * one that is due while others still hold the handle.
- */
-typedef struct future_t future_t;
-
-/**
- * A pool of threads. An opaque handle: never dereferenced, and checked at each call.
- *
- * Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
- * pool_release. All functions on it may be called from any thread at any time, also at the same time.
- */
-typedef struct pool_t pool_t;
-
-/**
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
-
-/**
- * A function that each thread of a pool calls with pool_options_t.context.
- */
-typedef void (*thread_hook_fn)(void *context);
-
-/**
- * How a pool is to be. Fill it with pool_options_init, then change what you want to; fields may be added at the
- * end in later versions, which `size` makes safe in both directions.
- *
- * Plain data of the caller's: copied by pool_create_with, and not needed afterwards (but for `context`, which the
- * hooks get as long as the pool has threads).
- */
-typedef struct {
-  /**
-   * Size of this struct in bytes, as the caller was compiled. Set by pool_options_init.
-   */
-  size_t size;
-  /**
-   * How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
-   * environment variable OFFGIL_NUM_THREADS says.
-   */
-  uint32_t threads;
-  /**
-   * How many threads may be started on top while tasks are blocked in waits. Default 256.
-   */
-  uint32_t max_spare_threads;
-  /**
-   * Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
-   */
-  size_t stack_size;
-  /**
-   * Name of the threads, to which "-0", "-1" ... is added (the system may cut it). NULL (the default): "offgil".
-   */
-  const char *thread_name;
-  /**
-   * How many tasks may be queued. 0 (the default): no limit. It holds for threads outside the pool; the pool's
-   * own tasks are never blocked or refused, past the limit they run the new task themselves.
-   */
-  size_t queue_limit;
-  /**
-   * How long POOL_FULL_BLOCK and POOL_FULL_RUN wait, in nanoseconds; negative (the default): for ever.
-   */
-  int64_t full_timeout_ns;
-  /**
-   * What a submit does when the queue is full: POOL_FULL_BLOCK (the default), POOL_FULL_FAIL or POOL_FULL_RUN.
-   */
-  int32_t when_full;
-  /**
-   * In which order tasks from outside are started: POOL_FIFO (the default) or POOL_LIFO. Strict with one thread.
-   * A task's own children come before either, newest first.
-   */
-  int32_t order;
-  /**
-   * 1 (the default): a thread outside the pool that waits for ever for a task that is still queued may run it
-   * itself, if fewer than `threads` bodies run. 0: only the pool's threads run its tasks. A pool of one thread,
-   * and one with hooks, never lets outside threads run its tasks.
-   */
-  uint8_t waiters_help;
-  /**
-   * Called by each of the pool's threads when it starts, before any task. May be NULL. Must return.
-   */
-  thread_hook_fn on_thread_start;
-  /**
-   * Called by each of the pool's threads when it ends. May be NULL. Must return.
-   */
-  thread_hook_fn on_thread_stop;
-  /**
-   * What the hooks get.
-   */
-  void *context;
-} pool_options_t;
-
-/**
- * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
- * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
- */
-typedef void *(*task_fn)(void *arg);
-
-/**
- * The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
- */
-typedef void (*range_fn)(void *context, size_t begin, size_t end);
 
 /**
  * Success.
@@ -333,6 +173,180 @@ const char *offgil_version_string(void);
  * Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
  */
 uint32_t offgil_cpu_count(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#ifndef OFFGIL_NO_SHORT_NAMES
+
+/**
+ * A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
+ */
+#define POOL_FULL_BLOCK 0
+
+/**
+ * A submit from outside fails with OFFGIL_EFULL.
+ */
+#define POOL_FULL_FAIL 1
+
+/**
+ * A submit from outside runs the task itself, once one of the pool's places is free (at most full_timeout_ns).
+ * Where outside threads may not run the pool's tasks (see waiters_help) and inside tasks of other pools, as
+ * POOL_FULL_BLOCK.
+ */
+#define POOL_FULL_RUN 2
+
+/**
+ * Tasks from outside are started in the order in which they came.
+ */
+#define POOL_FIFO 0
+
+/**
+ * The newest task from outside is started first.
+ */
+#define POOL_LIFO 1
+
+/**
+ * What is queued is run.
+ */
+#define POOL_DRAIN 0
+
+/**
+ * What is queued is canceled, and what runs is asked to stop (task_is_canceled).
+ */
+#define POOL_CANCEL 1
+
+/**
+ * Not started yet.
+ */
+#define FUTURE_QUEUED 0
+
+/**
+ * Running.
+ */
+#define FUTURE_RUNNING 1
+
+/**
+ * Ended: with a result, by task_fail, or by a panic.
+ */
+#define FUTURE_DONE 2
+
+/**
+ * Canceled before it ran: it never will.
+ */
+#define FUTURE_CANCELED 3
+
+/**
+ * NULL or no live handle.
+ */
+#define FUTURE_INVALID -1
+
+/**
+ * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
+ * one more future_release due. All functions on it may be called from any thread at any time, also at the same time.
+ * After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
+ * one that is due while others still hold the handle.
+ */
+typedef struct offgil_future_t future_t;
+
+/**
+ * A pool of threads. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
+ * pool_release. All functions on it may be called from any thread at any time, also at the same time.
+ */
+typedef struct offgil_pool_t pool_t;
+
+/**
+ * A function that each thread of a pool calls with pool_options_t.context.
+ */
+typedef void (*thread_hook_fn)(void *context);
+
+/**
+ * How a pool is to be. Fill it with pool_options_init, then change what you want to; fields may be added at the
+ * end in later versions, which `size` makes safe in both directions.
+ *
+ * Plain data of the caller's: copied by pool_create_with, and not needed afterwards (but for `context`, which the
+ * hooks get as long as the pool has threads).
+ */
+typedef struct offgil_pool_options_t {
+  /**
+   * Size of this struct in bytes, as the caller was compiled. Set by pool_options_init.
+   */
+  size_t size;
+  /**
+   * How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
+   * environment variable OFFGIL_NUM_THREADS says.
+   */
+  uint32_t threads;
+  /**
+   * How many threads may be started on top while tasks are blocked in waits. Default 256.
+   */
+  uint32_t max_spare_threads;
+  /**
+   * Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
+   */
+  size_t stack_size;
+  /**
+   * Name of the threads, to which "-0", "-1" ... is added (the system may cut it). NULL (the default): "offgil".
+   */
+  const char *thread_name;
+  /**
+   * How many tasks may be queued. 0 (the default): no limit. It holds for threads outside the pool; the pool's
+   * own tasks are never blocked or refused, past the limit they run the new task themselves.
+   */
+  size_t queue_limit;
+  /**
+   * How long POOL_FULL_BLOCK and POOL_FULL_RUN wait, in nanoseconds; negative (the default): for ever.
+   */
+  int64_t full_timeout_ns;
+  /**
+   * What a submit does when the queue is full: POOL_FULL_BLOCK (the default), POOL_FULL_FAIL or POOL_FULL_RUN.
+   */
+  int32_t when_full;
+  /**
+   * In which order tasks from outside are started: POOL_FIFO (the default) or POOL_LIFO. Strict with one thread.
+   * A task's own children come before either, newest first.
+   */
+  int32_t order;
+  /**
+   * 1 (the default): a thread outside the pool that waits for ever for a task that is still queued may run it
+   * itself, if fewer than `threads` bodies run. 0: only the pool's threads run its tasks. A pool of one thread,
+   * and one with hooks, never lets outside threads run its tasks.
+   */
+  uint8_t waiters_help;
+  /**
+   * Called by each of the pool's threads when it starts, before any task. May be NULL. Must return.
+   */
+  thread_hook_fn on_thread_start;
+  /**
+   * Called by each of the pool's threads when it ends. May be NULL. Must return.
+   */
+  thread_hook_fn on_thread_stop;
+  /**
+   * What the hooks get.
+   */
+  void *context;
+} pool_options_t;
+
+/**
+ * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
+ * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
+ * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+ */
+typedef void *(*task_fn)(void *arg);
+
+/**
+ * The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
+ */
+typedef void (*range_fn)(void *context, size_t begin, size_t end);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
 
 /**
  * Fills a struct of options with the defaults: `pool_options_init(&options, sizeof options)`.
@@ -705,6 +719,100 @@ offgil_status pool_invoke(pool_t *pool,
                           task_fn right,
                           void *right_arg);
 
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* OFFGIL_NO_SHORT_NAMES */
+
+/*
+ * The same once more, with the prefix: what each is, its short twin above says.
+ */
+
+#define OFFGIL_POOL_FULL_BLOCK 0
+#define OFFGIL_POOL_FULL_FAIL 1
+#define OFFGIL_POOL_FULL_RUN 2
+#define OFFGIL_POOL_FIFO 0
+#define OFFGIL_POOL_LIFO 1
+#define OFFGIL_POOL_DRAIN 0
+#define OFFGIL_POOL_CANCEL 1
+#define OFFGIL_FUTURE_QUEUED 0
+#define OFFGIL_FUTURE_RUNNING 1
+#define OFFGIL_FUTURE_DONE 2
+#define OFFGIL_FUTURE_CANCELED 3
+#define OFFGIL_FUTURE_INVALID -1
+typedef struct offgil_future_t offgil_future_t;
+typedef struct offgil_pool_t offgil_pool_t;
+typedef void (*offgil_thread_hook_fn)(void *context);
+typedef struct offgil_pool_options_t offgil_pool_options_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_pool_options_t {
+  size_t size;
+  uint32_t threads;
+  uint32_t max_spare_threads;
+  size_t stack_size;
+  const char *thread_name;
+  size_t queue_limit;
+  int64_t full_timeout_ns;
+  int32_t when_full;
+  int32_t order;
+  uint8_t waiters_help;
+  offgil_thread_hook_fn on_thread_start;
+  offgil_thread_hook_fn on_thread_stop;
+  void *context;
+};
+#endif
+typedef void *(*offgil_task_fn)(void *arg);
+typedef void (*offgil_range_fn)(void *context, size_t begin, size_t end);
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+void offgil_pool_options_init(offgil_pool_options_t *options, size_t size);
+offgil_pool_t *offgil_pool_create(uint32_t threads);
+offgil_pool_t *offgil_pool_create_with(const offgil_pool_options_t *options);
+offgil_pool_t *offgil_pool_default(void);
+offgil_status offgil_pool_shutdown(offgil_pool_t *pool, int32_t mode, int64_t timeout_ns);
+offgil_status offgil_pool_destroy(offgil_pool_t *pool);
+offgil_status offgil_pool_release(offgil_pool_t *pool);
+offgil_status offgil_pool_wait_idle(offgil_pool_t *pool, int64_t timeout_ns);
+uint32_t offgil_pool_thread_count(offgil_pool_t *pool);
+int32_t offgil_pool_worker_index(offgil_pool_t *pool);
+offgil_future_t *offgil_pool_submit(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
+offgil_status offgil_pool_submit_many(offgil_pool_t *pool,
+                                      offgil_task_fn fn,
+                                      void *const *args,
+                                      size_t count,
+                                      offgil_future_t **futures);
+offgil_status offgil_pool_spawn(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
+uint8_t offgil_task_is_canceled(void);
+offgil_status offgil_task_fail(int32_t code, const char *message);
+offgil_status offgil_future_wait(offgil_future_t *future, int64_t timeout_ns, void **result);
+offgil_status offgil_future_wait_all(offgil_future_t *const *futures, size_t count, int64_t timeout_ns);
+offgil_status offgil_future_wait_any(offgil_future_t *const *futures,
+                                     size_t count,
+                                     int64_t timeout_ns,
+                                     size_t *index);
+int32_t offgil_future_get_state(offgil_future_t *future);
+offgil_status offgil_future_cancel(offgil_future_t *future);
+offgil_status offgil_future_error(offgil_future_t *future, int32_t *code, char *message, size_t length);
+offgil_future_t *offgil_future_retain(offgil_future_t *future);
+offgil_status offgil_future_release(offgil_future_t *future);
+offgil_status offgil_pool_for(offgil_pool_t *pool,
+                              size_t begin,
+                              size_t end,
+                              size_t grain,
+                              offgil_range_fn body,
+                              void *context);
+offgil_status offgil_pool_map(offgil_pool_t *pool,
+                              offgil_task_fn fn,
+                              void *const *args,
+                              void **results,
+                              size_t count);
+offgil_status offgil_pool_invoke(offgil_pool_t *pool,
+                                 offgil_task_fn left,
+                                 void *left_arg,
+                                 offgil_task_fn right,
+                                 void *right_arg);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

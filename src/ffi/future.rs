@@ -47,7 +47,6 @@ pub const FUTURE_INVALID: i32 = -1;
 ///
 /// # Safety
 /// `result` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait(
     future: *mut future_t,
     timeout_ns: i64,
@@ -99,7 +98,6 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 ///
 /// # Safety
 /// `futures` is `count` long, or NULL where that is 0.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait_all(
     futures: *const *mut future_t,
     count: usize,
@@ -131,7 +129,6 @@ pub unsafe extern "C" fn future_wait_all(
 ///
 /// # Safety
 /// `futures` is `count` long; `index` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait_any(
     futures: *const *mut future_t,
     count: usize,
@@ -155,7 +152,6 @@ pub unsafe extern "C" fn future_wait_any(
 /// is no live handle (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
     match task(future).and_then(|id| Ok(tasks::look(id)?.phase)) {
         Ok(Phase::Queued) => FUTURE_QUEUED,
@@ -176,7 +172,6 @@ pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
 ///         NULL; OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks. The handle is still due to be released.
-#[no_mangle]
 pub extern "C" fn future_cancel(future: *mut future_t) -> offgil_status {
     status(|| pools::cancel(task(future)?))
 }
@@ -194,7 +189,6 @@ pub extern "C" fn future_cancel(future: *mut future_t) -> offgil_status {
 ///
 /// # Safety
 /// `code` is NULL or writable; `message` is NULL or `length` bytes long.
-#[no_mangle]
 pub unsafe extern "C" fn future_error(
     future: *mut future_t,
     code: *mut i32,
@@ -239,7 +233,6 @@ unsafe fn copy_text(text: &str, to: *mut c_char, length: usize) {
 ///         OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
     future_handle(|| {
         let id = task(future)?;
@@ -256,7 +249,6 @@ pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
     status(|| Ok(tasks::release(task(future)?)?))
 }

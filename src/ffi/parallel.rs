@@ -46,7 +46,6 @@ impl<T> Shared<T> {
 ///
 /// # Safety
 /// `body` may be called with `context` on any thread, several at the same time.
-#[no_mangle]
 pub unsafe extern "C" fn pool_for(
     pool: *mut pool_t,
     begin: usize,
@@ -79,7 +78,6 @@ pub unsafe extern "C" fn pool_for(
 ///
 /// # Safety
 /// `fn` may be called with each argument on any thread; the arrays are `count` long.
-#[no_mangle]
 pub unsafe extern "C" fn pool_map(
     pool: *mut pool_t,
     r#fn: task_fn,
@@ -125,7 +123,6 @@ pub unsafe extern "C" fn pool_map(
 ///
 /// # Safety
 /// Both may be called with their arguments on any thread, at the same time.
-#[no_mangle]
 pub unsafe extern "C" fn pool_invoke(
     pool: *mut pool_t,
     left: task_fn,

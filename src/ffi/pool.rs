@@ -30,7 +30,6 @@ pub const POOL_CANCEL: i32 = 1;
 ///         than 4096 threads, or a bad OFFGIL_NUM_THREADS), OFFGIL_ENOMEM (65,536 pools alive)
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_create(threads: u32) -> *mut pool_t {
     boundary::pool_handle(|| create(Options::new(self::threads(threads)?)))
 }
@@ -49,7 +48,6 @@ fn create(options: Options) -> Result<u32, Error> {
 ///
 /// # Safety
 /// `options` is NULL or a struct that pool_options_init has filled.
-#[no_mangle]
 pub unsafe extern "C" fn pool_create_with(options: *const pool_options_t) -> *mut pool_t {
     // SAFETY: by the contract above.
     boundary::pool_handle(|| create(unsafe { checked(options)? }))
@@ -63,7 +61,6 @@ pub unsafe extern "C" fn pool_create_with(options: *const pool_options_t) -> *mu
 ///         OFFGIL_NUM_THREADS), OFFGIL_ENOMEM
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_default() -> *mut pool_t {
     boundary::pool_handle(|| pools::default_pool(|| Ok(Options::new(threads(0)?))).map(|pool| pool.number))
 }
@@ -80,7 +77,6 @@ pub extern "C" fn pool_default() -> *mut pool_t {
 ///         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool
 ///
 /// Any thread. Blocks; a task of another pool gives its place up meanwhile.
-#[no_mangle]
 pub extern "C" fn pool_shutdown(pool: *mut pool_t, mode: i32, timeout_ns: i64) -> offgil_status {
     status(|| {
         let mode = match mode {
@@ -100,7 +96,6 @@ pub extern "C" fn pool_shutdown(pool: *mut pool_t, mode: i32, timeout_ns: i64) -
 ///         pool (nothing was changed then; pool_release is what a task can call)
 ///
 /// Any thread but the pool's own. Blocks.
-#[no_mangle]
 pub extern "C" fn pool_destroy(pool: *mut pool_t) -> offgil_status {
     status(|| pools::destroy(&boundary::pool(pool)?))
 }
@@ -112,7 +107,6 @@ pub extern "C" fn pool_destroy(pool: *mut pool_t) -> offgil_status {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
 ///
 /// Any thread, also the pool's own; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
     status(|| pools::release(&boundary::pool(pool)?))
 }
@@ -126,7 +120,6 @@ pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
 ///         this pool
 ///
 /// Any thread. Blocks; a task of another pool gives its place up meanwhile.
-#[no_mangle]
 pub extern "C" fn pool_wait_idle(pool: *mut pool_t, timeout_ns: i64) -> offgil_status {
     status(|| pools::wait_idle(&*boundary::pool(pool)?, Deadline::from_timeout_ns(timeout_ns)))
 }
@@ -134,7 +127,6 @@ pub extern "C" fn pool_wait_idle(pool: *mut pool_t, timeout_ns: i64) -> offgil_s
 /// How many task bodies the pool runs at a time; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_thread_count(pool: *mut pool_t) -> u32 {
     match self::pool(pool) {
         Ok(pool) => pool.threads(),
@@ -150,7 +142,6 @@ pub extern "C" fn pool_thread_count(pool: *mut pool_t) -> u32 {
 /// for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
 ///
 /// A wait inside a task gives the place up: ask again after it. Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_worker_index(pool: *mut pool_t) -> i32 {
     match self::pool(pool) {
         Ok(pool) => pools::worker_index(&pool).map_or(-1, |place| place as i32),

@@ -100,7 +100,6 @@ fn defaults(size: usize) -> pool_options_t {
 ///
 /// # Safety
 /// `options` is NULL or points to `size` writable bytes.
-#[no_mangle]
 pub unsafe extern "C" fn pool_options_init(options: *mut pool_options_t, size: usize) {
     if options.is_null() || !(SMALLEST..=LARGEST).contains(&size) {
         return;

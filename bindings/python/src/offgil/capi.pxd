@@ -11,39 +11,7 @@ cdef extern from *:
     #include <stddef.h>
     #include <stdint.h>
     #define OFFGIL_FOREVER -1
-    #define POOL_FULL_BLOCK 0
-    #define POOL_FULL_FAIL 1
-    #define POOL_FULL_RUN 2
-    #define POOL_FIFO 0
-    #define POOL_LIFO 1
-    #define POOL_DRAIN 0
-    #define POOL_CANCEL 1
-    #define FUTURE_QUEUED 0
-    #define FUTURE_RUNNING 1
-    #define FUTURE_DONE 2
-    #define FUTURE_CANCELED 3
-    #define FUTURE_INVALID -1
-    typedef struct future_t future_t;
-    typedef struct pool_t pool_t;
     typedef int32_t offgil_status;
-    typedef void (*thread_hook_fn)(void *context);
-    typedef struct {
-      size_t size;
-      uint32_t threads;
-      uint32_t max_spare_threads;
-      size_t stack_size;
-      const char *thread_name;
-      size_t queue_limit;
-      int64_t full_timeout_ns;
-      int32_t when_full;
-      int32_t order;
-      uint8_t waiters_help;
-      thread_hook_fn on_thread_start;
-      thread_hook_fn on_thread_stop;
-      void *context;
-    } pool_options_t;
-    typedef void *(*task_fn)(void *arg);
-    typedef void (*range_fn)(void *context, size_t begin, size_t end);
     #define OFFGIL_OK 0
     #define OFFGIL_EINVAL -1
     #define OFFGIL_EHANDLE -2
@@ -69,6 +37,45 @@ cdef extern from *:
     uint32_t offgil_version(void);
     const char *offgil_version_string(void);
     uint32_t offgil_cpu_count(void);
+    #ifdef __cplusplus
+    }
+    #endif
+    #ifndef OFFGIL_NO_SHORT_NAMES
+    #define POOL_FULL_BLOCK 0
+    #define POOL_FULL_FAIL 1
+    #define POOL_FULL_RUN 2
+    #define POOL_FIFO 0
+    #define POOL_LIFO 1
+    #define POOL_DRAIN 0
+    #define POOL_CANCEL 1
+    #define FUTURE_QUEUED 0
+    #define FUTURE_RUNNING 1
+    #define FUTURE_DONE 2
+    #define FUTURE_CANCELED 3
+    #define FUTURE_INVALID -1
+    typedef struct offgil_future_t future_t;
+    typedef struct offgil_pool_t pool_t;
+    typedef void (*thread_hook_fn)(void *context);
+    typedef struct offgil_pool_options_t {
+      size_t size;
+      uint32_t threads;
+      uint32_t max_spare_threads;
+      size_t stack_size;
+      const char *thread_name;
+      size_t queue_limit;
+      int64_t full_timeout_ns;
+      int32_t when_full;
+      int32_t order;
+      uint8_t waiters_help;
+      thread_hook_fn on_thread_start;
+      thread_hook_fn on_thread_stop;
+      void *context;
+    } pool_options_t;
+    typedef void *(*task_fn)(void *arg);
+    typedef void (*range_fn)(void *context, size_t begin, size_t end);
+    #ifdef __cplusplus
+    extern "C" {
+    #endif
     void pool_options_init(pool_options_t *options,
                            size_t size);
     pool_t *pool_create(uint32_t threads);
@@ -135,12 +142,13 @@ cdef extern from *:
     }
     #endif
     #endif
+    #endif
     """
+    ctypedef int32_t offgil_status
     ctypedef struct future_t:
         pass
     ctypedef struct pool_t:
         pass
-    ctypedef int32_t offgil_status
     ctypedef void (*thread_hook_fn)(void *context) noexcept nogil
     ctypedef struct pool_options_t:
         size_t size
@@ -160,18 +168,6 @@ cdef extern from *:
     ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
 
     const int OFFGIL_FOREVER
-    const int POOL_FULL_BLOCK
-    const int POOL_FULL_FAIL
-    const int POOL_FULL_RUN
-    const int POOL_FIFO
-    const int POOL_LIFO
-    const int POOL_DRAIN
-    const int POOL_CANCEL
-    const int FUTURE_QUEUED
-    const int FUTURE_RUNNING
-    const int FUTURE_DONE
-    const int FUTURE_CANCELED
-    const int FUTURE_INVALID
     const int OFFGIL_OK
     const int OFFGIL_EINVAL
     const int OFFGIL_EHANDLE
@@ -187,6 +183,18 @@ cdef extern from *:
     const int OFFGIL_ETHREAD
     const int OFFGIL_EBUSY
     const int OFFGIL_EDONE
+    const int POOL_FULL_BLOCK
+    const int POOL_FULL_FAIL
+    const int POOL_FULL_RUN
+    const int POOL_FIFO
+    const int POOL_LIFO
+    const int POOL_DRAIN
+    const int POOL_CANCEL
+    const int FUTURE_QUEUED
+    const int FUTURE_RUNNING
+    const int FUTURE_DONE
+    const int FUTURE_CANCELED
+    const int FUTURE_INVALID
 
 cdef const char *offgil_status_name(offgil_status status) noexcept nogil
 cdef const char *offgil_status_message(offgil_status status) noexcept nogil
