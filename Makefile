@@ -9,26 +9,43 @@ CARGO_LIBRARIES := cargo rustc --release --locked --lib --crate-type cdylib,stat
 LIBRARY := target/release/liboffgil.so
 SOURCES := $(shell find src codegen -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
 BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
-C_FILES := $(shell find c-tests examples benches bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
+C_FILES := $(shell find c-tests examples benches bindings tests -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
 
-.PHONY: help build header demo test test-rust test-loom test-python lint format bench micro clean tools
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR ?=
+INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
+
+.PHONY: help build install uninstall header demo test test-rust test-loom test-python test-install lint format bench micro clean tools
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 build: $(LIBRARY)  ## builds the shared and the static library into target/release
 
-$(LIBRARY): $(SOURCES) | tools
+$(LIBRARY): $(SOURCES)
+	@$(NEEDS_RUST)
 	$(CARGO_LIBRARIES)
 	@touch $@
+
+install: $(LIBRARY)  ## lays libraries, header, offgil.pc and CMake package into PREFIX (DESTDIR, LIBDIR, INCLUDEDIR)
+	$(INSTALLER) install
+
+uninstall:     ## takes them away again
+	$(INSTALLER) uninstall
 
 header:        ## writes include/offgil.h and the Python bindings that are made from it
 	OFFGIL_UPDATE_HEADER=1 cargo build --locked
 	@$(MAKE) --no-print-directory $(VENV)/tools
 	$(VENV_PYTHON) bindings/python/tools/generate.py
 
+define NEEDS_RUST
+command -v cargo >/dev/null || { echo "offgil needs Rust: install it with rustup, then try again" >&2; exit 1; }
+endef
+
 tools:
-	@command -v cargo >/dev/null || { echo "offgil needs Rust: install it with rustup, then try again" >&2; exit 1; }
+	@$(NEEDS_RUST)
 	@command -v cc >/dev/null || { echo "offgil needs a C compiler named cc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
 	  { echo "offgil needs Python 3.10 or newer as $(PYTHON) (or: make PYTHON=...)" >&2; exit 1; }
@@ -52,7 +69,7 @@ $(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-python  ## runs every check: formats, lints, Rust, model checks, C, Python, README
+test: lint test-rust test-loom test-python test-install  ## runs every check: formats, lints, Rust, model checks, C, Python, README, install
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
@@ -64,16 +81,19 @@ test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the 
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
 
+test-install: $(VENV)/tools $(LIBRARY)  ## builds against an installed tree with pkg-config, CMake and Meson
+	$(VENV_PYTHON) -m pytest -q -rs tests/install
+
 lint: $(VENV)/tools  ## rustfmt, clippy, ruff, clang-format
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	$(VENV_PYTHON) -m ruff check bindings/python examples benches
-	$(VENV_PYTHON) -m ruff format --check bindings/python examples benches
+	$(VENV_PYTHON) -m ruff check bindings/python examples benches tests/install
+	$(VENV_PYTHON) -m ruff format --check bindings/python examples benches tests/install
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 
 format: $(VENV)/tools  ## formats everything
 	cargo fmt
-	$(VENV_PYTHON) -m ruff format bindings/python examples benches
+	$(VENV_PYTHON) -m ruff format bindings/python examples benches tests/install
 	$(VENV)/bin/clang-format -i $(C_FILES)
 
 bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)
