@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-python test-install lint format bench micro clean tools
+.PHONY: help build install uninstall header demo test test-rust test-loom test-python test-install test-cargo-c test-abi abi lint format bench micro clean tools
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -69,7 +69,7 @@ $(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-python test-install  ## runs every check: formats, lints, Rust, model checks, C, Python, README, install
+test: lint test-rust test-loom test-python test-install test-abi  ## runs every check: formats, lints, Rust, model checks, C, Python, README, install, ABI
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
@@ -82,18 +82,27 @@ test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the 
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
 
 test-install: $(VENV)/tools $(LIBRARY)  ## builds against an installed tree with pkg-config, CMake and Meson
-	$(VENV_PYTHON) -m pytest -q -rs tests/install
+	$(VENV_PYTHON) -m pytest -q -rs tests/install --ignore tests/install/test_cargo_c.py
+
+test-cargo-c: $(VENV)/tools $(LIBRARY)  ## compares what `cargo cinstall` lays with it (takes cargo-c: minutes to install)
+	$(VENV_PYTHON) -m pytest -q -rs tests/install/test_cargo_c.py
+
+test-abi: $(VENV)/tools $(LIBRARY)  ## fails when a program that was compiled before would break
+	$(VENV_PYTHON) -m pytest -q -rs tests/abi
+
+abi: $(VENV)/tools $(LIBRARY)  ## makes the ABI as it is the one to keep: writes abi/
+	$(VENV_PYTHON) tests/abi/abi.py
 
 lint: $(VENV)/tools  ## rustfmt, clippy, ruff, clang-format
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	$(VENV_PYTHON) -m ruff check bindings/python examples benches tests/install
-	$(VENV_PYTHON) -m ruff format --check bindings/python examples benches tests/install
+	$(VENV_PYTHON) -m ruff check bindings/python examples benches tests
+	$(VENV_PYTHON) -m ruff format --check bindings/python examples benches tests
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 
 format: $(VENV)/tools  ## formats everything
 	cargo fmt
-	$(VENV_PYTHON) -m ruff format bindings/python examples benches tests/install
+	$(VENV_PYTHON) -m ruff format bindings/python examples benches tests
 	$(VENV)/bin/clang-format -i $(C_FILES)
 
 bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)

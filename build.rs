@@ -38,7 +38,7 @@ fn name_the_library(out: &Path) {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
-    // Before 1.0 the first two numbers are what a program is linked against; from 1.0 on, the first.
+    // What a program is linked against: versions with the same first number are compatible (docs/abi.md).
     let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets the version");
     let soname = format!("liboffgil.so.{major}");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{soname}");
