@@ -42,8 +42,9 @@ fn wrapper(function: &ItemFn, name: &str) -> String {
         }
         None => ("", call),
     };
+    let abi = signature.abi.to_token_stream();
     let (inputs, output) = (signature.inputs.to_token_stream(), signature.output.to_token_stream());
-    format!("\n{conditions}#[no_mangle]\npub {safety}extern \"C\" fn {name}({inputs}) {output} {{\n    {call}\n}}\n")
+    format!("\n{conditions}#[no_mangle]\npub {safety}{abi} fn {name}({inputs}) {output} {{\n    {call}\n}}\n")
 }
 
 fn argument(input: &FnArg) -> String {

@@ -44,18 +44,17 @@ fn read_into(path: &Path, items: &mut Vec<Item>) {
             Item::Mod(module) if module.content.is_none() => {
                 read_into(&file_of(path, &module.ident.to_string()), items);
             }
-            Item::Fn(function) if is_for_c(function) => {
+            Item::Fn(function) => {
                 let name = &function.sig.ident;
-                let is_exported =
-                    |attribute: &Attribute| attribute.to_token_stream().to_string().contains("no_mangle");
                 assert!(
-                    !function.attrs.iter().any(is_exported),
+                    !function.attrs.iter().any(is_no_mangle),
                     "{}: {name} is exported by src/ffi/exports.rs: leave out its #[no_mangle]",
                     path.display(),
                 );
-                items.push(item);
+                if is_for_c(function) {
+                    items.push(item);
+                }
             }
-            Item::Fn(_) => {}
             _ if public_name(&item)
                 .is_some_and(|(_, visibility)| matches!(visibility, Visibility::Public(_))) =>
             {
@@ -79,7 +78,13 @@ fn file_of(path: &Path, name: &str) -> PathBuf {
 
 fn is_for_c(function: &ItemFn) -> bool {
     let abi = function.sig.abi.as_ref().and_then(|abi| abi.name.as_ref());
-    matches!(function.vis, Visibility::Public(_)) && abi.is_some_and(|name| name.value() == "C")
+    matches!(function.vis, Visibility::Public(_))
+        && abi.is_some_and(|name| matches!(&*name.value(), "C" | "C-unwind"))
+}
+
+/// `#[no_mangle]`, also as `#[unsafe(no_mangle)]`.
+fn is_no_mangle(attribute: &Attribute) -> bool {
+    !attribute.path().is_ident("doc") && attribute.to_token_stream().to_string().contains("no_mangle")
 }
 
 fn public_name(item: &Item) -> Option<(String, &Visibility)> {
