@@ -14,15 +14,10 @@ from test_install import MAJOR, SAYS, check_with_cmake, compile_and_run, pkg_con
 def laid_by_cargo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree that `cargo cinstall --prefix=...` lays."""
     path = tmp_path_factory.mktemp("cargo-c") / "prefix"
-    # On Debian cargo-c's own choice would be lib/<architecture>.
-    run(
-        find_tool("cargo-cinstall"),
-        "cinstall",
-        "--locked",
-        f"--prefix={path}",
-        f"--libdir={path}/lib",
-        cwd=REPOSITORY,
-    )
+    find_tool("cargo-cinstall")
+    # On Debian cargo-c's own choice of a libdir would be lib/<architecture>.
+    places = [f"--prefix={path}", f"--libdir={path}/lib", "--target-dir=target/cargo-c"]
+    run("cargo", "cinstall", "--locked", *places, cwd=REPOSITORY)
     return path
 
 
