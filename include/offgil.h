@@ -243,6 +243,30 @@ uint32_t offgil_cpu_count(void);
 #define FUTURE_INVALID -1
 
 /**
+ * Started when there is no other task of the pool's to start; now and then before all others, so that it gets its turn.
+ */
+#define TASK_LOW -1
+
+/**
+ * In its turn.
+ */
+#define TASK_NORMAL 0
+
+/**
+ * Started before all tasks of the pool's that are not high, also before a worker's own children.
+ */
+#define TASK_HIGH 1
+
+/**
+ * Tasks that have ended, in that order, for a thread or an event loop that takes whichever is next. An opaque handle:
+ * never dereferenced, and checked at each call.
+ *
+ * Made by completion_queue_create, due to one completion_queue_release. Owns a share in each future that was added,
+ * until it is taken out. All functions on it may be called from any thread at any time, also at the same time.
+ */
+typedef struct offgil_completion_queue_t completion_queue_t;
+
+/**
  * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
  *
  * Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
@@ -253,6 +277,15 @@ uint32_t offgil_cpu_count(void);
 typedef struct offgil_future_t future_t;
 
 /**
+ * Tasks that are waited for and canceled together. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Groups form a tree: a task counts in its group and in all groups above. Made by group_create, due to one
+ * group_release; its tasks run all the same, and a group below it keeps it. All functions on it may be called from any
+ * thread at any time, also at the same time.
+ */
+typedef struct offgil_group_t group_t;
+
+/**
  * A pool of threads. An opaque handle: never dereferenced, and checked at each call.
  *
  * Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
@@ -261,9 +294,32 @@ typedef struct offgil_future_t future_t;
 typedef struct offgil_pool_t pool_t;
 
 /**
+ * The types of a function, ready to be called by. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Made by signature_create, which makes one signature_release due. It belongs to no pool, and serves any number of functions
+ * and calls at the same time, from any thread.
+ */
+typedef struct offgil_signature_t signature_t;
+
+/**
  * A function that each thread of a pool calls with pool_options_t.context.
  */
 typedef void (*thread_hook_fn)(void *context);
+
+/**
+ * A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't.
+ */
+typedef int32_t (*start_worker_fn)(void *context);
+
+/**
+ * A function that is told of a failure nobody has looked at: pool_options_t.context, the task's name (NULL: none),
+ * OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call.
+ */
+typedef void (*lost_error_fn)(void *context,
+                              const char *name,
+                              offgil_status status,
+                              int32_t code,
+                              const char *message);
 
 /**
  * How a pool is to be. Fill it with pool_options_init, then change what you want to; fields may be added at the
@@ -330,19 +386,152 @@ typedef struct offgil_pool_options_t {
    * What the hooks get.
    */
   void *context;
+  /**
+   * How many threads the blocking lane may have (task_options_t.blocking). Default 512; 0: none, and such tasks are
+   * refused with OFFGIL_ETHREAD. At most 32,767.
+   */
+  uint32_t max_blocking_threads;
+  /**
+   * How long a thread of the blocking lane, or a spare one, stays with nothing to do, in nanoseconds. Default one
+   * second; negative: as long as the pool.
+   */
+  int64_t keep_alive_ns;
+  /**
+   * Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
+   * for it and fewer than `threads` are lent: has a thread started that calls pool_run_worker, and returns 0 (anything
+   * else if it can't). NULL (the default): lent threads come by themselves.
+   */
+  start_worker_fn start_worker;
+  /**
+   * Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
+   * neither a wait, future_error, future_on_done, a completion queue nor a group has shown the failure. On the thread
+   * that noticed. NULL (the default): such failures are dropped.
+   */
+  lost_error_fn on_lost_error;
 } pool_options_t;
 
 /**
  * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
- * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+ * the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+ * that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
  */
 typedef void *(*task_fn)(void *arg);
+
+/**
+ * A function that is told how a task ended: its context, the status that future_wait gives, and what the task
+ * returned (NULL unless that is OFFGIL_OK).
+ */
+typedef void (*done_fn)(void *context, offgil_status status, void *result);
+
+/**
+ * A function that gets something back: an argument after the task, or a result that nobody took. Must return.
+ */
+typedef void (*drop_fn)(void *pointer);
+
+/**
+ * How a task is to be run. Fill it with task_options_init, then change what you want to; fields may be added at the end
+ * in later versions, which `size` makes safe in both directions.
+ *
+ * Plain data of the caller's: read by the submit, and not needed afterwards.
+ */
+typedef struct offgil_task_options_t {
+  /**
+   * Size of this struct in bytes, as the caller was compiled. Set by task_options_init.
+   */
+  size_t size;
+  /**
+   * What the task is called in messages and traces; copied. NULL (the default): nothing.
+   */
+  const char *name;
+  /**
+   * TASK_LOW, TASK_NORMAL (the default) or TASK_HIGH. Holds in the whole pool, whoever submits. Without meaning for
+   * tasks that are `blocking` or `lent_only`, which have queues of their own.
+   */
+  int32_t priority;
+  /**
+   * 1: the task will sleep in system calls: it runs on one of the pool's blocking threads
+   * (pool_options_t.max_blocking_threads), at once if one can be had, and never takes a place of the pool's. 0: default.
+   */
+  uint8_t blocking;
+  /**
+   * 1: only threads that are lent by pool_run_worker run the task. 0: default.
+   */
+  uint8_t lent_only;
+  /**
+   * Not to be started before so many nanoseconds have passed since the submit. Default 0. A shutdown cancels it before.
+   */
+  int64_t delay_ns;
+  /**
+   * Canceled if it has not been started after so many nanoseconds since the submit. Negative (the default): never.
+   */
+  int64_t deadline_ns;
+  /**
+   * Tasks that are to end first; `after_count` futures, which stay the caller's. If one of them fails or is canceled,
+   * this one never runs and ends with that one's status. NULL: default.
+   */
+  future_t *const *after;
+  /**
+   * How many they are. Default 0.
+   */
+  size_t after_count;
+  /**
+   * The group that the task is in, of the same pool. NULL (the default): none.
+   */
+  group_t *group;
+  /**
+   * The completion queue that the task comes into when it ends, with `tag`. NULL (the default): none.
+   */
+  completion_queue_t *queue;
+  /**
+   * What it comes into `queue` with.
+   */
+  uint64_t tag;
+  /**
+   * Called with the argument, exactly once, when the task has run or is certain never to: before its end can be seen,
+   * by the thread that ends it. Not called if the submit fails: then the argument is the caller's. NULL: default.
+   */
+  drop_fn drop_arg;
+  /**
+   * Called with the result if the task returned one and nobody took it (no future_wait with a `result`, no
+   * future_on_done, no completion queue), when the last handle goes. NULL: default.
+   */
+  drop_fn drop_result;
+} task_options_t;
 
 /**
  * The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
  */
 typedef void (*range_fn)(void *context, size_t begin, size_t end);
+
+/**
+ * The body of pool_reduce: takes the indices from `begin` up to, not including, `end` into the accumulator, which holds
+ * the identity at first. It must return (see task_fn).
+ */
+typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+
+/**
+ * What pool_reduce makes one accumulator of two with: takes `from`, which comes of the indices after those of `into`, into
+ * `into`. It must return (see task_fn).
+ */
+typedef void (*combine_fn)(void *context, void *into, const void *from);
+
+/**
+ * A task that has ended.
+ */
+typedef struct offgil_completion_t {
+  /**
+   * What it was added with.
+   */
+  uint64_t tag;
+  /**
+   * As future_wait gives it: OFFGIL_OK, OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED.
+   */
+  offgil_status status;
+  /**
+   * What the task returned; NULL unless the status is OFFGIL_OK.
+   */
+  void *result;
+} completion_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -469,6 +658,21 @@ uint32_t pool_thread_count(pool_t *pool);
 int32_t pool_worker_index(pool_t *pool);
 
 /**
+ * Makes the calling thread a worker of the pool until the pool is over: it runs tasks like the pool's own threads, within
+ * the same bound on concurrency, and it alone (with others that are lent) runs those that were submitted with
+ * task_options_t.lent_only. The pool's hooks are called on it when it comes and when it goes.
+ *
+ * For threads that must be of a certain kind: known to an interpreter, with a context of a GUI's or a GPU's.
+ *
+ * @return OFFGIL_OK: the pool was shut down and all is done; OFFGIL_ECLOSED: it was over already; OFFGIL_EINVAL: NULL;
+ *         OFFGIL_EHANDLE; OFFGIL_EDEADLK: called inside a task or a hook
+ *
+ * Any thread but one that is in a task. Blocks until the pool is shut down; pool_destroy waits until this has returned
+ * everywhere.
+ */
+offgil_status pool_run_worker(pool_t *pool);
+
+/**
  * Submits one task: `fn(arg)` runs once, on one of the pool's places.
  *
  * From outside the pool it takes its turn (pool_options_t.order); from inside one of its tasks it is that task's
@@ -543,6 +747,26 @@ uint8_t task_is_canceled(void);
  */
 offgil_status task_fail(int32_t code,
                         const char *message);
+
+/**
+ * Inside a task: it is about to block in something that isn't this library's (a read, a lock, a sleep). Its place is
+ * another task's until task_block_end; pool_worker_index says -1 meanwhile. Calls nest. A task that returns without
+ * task_block_end ends it with that.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task
+ *
+ * Any thread; never blocks. In a task of the blocking lane there is no place to give up: nothing happens.
+ */
+offgil_status task_block_begin(void);
+
+/**
+ * Inside a task: it has blocked, and takes a place back; it comes before tasks that have not begun.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task, or without task_block_begin
+ *
+ * Any thread. Blocks until a place is free.
+ */
+offgil_status task_block_end(void);
 
 /**
  * Waits until the task has ended, at most for `timeout_ns`. May be called any number of times, by any number of
@@ -621,6 +845,22 @@ int32_t future_get_state(future_t *future);
 offgil_status future_cancel(future_t *future);
 
 /**
+ * Has `done(context, status, result)` called when the task has ended: exactly once, by the thread that ends it (which
+ * may be one that cancels it, or the library's timer), with no lock held; at once, by the caller, if it has ended. It is
+ * called after those who wait have been told, also if the future has been released meanwhile. With it the result
+ * counts as taken (task_options_t.drop_result).
+ *
+ * @param done    not NULL. It may call everything; what it blocks, it blocks for the thread's other work.
+ * @param context what it gets; stays the caller's
+ * @return OFFGIL_OK: it has been or will be called; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; it is not called with these two
+ *
+ * Any thread; never blocks (but for what `done` does).
+ */
+offgil_status future_on_done(future_t *future,
+                             done_fn done,
+                             void *context);
+
+/**
  * Why the task failed: what it told task_fail, or the message of a panic (code 0).
  *
  * @param code    where the code goes; may be NULL
@@ -658,6 +898,108 @@ future_t *future_retain(future_t *future);
 offgil_status future_release(future_t *future);
 
 /**
+ * Fills a struct of options with the defaults: `task_options_init(&options, sizeof options)`.
+ *
+ * @param options where to; NULL is ignored
+ * @param size    size of the caller's struct in bytes; what this library doesn't know of it is set to 0. A size that
+ *                no version of the struct has (too small to hold `priority`, or over 4096) leaves it as it is.
+ *
+ * Any thread; never blocks; can't fail.
+ */
+void task_options_init(task_options_t *options,
+                       size_t size);
+
+/**
+ * Submits one task, as pool_submit, the way the options say.
+ *
+ * @param options NULL: the defaults
+ * @param fn      the body; not NULL
+ * @param arg     what it gets; stays the caller's, unless `drop_arg` is set and this succeeds
+ * @return the future, due to one future_release; NULL on failure (offgil_last_status): as pool_submit, and OFFGIL_EINVAL:
+ *         an option is out of range (offgil_last_message says which); OFFGIL_EHANDLE: one of `after`, `group` or `queue`
+ *         is no live handle; OFFGIL_ECANCELED: the group was canceled; OFFGIL_ECLOSED: also for a delay in a pool that is
+ *         shut down; OFFGIL_ETHREAD: also where a blocking thread, or one that keeps the time, can't be started
+ *
+ * Any thread. Blocks only where the queue is bounded and full (POOL_FULL_RUN: as POOL_FULL_BLOCK).
+ */
+future_t *pool_submit_with(pool_t *pool,
+                           const task_options_t *options,
+                           task_fn fn,
+                           void *arg);
+
+/**
+ * Submits one task that nobody will ask for, the way the options say: as pool_submit_with, without a future.
+ *
+ * @param options NULL: the defaults
+ * @return OFFGIL_OK; else as pool_submit_with
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+offgil_status pool_spawn_with(pool_t *pool, const task_options_t *options, task_fn fn, void *arg);
+
+/**
+ * Makes a group of the pool's.
+ *
+ * @param parent the group right above, of the same pool; NULL: none. Below a canceled group it is canceled, too.
+ * @return a handle, due to one group_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL (NULL pool, or the
+ *         parent is another pool's), OFFGIL_EHANDLE, OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+group_t *group_create(pool_t *pool,
+                      group_t *parent);
+
+/**
+ * Submits `fn(arg)` into the group, as pool_spawn does into its pool: no future. With options: task_options_t.group.
+ *
+ * @param fn  the body; not NULL. What it returns is dropped; that it failed is known to the group.
+ * @param arg what it gets; stays the caller's
+ * @return OFFGIL_OK; OFFGIL_ECANCELED: the group was canceled; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: the group, or its pool,
+ *         is gone; OFFGIL_ECLOSED; OFFGIL_EFULL; OFFGIL_ETIMEDOUT; OFFGIL_ENOMEM; OFFGIL_ETHREAD (as pool_submit)
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+offgil_status group_spawn(group_t *group,
+                          task_fn fn,
+                          void *arg);
+
+/**
+ * Waits until all tasks of the group and of those below it have ended, at most for `timeout_ns`. Others may spawn in the
+ * meantime: then it waits for those, too. May be called again.
+ *
+ * A wait for ever runs tasks of the group itself that have not begun, where it may (see future_wait), and no others.
+ *
+ * @param timeout_ns how long; 0: look, don't wait; negative: for ever
+ * @return OFFGIL_OK: all ended with a result; else the status of the lowest-numbered task that ever failed, in the order
+ *         of the spawns (OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED; offgil_last_message has its words), after all
+ *         have ended; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, inside a task of
+ *         this very group, or of one that waits for this task
+ *
+ * Any thread. Blocks; a task gives its place up meanwhile.
+ */
+offgil_status group_wait(group_t *group,
+                         int64_t timeout_ns);
+
+/**
+ * Cancels the group and those below it: what has not begun never will, what runs is asked to stop (task_is_canceled),
+ * and nothing more can be spawned into it.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE
+ *
+ * Any thread, also inside the group's tasks; never blocks.
+ */
+offgil_status group_cancel(group_t *group);
+
+/**
+ * Gives the handle back. Its tasks still run; who waits for it goes on waiting.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
+ *
+ * Any thread; never blocks.
+ */
+offgil_status group_release(group_t *group);
+
+/**
  * Calls `body(context, b, e)` for parts of the range that together are begin up to, not including, end; returns when
  * all have ended.
  *
@@ -682,6 +1024,48 @@ offgil_status pool_for(pool_t *pool,
                        size_t grain,
                        range_fn body,
                        void *context);
+
+/**
+ * Accumulates the range in parts, and combines these in their order: `*accumulator` becomes
+ * part 0 + part 1 + part 2 + ..., where + is `combine`.
+ *
+ * Which parts there are, and in which tree they are combined, depends on begin, end and grain alone. So the result is the
+ * same, to the last bit, on every run and for every number of threads, also where + rounds, as for floating-point
+ * numbers. It need not be commutative; if it is associative too, every grain gives the same result.
+ *
+ * Each part begins with an accumulator of its own: a copy, byte by byte, of what `*accumulator` holds at the call, which is
+ * the identity (0 for a sum, 1 for a product). The library allocates them, at most about one a thread and
+ * level of the tree, aligned as by malloc or better, and frees them without a call: what an accumulator points to is for
+ * `combine` to free, which sees each `from` once and may change what that points to. All parts are run to their end, but for
+ * those that find no memory; parts that failed, and what they would be a part of, are not combined.
+ *
+ * @param grain            indices in a part (the last may be shorter); 0: automatic, by the length of the range
+ * @param body             not NULL; a part may call task_fail
+ * @param combine          not NULL; may call task_fail
+ * @param context          what both get; shared by all parts
+ * @param accumulator      the identity, then the result: written on OFFGIL_OK only, not touched if the range is empty; only
+ *                         the library uses it meanwhile; may be NULL if accumulator_size is 0
+ * @param accumulator_size bytes of an accumulator; 0: `body` and `combine` get pointers that they must not follow
+ * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the lowest part that failed, or its combination, ended
+ *         (offgil_last_message has its words); OFFGIL_EINVAL: NULL, end before begin, or an impossible size;
+ *         OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED: the pool was canceled before all was done; OFFGIL_EFULL,
+ *         OFFGIL_ETIMEDOUT: a bounded queue is full, and the calling thread may not work itself; OFFGIL_ENOMEM;
+ *         OFFGIL_ETHREAD (as future_wait)
+ *
+ * Any thread, also inside tasks; the calling thread works too, where it may. Blocks.
+ *
+ * A fixed tree makes sums reproducible: parallel_deterministic_reduce of oneTBB; Demmel and Nguyen, IEEE Transactions on
+ * Computers 64 (2015).
+ */
+offgil_status pool_reduce(pool_t *pool,
+                          size_t begin,
+                          size_t end,
+                          size_t grain,
+                          reduce_fn body,
+                          combine_fn combine,
+                          void *context,
+                          void *accumulator,
+                          size_t accumulator_size);
 
 /**
  * Sets `results[i] = fn(args[i])` for each i below count; returns when all are done.
@@ -719,6 +1103,140 @@ offgil_status pool_invoke(pool_t *pool,
                           task_fn right,
                           void *right_arg);
 
+/**
+ * Makes an empty queue.
+ *
+ * @return a handle, due to one completion_queue_release; NULL on failure (offgil_last_status): OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+completion_queue_t *completion_queue_create(void);
+
+/**
+ * Has the task come into the queue when it ends; at once if it has ended. The future is retained until it is taken out,
+ * so the caller may release its own at any time. The same may be added to several queues, or several times.
+ *
+ * @param tag the caller's own number for it
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or the future was retained 65,535 times; OFFGIL_EHANDLE
+ *
+ * Any thread; never blocks.
+ */
+offgil_status completion_queue_add(completion_queue_t *queue,
+                                   future_t *future,
+                                   uint64_t tag);
+
+/**
+ * Waits until there is a task that has ended, at most for `timeout_ns`, and takes out all there are, the one that ended
+ * first at first, up to `capacity`.
+ *
+ * @param timeout_ns  how long; 0: look, don't wait; negative: for ever
+ * @param completions where they go; not NULL
+ * @param capacity    how many there is room for, at least 1
+ * @param count       where their number goes; written on OFFGIL_OK and, as 0, on OFFGIL_ETIMEDOUT; may be NULL
+ * @return OFFGIL_OK: at least one; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL, or capacity 0; OFFGIL_EHANDLE: no live queue, or
+ *         released during the wait
+ *
+ * Any thread. Blocks; a task gives its place up meanwhile. A wait for ever is not looked at for circles.
+ */
+offgil_status completion_queue_next(completion_queue_t *queue,
+                                    int64_t timeout_ns,
+                                    completion_t *completions,
+                                    size_t capacity,
+                                    size_t *count);
+
+/**
+ * A descriptor that is readable while a task that has ended is in the queue: for poll, epoll, libuv, asyncio.
+ *
+ * Poll it (level-triggered) and call completion_queue_next with a timeout of 0; never read or close it. It is the
+ * queue's, close-on-exec, always the same, and may be readable for nothing. 10,000 tasks that end between two looks
+ * of the loop are one wake-up.
+ *
+ * @return the descriptor; -1 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE, OFFGIL_ENOMEM (the
+ *         system has no descriptor to give)
+ *
+ * Any thread; never blocks.
+ */
+int32_t completion_queue_fd(completion_queue_t *queue);
+
+/**
+ * Gives the queue up: what is in it or still to come is released, and its descriptor is closed once no task can come any
+ * more. Who waits for it gets OFFGIL_EHANDLE.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
+ *
+ * Any thread; never blocks.
+ */
+offgil_status completion_queue_release(completion_queue_t *queue);
+
+/**
+ * Reads the types of a function: its result, and in brackets its arguments, as in "f64(f64,i32,ptr)".
+ *
+ * The types are i8, i16, i32, i64, u8, u16, u32, u64 (integers of so many bits), f32 (float), f64 (double), ptr (a pointer
+ * of any kind) and, for a function without a result, void. "i32()" and "i32(void)" are the same. Spaces may stand between
+ * words and signs. At most 127 arguments. Structs that are passed by value, long double and functions of variable arguments
+ * ("...", such as printf) can't be called: wrap them in a function of fixed arguments.
+ *
+ * @param text the signature; read at once, stays the caller's
+ * @return the handle, due to one signature_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL: NULL, or no
+ *         signature (offgil_last_message says what is wrong, and at which character), OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+signature_t *signature_create(const char *text);
+
+/**
+ * Gives the handle back. Calls that are queued or running keep what they need of it.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
+ *
+ * Any thread; never blocks.
+ */
+offgil_status signature_release(signature_t *signature);
+
+/**
+ * Calls `fn` with these arguments as a task: any C function that is of the signature.
+ *
+ * For callers that have a function's address and the types of its arguments, but no C of their own. What is called runs as
+ * each task does (it may call task_fail, task_is_canceled and the like). `errno` is 0 before the call; what it is afterwards
+ * is saved with the result, so a saved 0 means that the function left it alone. The calling thread's own `errno` is not
+ * changed by a call that runs on it.
+ *
+ * The future is one as any other, but its result is for future_call_result: future_wait gives NULL. If fn is not of the
+ * signature, or is of variable arguments, anything may happen, as in C.
+ *
+ * @param options   as for pool_submit_with, without drop_arg and drop_result, for there is no `arg`; NULL: the defaults
+ * @param signature not NULL; may be released once this returns
+ * @param fn        the function, cast to void (*)(void); not NULL; it must return (see task_fn)
+ * @param args      a pointer to the value of each argument, in their order, of exactly the argument's type; none of them NULL.
+ *                  Pointers and values are copied and can be reused once this returns (what a ptr points to stays the
+ *                  caller's). May be NULL if the signature has no arguments.
+ * @return the future, due to one future_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL: NULL, or options as
+ *         above; OFFGIL_EHANDLE: of pool, signature or options; else as pool_submit_with. Nothing has run then.
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+future_t *pool_call(pool_t *pool,
+                    const task_options_t *options,
+                    signature_t *signature,
+                    void (*fn)(void),
+                    const void *const *args);
+
+/**
+ * Waits as future_wait does, and gives what the function of a pool_call returned.
+ *
+ * @param timeout_ns  how long; 0: look, don't wait; negative: for ever
+ * @param result      where the result goes: exactly as many bytes as its type has, none for void; may be NULL
+ * @param saved_errno where `errno` as it was after the call goes; may be NULL
+ * @return OFFGIL_OK: both are written (on no other outcome); OFFGIL_EINVAL: NULL, or a future of another function
+ *         than pool_call; else as future_wait
+ *
+ * Any thread, any number of times, as long as the future is not released. Blocks.
+ */
+offgil_status future_call_result(future_t *future,
+                                 int64_t timeout_ns,
+                                 void *result,
+                                 int32_t *saved_errno);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -741,9 +1259,21 @@ offgil_status pool_invoke(pool_t *pool,
 #define OFFGIL_FUTURE_DONE 2
 #define OFFGIL_FUTURE_CANCELED 3
 #define OFFGIL_FUTURE_INVALID -1
+#define OFFGIL_TASK_LOW -1
+#define OFFGIL_TASK_NORMAL 0
+#define OFFGIL_TASK_HIGH 1
+typedef struct offgil_completion_queue_t offgil_completion_queue_t;
 typedef struct offgil_future_t offgil_future_t;
+typedef struct offgil_group_t offgil_group_t;
 typedef struct offgil_pool_t offgil_pool_t;
+typedef struct offgil_signature_t offgil_signature_t;
 typedef void (*offgil_thread_hook_fn)(void *context);
+typedef int32_t (*offgil_start_worker_fn)(void *context);
+typedef void (*offgil_lost_error_fn)(void *context,
+                                     const char *name,
+                                     offgil_status status,
+                                     int32_t code,
+                                     const char *message);
 typedef struct offgil_pool_options_t offgil_pool_options_t;
 #ifdef OFFGIL_NO_SHORT_NAMES
 struct offgil_pool_options_t {
@@ -760,10 +1290,45 @@ struct offgil_pool_options_t {
   offgil_thread_hook_fn on_thread_start;
   offgil_thread_hook_fn on_thread_stop;
   void *context;
+  uint32_t max_blocking_threads;
+  int64_t keep_alive_ns;
+  offgil_start_worker_fn start_worker;
+  offgil_lost_error_fn on_lost_error;
 };
 #endif
 typedef void *(*offgil_task_fn)(void *arg);
+typedef void (*offgil_done_fn)(void *context, offgil_status status, void *result);
+typedef void (*offgil_drop_fn)(void *pointer);
+typedef struct offgil_task_options_t offgil_task_options_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_task_options_t {
+  size_t size;
+  const char *name;
+  int32_t priority;
+  uint8_t blocking;
+  uint8_t lent_only;
+  int64_t delay_ns;
+  int64_t deadline_ns;
+  offgil_future_t *const *after;
+  size_t after_count;
+  offgil_group_t *group;
+  offgil_completion_queue_t *queue;
+  uint64_t tag;
+  offgil_drop_fn drop_arg;
+  offgil_drop_fn drop_result;
+};
+#endif
 typedef void (*offgil_range_fn)(void *context, size_t begin, size_t end);
+typedef void (*offgil_reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+typedef void (*offgil_combine_fn)(void *context, void *into, const void *from);
+typedef struct offgil_completion_t offgil_completion_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_completion_t {
+  uint64_t tag;
+  offgil_status status;
+  void *result;
+};
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -777,6 +1342,7 @@ offgil_status offgil_pool_release(offgil_pool_t *pool);
 offgil_status offgil_pool_wait_idle(offgil_pool_t *pool, int64_t timeout_ns);
 uint32_t offgil_pool_thread_count(offgil_pool_t *pool);
 int32_t offgil_pool_worker_index(offgil_pool_t *pool);
+offgil_status offgil_pool_run_worker(offgil_pool_t *pool);
 offgil_future_t *offgil_pool_submit(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
 offgil_status offgil_pool_submit_many(offgil_pool_t *pool,
                                       offgil_task_fn fn,
@@ -786,6 +1352,8 @@ offgil_status offgil_pool_submit_many(offgil_pool_t *pool,
 offgil_status offgil_pool_spawn(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
 uint8_t offgil_task_is_canceled(void);
 offgil_status offgil_task_fail(int32_t code, const char *message);
+offgil_status offgil_task_block_begin(void);
+offgil_status offgil_task_block_end(void);
 offgil_status offgil_future_wait(offgil_future_t *future, int64_t timeout_ns, void **result);
 offgil_status offgil_future_wait_all(offgil_future_t *const *futures, size_t count, int64_t timeout_ns);
 offgil_status offgil_future_wait_any(offgil_future_t *const *futures,
@@ -794,15 +1362,39 @@ offgil_status offgil_future_wait_any(offgil_future_t *const *futures,
                                      size_t *index);
 int32_t offgil_future_get_state(offgil_future_t *future);
 offgil_status offgil_future_cancel(offgil_future_t *future);
+offgil_status offgil_future_on_done(offgil_future_t *future, offgil_done_fn done, void *context);
 offgil_status offgil_future_error(offgil_future_t *future, int32_t *code, char *message, size_t length);
 offgil_future_t *offgil_future_retain(offgil_future_t *future);
 offgil_status offgil_future_release(offgil_future_t *future);
+void offgil_task_options_init(offgil_task_options_t *options, size_t size);
+offgil_future_t *offgil_pool_submit_with(offgil_pool_t *pool,
+                                         const offgil_task_options_t *options,
+                                         offgil_task_fn fn,
+                                         void *arg);
+offgil_status offgil_pool_spawn_with(offgil_pool_t *pool,
+                                     const offgil_task_options_t *options,
+                                     offgil_task_fn fn,
+                                     void *arg);
+offgil_group_t *offgil_group_create(offgil_pool_t *pool, offgil_group_t *parent);
+offgil_status offgil_group_spawn(offgil_group_t *group, offgil_task_fn fn, void *arg);
+offgil_status offgil_group_wait(offgil_group_t *group, int64_t timeout_ns);
+offgil_status offgil_group_cancel(offgil_group_t *group);
+offgil_status offgil_group_release(offgil_group_t *group);
 offgil_status offgil_pool_for(offgil_pool_t *pool,
                               size_t begin,
                               size_t end,
                               size_t grain,
                               offgil_range_fn body,
                               void *context);
+offgil_status offgil_pool_reduce(offgil_pool_t *pool,
+                                 size_t begin,
+                                 size_t end,
+                                 size_t grain,
+                                 offgil_reduce_fn body,
+                                 offgil_combine_fn combine,
+                                 void *context,
+                                 void *accumulator,
+                                 size_t accumulator_size);
 offgil_status offgil_pool_map(offgil_pool_t *pool,
                               offgil_task_fn fn,
                               void *const *args,
@@ -813,6 +1405,28 @@ offgil_status offgil_pool_invoke(offgil_pool_t *pool,
                                  void *left_arg,
                                  offgil_task_fn right,
                                  void *right_arg);
+offgil_completion_queue_t *offgil_completion_queue_create(void);
+offgil_status offgil_completion_queue_add(offgil_completion_queue_t *queue,
+                                          offgil_future_t *future,
+                                          uint64_t tag);
+offgil_status offgil_completion_queue_next(offgil_completion_queue_t *queue,
+                                           int64_t timeout_ns,
+                                           offgil_completion_t *completions,
+                                           size_t capacity,
+                                           size_t *count);
+int32_t offgil_completion_queue_fd(offgil_completion_queue_t *queue);
+offgil_status offgil_completion_queue_release(offgil_completion_queue_t *queue);
+offgil_signature_t *offgil_signature_create(const char *text);
+offgil_status offgil_signature_release(offgil_signature_t *signature);
+offgil_future_t *offgil_pool_call(offgil_pool_t *pool,
+                                  const offgil_task_options_t *options,
+                                  offgil_signature_t *signature,
+                                  void (*fn)(void),
+                                  const void *const *args);
+offgil_status offgil_future_call_result(offgil_future_t *future,
+                                        int64_t timeout_ns,
+                                        void *result,
+                                        int32_t *saved_errno);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -1,8 +1,10 @@
 //! What every entry point does: handles in, statuses out, and the thread's last failure kept.
 
 use super::{future_t, offgil_status, pool_t};
+use crate::call;
 use crate::pool::{self, Error, PoolRef, Status};
-use crate::task::{decode, decode_task, encode, Kind, TaskId};
+use crate::sync::{Slots, Use};
+use crate::task::{decode, decode_task, encode, is_parents, Kind, TaskId};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 
@@ -51,10 +53,63 @@ pub(super) fn status(body: impl FnOnce() -> Result<(), Error>) -> offgil_status 
 
 /// A function that makes a pool: its handle, or NULL.
 pub(super) fn pool_handle(body: impl FnOnce() -> Result<u32, Error>) -> *mut pool_t {
+    handle(Kind::Pool, || body().map(u64::from))
+}
+
+/// A function that makes something with a number: its handle, or NULL.
+pub(super) fn handle<T>(kind: Kind, body: impl FnOnce() -> Result<u64, Error>) -> *mut T {
+    notice_fork();
     match body() {
-        Ok(number) => pointer(encode(Kind::Pool, u64::from(number))),
+        Ok(number) => pointer(encode(kind, number)),
         Err(error) => null(error),
     }
+}
+
+/// The first thing in each call that uses what a fork leaves behind.
+#[inline]
+fn notice_fork() {
+    pool::check_fork(call::after_fork);
+}
+
+#[cold]
+fn forked() -> Error {
+    Error::new(Status::Forked, "the handle belongs to the parent of the fork that made this process")
+}
+
+/// The number behind a handle of a table's kind.
+pub(super) fn number<T, U: Send + Sync>(
+    handle: *const T,
+    kind: Kind,
+    table: &'static Slots<U>,
+    what: &'static str,
+) -> Result<u64, Error> {
+    notice_fork();
+    if handle.is_null() {
+        return Err(Error::new(Status::Invalid, format!("the {what} is NULL")));
+    }
+    match decode(kind, handle.addr() as u64) {
+        Some(number) if table.is_parents(number) => Err(forked()),
+        Some(number) => Ok(number),
+        None => Err(dead(what)),
+    }
+}
+
+#[cold]
+pub(super) fn dead(what: &'static str) -> Error {
+    Error::new(
+        Status::Handle,
+        format!("no such live {what}: released, invented, or a handle of another kind"),
+    )
+}
+
+/// The object behind a handle of a table's kind.
+pub(super) fn object<T, U: Send + Sync>(
+    handle: *const T,
+    kind: Kind,
+    table: &'static Slots<U>,
+    what: &'static str,
+) -> Result<Use<U>, Error> {
+    table.get(number(handle, kind, table, what)?).ok_or_else(|| dead(what))
 }
 
 /// A function that makes a future: its handle, or NULL.
@@ -82,6 +137,7 @@ fn null<T>(error: Error) -> *mut T {
 
 /// The pool behind a handle.
 pub(super) fn pool(handle: *const pool_t) -> Result<PoolRef, Error> {
+    notice_fork();
     if handle.is_null() {
         return Err(Error::invalid("the pool is NULL"));
     }
@@ -100,8 +156,10 @@ fn no_such_pool() -> Error {
 /// The task behind a handle. Whether it is live, the call on it says.
 #[inline]
 pub(super) fn task(handle: *const future_t) -> Result<TaskId, Error> {
+    notice_fork();
     match decode_task(handle.addr() as u64) {
-        Some(id) => Ok(id),
+        Some(id) if !is_parents(id) => Ok(id),
+        Some(_) => Err(forked()),
         None => Err(no_task(handle)),
     }
 }

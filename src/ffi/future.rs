@@ -4,7 +4,7 @@ use super::boundary::{future_handle, slice, status, task, write};
 use super::offgil_status;
 use crate::pool::{self as pools, Error, Status};
 use crate::sync::Deadline;
-use crate::task::{self as tasks, Outcome, Phase, TaskId};
+use crate::task::{self as tasks, Ended, OnEnd, Outcome, Phase, TaskId};
 use std::ffi::{c_char, c_void};
 
 /// A task's result to come. An opaque handle: never dereferenced, and checked at each call.
@@ -56,15 +56,26 @@ pub unsafe extern "C" fn future_wait(
         let id = task(future)?;
         let value =
             pools::wait(id, Deadline::from_timeout_ns(timeout_ns)).map_err(|error| explain(id, error))?;
+        if !result.is_null() {
+            take(id)?;
+        }
         // SAFETY: by the contract above.
         unsafe { write(result, value) };
         Ok(())
     })
 }
 
+/// The caller has the result: it is not to be dropped.
+fn take(id: TaskId) -> Result<(), Error> {
+    if tasks::look(id)?.word.has_extra() {
+        tasks::note_taken(id)?;
+    }
+    Ok(())
+}
+
 /// A task's failure says more in its own words.
 #[cold]
-fn explain(id: TaskId, error: Error) -> Error {
+pub(super) fn explain(id: TaskId, error: Error) -> Error {
     if !matches!(error.status, Status::Failed | Status::Panic) {
         return error;
     }
@@ -156,7 +167,7 @@ pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
     match task(future).and_then(|id| Ok(tasks::look(id)?.phase)) {
         Ok(Phase::Queued) => FUTURE_QUEUED,
         Ok(Phase::Running) => FUTURE_RUNNING,
-        Ok(Phase::Done(Outcome::Canceled)) => FUTURE_CANCELED,
+        Ok(Phase::Done(outcome)) if outcome.never_ran() => FUTURE_CANCELED,
         Ok(Phase::Done(_)) => FUTURE_DONE,
         Err(error) => {
             super::boundary::fail(error);
@@ -174,6 +185,57 @@ pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
 /// Any thread; never blocks. The handle is still due to be released.
 pub extern "C" fn future_cancel(future: *mut future_t) -> offgil_status {
     status(|| pools::cancel(task(future)?))
+}
+
+/// A function that is told how a task ended: its context, the status that future_wait gives, and what the task
+/// returned (NULL unless that is OFFGIL_OK).
+#[allow(non_camel_case_types)]
+pub type done_fn =
+    Option<unsafe extern "C" fn(context: *mut c_void, status: offgil_status, result: *mut c_void)>;
+
+struct Callback {
+    done: unsafe extern "C" fn(*mut c_void, offgil_status, *mut c_void),
+    context: *mut c_void,
+}
+
+// SAFETY: the caller of future_on_done promised that both may be used on any thread.
+unsafe impl Send for Callback {}
+
+impl OnEnd for Callback {
+    fn ended(self: Box<Self>, _: TaskId, ended: &Ended) {
+        let result = if ended.outcome == Outcome::Ok { ended.result } else { std::ptr::null_mut() };
+        // SAFETY: as above; `on_end` calls it once.
+        unsafe { (self.done)(self.context, pools::status_of(ended.outcome).code(), result) };
+    }
+}
+
+/// Has `done(context, status, result)` called when the task has ended: exactly once, by the thread that ends it (which
+/// may be one that cancels it, or the library's timer), with no lock held; at once, by the caller, if it has ended. It is
+/// called after those who wait have been told, also if the future has been released meanwhile. With it the result
+/// counts as taken (task_options_t.drop_result).
+///
+/// @param done    not NULL. It may call everything; what it blocks, it blocks for the thread's other work.
+/// @param context what it gets; stays the caller's
+/// @return OFFGIL_OK: it has been or will be called; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; it is not called with these two
+///
+/// Any thread; never blocks (but for what `done` does).
+///
+/// # Safety
+/// `done` may be called with `context`, once, on any thread.
+pub unsafe extern "C" fn future_on_done(
+    future: *mut future_t,
+    done: done_fn,
+    context: *mut c_void,
+) -> offgil_status {
+    status(|| {
+        let id = task(future)?;
+        let done = done.ok_or_else(|| Error::invalid("the function is NULL"))?;
+        tasks::note_taken(id)?;
+        if let Some(ended_already) = tasks::on_end(id, Box::new(Callback { done, context }))? {
+            ended_already.ended(id, &pools::how_it_ended(id)?);
+        }
+        Ok(())
+    })
 }
 
 /// Why the task failed: what it told task_fail, or the message of a panic (code 0).
@@ -250,5 +312,5 @@ pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
 ///
 /// Any thread; never blocks.
 pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
-    status(|| Ok(tasks::release(task(future)?)?))
+    status(|| pools::release_future(task(future)?))
 }

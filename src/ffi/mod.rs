@@ -17,15 +17,29 @@ mod task;
 
 mod future;
 
+mod task_options;
+
+mod group;
+
 mod parallel;
+
+mod completion_queue;
+
+mod call;
 
 mod boundary;
 
 mod exports;
 
+mod struct_of_size;
+
+pub use call::*;
+pub use completion_queue::*;
 pub use future::*;
+pub use group::*;
 pub use parallel::*;
 pub use pool::*;
 pub use pool_options::*;
 pub use status::*;
 pub use task::*;
+pub use task_options::*;

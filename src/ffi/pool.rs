@@ -62,7 +62,7 @@ pub unsafe extern "C" fn pool_create_with(options: *const pool_options_t) -> *mu
 ///
 /// Any thread; never blocks.
 pub extern "C" fn pool_default() -> *mut pool_t {
-    boundary::pool_handle(|| pools::default_pool(|| Ok(Options::new(threads(0)?))).map(|pool| pool.number))
+    boundary::pool_handle(|| pools::default_pool(|| Ok(Options::new(threads(0)?))))
 }
 
 /// Closes the pool, and waits until all that it has accepted is done, at most for `timeout_ns`. The handle stays valid.
@@ -150,4 +150,19 @@ pub extern "C" fn pool_worker_index(pool: *mut pool_t) -> i32 {
             -1
         }
     }
+}
+
+/// Makes the calling thread a worker of the pool until the pool is over: it runs tasks like the pool's own threads, within
+/// the same bound on concurrency, and it alone (with others that are lent) runs those that were submitted with
+/// task_options_t.lent_only. The pool's hooks are called on it when it comes and when it goes.
+///
+/// For threads that must be of a certain kind: known to an interpreter, with a context of a GUI's or a GPU's.
+///
+/// @return OFFGIL_OK: the pool was shut down and all is done; OFFGIL_ECLOSED: it was over already; OFFGIL_EINVAL: NULL;
+///         OFFGIL_EHANDLE; OFFGIL_EDEADLK: called inside a task or a hook
+///
+/// Any thread but one that is in a task. Blocks until the pool is shut down; pool_destroy waits until this has returned
+/// everywhere.
+pub extern "C" fn pool_run_worker(pool: *mut pool_t) -> offgil_status {
+    status(|| pools::run_worker(&boundary::pool(pool)?))
 }

@@ -1,7 +1,8 @@
 //! The options of a pool as C sees them.
 
 use super::boundary::text;
-use super::offgil_cpu_count;
+use super::struct_of_size::{fill, read};
+use super::{offgil_cpu_count, offgil_status};
 use crate::pool::{Error, Hooks, Options, WhenFull, MOST_THREADS};
 use crate::queue::Order;
 use std::ffi::{c_char, c_void};
@@ -23,6 +24,23 @@ pub const POOL_LIFO: i32 = 1;
 /// A function that each thread of a pool calls with pool_options_t.context.
 #[allow(non_camel_case_types)]
 pub type thread_hook_fn = Option<unsafe extern "C" fn(context: *mut c_void)>;
+
+/// A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't.
+#[allow(non_camel_case_types)]
+pub type start_worker_fn = Option<unsafe extern "C" fn(context: *mut c_void) -> i32>;
+
+/// A function that is told of a failure nobody has looked at: pool_options_t.context, the task's name (NULL: none),
+/// OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call.
+#[allow(non_camel_case_types)]
+pub type lost_error_fn = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        name: *const c_char,
+        status: offgil_status,
+        code: i32,
+        message: *const c_char,
+    ),
+>;
 
 /// How a pool is to be. Fill it with pool_options_init, then change what you want to; fields may be added at the
 /// end in later versions, which `size` makes safe in both directions.
@@ -64,13 +82,26 @@ pub struct pool_options_t {
     pub on_thread_stop: thread_hook_fn,
     /// What the hooks get.
     pub context: *mut c_void,
+    /// How many threads the blocking lane may have (task_options_t.blocking). Default 512; 0: none, and such tasks are
+    /// refused with OFFGIL_ETHREAD. At most 32,767.
+    pub max_blocking_threads: u32,
+    /// How long a thread of the blocking lane, or a spare one, stays with nothing to do, in nanoseconds. Default one
+    /// second; negative: as long as the pool.
+    pub keep_alive_ns: i64,
+    /// Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
+    /// for it and fewer than `threads` are lent: has a thread started that calls pool_run_worker, and returns 0 (anything
+    /// else if it can't). NULL (the default): lent threads come by themselves.
+    pub start_worker: start_worker_fn,
+    /// Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
+    /// neither a wait, future_error, future_on_done, a completion queue nor a group has shown the failure. On the thread
+    /// that noticed. NULL (the default): such failures are dropped.
+    pub on_lost_error: lost_error_fn,
 }
 
-/// No caller has a struct of this size; more is taken for garbage.
-const LARGEST: usize = 4096;
 /// A struct must at least reach to the end of `threads`.
 const SMALLEST: usize = std::mem::offset_of!(pool_options_t, threads) + size_of::<u32>();
-const KNOWN: usize = size_of::<pool_options_t>();
+/// Bodies without a place have 16 bits in the census.
+const MOST_BLOCKING: u32 = 32_767;
 
 fn defaults(size: usize) -> pool_options_t {
     pool_options_t {
@@ -87,6 +118,10 @@ fn defaults(size: usize) -> pool_options_t {
         on_thread_start: None,
         on_thread_stop: None,
         context: std::ptr::null_mut(),
+        max_blocking_threads: Options::DEFAULT_BLOCKING_THREADS,
+        keep_alive_ns: Options::DEFAULT_KEEP_ALIVE_NS,
+        start_worker: None,
+        on_lost_error: None,
     }
 }
 
@@ -101,51 +136,17 @@ fn defaults(size: usize) -> pool_options_t {
 /// # Safety
 /// `options` is NULL or points to `size` writable bytes.
 pub unsafe extern "C" fn pool_options_init(options: *mut pool_options_t, size: usize) {
-    if options.is_null() || !(SMALLEST..=LARGEST).contains(&size) {
-        return;
-    }
-    let defaults = defaults(size);
-    // SAFETY: both are at least min(size, KNOWN) bytes long, and don't overlap; the rest is the caller's to `size`.
-    unsafe {
-        std::ptr::write_bytes(options.cast::<u8>(), 0, size);
-        std::ptr::copy_nonoverlapping((&raw const defaults).cast::<u8>(), options.cast(), size.min(KNOWN));
-    }
-}
-
-/// The caller's struct, of whatever size, as one of ours.
-///
-/// # Safety
-/// `options` is NULL or points to a struct whose `size` says how long it is.
-unsafe fn copy(options: *const pool_options_t) -> Result<pool_options_t, Error> {
-    if options.is_null() {
-        return Err(Error::invalid("the options are NULL"));
-    }
-    // SAFETY: `size` is the first field of every version of the struct.
-    let size = unsafe { options.cast::<usize>().read_unaligned() };
-    if !(SMALLEST..=LARGEST).contains(&size) {
-        return Err(Error::invalid("options.size is not one that pool_options_init has set"));
-    }
-    let mut known = defaults(size);
-    // SAFETY: both are at least min(size, KNOWN) bytes long, and don't overlap; any bytes are a valid struct of ours
-    // but for the hooks, which are function pointers or NULL by the caller's promise.
-    unsafe {
-        std::ptr::copy_nonoverlapping(options.cast::<u8>(), (&raw mut known).cast(), size.min(KNOWN));
-        let unknown =
-            std::slice::from_raw_parts(options.cast::<u8>().add(size.min(KNOWN)), size.saturating_sub(KNOWN));
-        if unknown.iter().any(|&byte| byte != 0) {
-            return Err(Error::invalid("an option is set that this version of the library doesn't know"));
-        }
-    }
-    Ok(known)
+    // SAFETY: by the contract above.
+    unsafe { fill(options, size, SMALLEST, &defaults(size)) };
 }
 
 /// Checks what C has asked for.
 ///
 /// # Safety
-/// As `copy`; the pointers inside are valid as the header says.
+/// `options` is NULL or a struct whose `size` says how long it is; the pointers inside are valid as the header says.
 pub(super) unsafe fn checked(options: *const pool_options_t) -> Result<Options, Error> {
     // SAFETY: by the contract above.
-    let given = unsafe { copy(options)? };
+    let given = unsafe { read(options, SMALLEST, defaults)? };
     let mut options = Options::new(threads(given.threads)?);
     options.max_spare_threads = given.max_spare_threads.min(MOST_THREADS);
     options.stack_size = match given.stack_size {
@@ -174,6 +175,13 @@ pub(super) unsafe fn checked(options: *const pool_options_t) -> Result<Options, 
         1 => true,
         _ => return Err(Error::invalid("options.waiters_help is neither 0 nor 1")),
     };
+    options.max_blocking_threads = match given.max_blocking_threads {
+        threads @ 0..=MOST_BLOCKING => threads,
+        _ => return Err(Error::invalid("options.max_blocking_threads is over 32,767")),
+    };
+    options.keep_alive_ns = given.keep_alive_ns;
+    options.start_worker = given.start_worker;
+    options.on_lost_error = given.on_lost_error;
     options.hooks =
         Hooks { on_start: given.on_thread_start, on_stop: given.on_thread_stop, context: given.context };
     Ok(options)

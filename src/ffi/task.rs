@@ -8,8 +8,8 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 /// The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
-/// the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
-/// and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+/// the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+/// that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
 #[allow(non_camel_case_types)]
 pub type task_fn = Option<unsafe extern "C-unwind" fn(arg: *mut c_void) -> *mut c_void>;
 
@@ -148,4 +148,24 @@ pub unsafe extern "C" fn task_fail(code: i32, message: *const c_char) -> offgil_
             Err(Error::invalid("task_fail was called outside a task"))
         }
     })
+}
+
+/// Inside a task: it is about to block in something that isn't this library's (a read, a lock, a sleep). Its place is
+/// another task's until task_block_end; pool_worker_index says -1 meanwhile. Calls nest. A task that returns without
+/// task_block_end ends it with that.
+///
+/// @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task
+///
+/// Any thread; never blocks. In a task of the blocking lane there is no place to give up: nothing happens.
+pub extern "C" fn task_block_begin() -> offgil_status {
+    status(pools::block_begin)
+}
+
+/// Inside a task: it has blocked, and takes a place back; it comes before tasks that have not begun.
+///
+/// @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task, or without task_block_begin
+///
+/// Any thread. Blocks until a place is free.
+pub extern "C" fn task_block_end() -> offgil_status {
+    status(pools::block_end)
 }

@@ -8,8 +8,9 @@
 //! Contexts and frames lie on the stack and are linked through it; each is unlinked by the guard that linked it.
 
 use super::core::Pool;
+use super::leave;
 use super::registry::PoolRef;
-use crate::task::{cell_of, Failure, TaskId};
+use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, TaskId};
 use std::cell::{Cell, RefCell};
 use std::ptr::null;
 
@@ -27,14 +28,37 @@ pub(super) struct Context {
     pub(super) pool: PoolRef,
     /// The place it holds; none while it searches, sleeps or waits.
     pub(super) place: Cell<Option<u32>>,
-    /// A thread of the pool's, not a visitor.
+    /// A thread of the pool's (or lent to it), not a visitor.
     pub(super) is_own_thread: bool,
+    /// A thread that the embedder has lent.
+    pub(super) is_lent: bool,
+    /// How often the body has said that it is about to block.
+    pub(super) blocking: Cell<u32>,
+    /// And whether it gave a place up with that.
+    pub(super) gave_up: Cell<bool>,
     outer: Cell<*const Context>,
 }
 
 impl Context {
-    pub(super) fn new(pool: PoolRef, place: Option<u32>, is_own_thread: bool) -> Self {
-        Self { pool, place: Cell::new(place), is_own_thread, outer: Cell::new(null()) }
+    fn new(pool: PoolRef, place: Option<u32>, is_own_thread: bool, is_lent: bool) -> Self {
+        let (place, outer) = (Cell::new(place), Cell::new(null()));
+        let (blocking, gave_up) = (Cell::new(0), Cell::new(false));
+        Self { pool, place, is_own_thread, is_lent, blocking, gave_up, outer }
+    }
+
+    /// A thread that the pool has started.
+    pub(super) fn of_own_thread(pool: PoolRef) -> Self {
+        Self::new(pool, None, true, false)
+    }
+
+    /// A thread that the embedder has lent.
+    pub(super) fn of_lent_thread(pool: PoolRef) -> Self {
+        Self::new(pool, None, true, true)
+    }
+
+    /// An outside thread that runs something on this place.
+    pub(super) fn of_visitor(pool: PoolRef, place: u32) -> Self {
+        Self::new(pool, Some(place), false, false)
     }
 
     /// Makes this the current context while `body` runs.
@@ -70,6 +94,13 @@ pub(super) fn inside<T>(pool: &Pool, body: impl FnOnce(Option<(&Context, u32)>) 
     })
 }
 
+/// Runs `body` with the innermost context if the thread is in a body of this pool, on a place or not (in the blocking
+/// lane, or where it said that it is about to block).
+pub(super) fn in_body_of<T>(pool: &Pool, body: impl FnOnce(Option<&Context>) -> T) -> T {
+    let in_a_body = is_in_a_body();
+    with_context(|context| body(context.filter(|here| in_a_body && std::ptr::eq(&*here.pool, pool))))
+}
+
 /// Whether the thread is in a context of the pool at any depth: then it can't wait for the pool to end.
 pub(super) fn is_within(pool: &Pool) -> bool {
     let mut context = CURRENT.with(|current| current.context.get());
@@ -102,13 +133,22 @@ pub(crate) fn worker_index(pool: &Pool) -> Option<u32> {
 /// A body on this stack.
 pub(super) struct Frame {
     task: Option<TaskId>,
+    /// What the task has besides its cell, if it has; alive as long as its body runs.
+    extra: *const Extra,
     failure: RefCell<Option<Failure>>,
     outer: Cell<*const Frame>,
 }
 
 impl Frame {
-    pub(super) fn new(task: Option<TaskId>) -> Self {
-        Self { task, failure: RefCell::new(None), outer: Cell::new(null()) }
+    /// A body of a task.
+    pub(super) fn of(task: &Claimed) -> Self {
+        let extra = task.extra().map_or(null(), std::ptr::from_ref);
+        Self { task: Some(task.id()), extra, failure: RefCell::new(None), outer: Cell::new(null()) }
+    }
+
+    /// A part of something bigger, which is no task of its own.
+    pub(super) fn of_part() -> Self {
+        Self { task: None, extra: null(), failure: RefCell::new(None), outer: Cell::new(null()) }
     }
 
     /// Makes this the innermost frame while `body` runs; then gives what `task_fail` left.
@@ -122,8 +162,24 @@ impl Frame {
         self.outer.set(CURRENT.with(|current| current.frame.replace(self)));
         let leave = Leave(self);
         let value = body();
+        CURRENT.with(|current| {
+            if !std::ptr::eq(current.frame.get(), self) && !current.frame.get().is_null() {
+                leave::left_by("longjmp");
+            }
+        });
         drop(leave);
         (value, self.failure.take())
+    }
+
+    /// What its task is called.
+    fn called(&self) -> String {
+        // SAFETY: null, or the extra of a task whose body runs, which keeps it.
+        let name = unsafe { self.extra.as_ref() }.and_then(|extra| extra.name.as_deref());
+        match (name, self.task) {
+            (Some(name), _) => format!("the task \"{name}\""),
+            (None, Some(task)) => format!("task {:#x}", encode(Kind::Future, task.handle_bits())),
+            (None, None) => "a part of a parallel call".to_owned(),
+        }
     }
 
     /// The tasks of this frame and those around it.
@@ -132,6 +188,19 @@ impl Frame {
         std::iter::successors(Some(self), |frame| unsafe { frame.outer.get().as_ref() })
             .filter_map(|frame| frame.task)
     }
+}
+
+/// In the child of a fork, on the thread that forked: what is on its stack belongs to the parent.
+pub(super) fn forget_stack() {
+    CURRENT.with(|current| {
+        current.context.set(null());
+        current.frame.set(null());
+    });
+}
+
+/// What the innermost body on this stack is called: its name, or the number in its handle.
+pub(super) fn name_of_innermost() -> String {
+    with_frame(|frame| frame.map_or_else(|| "a task".to_owned(), Frame::called))
 }
 
 fn with_frame<T>(body: impl FnOnce(Option<&Frame>) -> T) -> T {

@@ -1,13 +1,18 @@
 //! The pool itself: its parts, and the few questions that all the other files ask.
 
+use super::blocking::BlockingLane;
 use super::census::{Census, Served};
+use super::deadlock;
+use super::hold::Held;
+use super::lanes::Priorities;
+use super::lent::LentLane;
 use super::options::Options;
 use super::places::Places;
 use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
 use crate::queue::{Deque, Injector};
-use crate::sync::{AtomicU32, AtomicUsize, EventCount, Ordering};
-use crate::task::{is_queued, TaskId};
+use crate::sync::{epoch, AtomicU32, AtomicUsize, EventCount, Ordering};
+use crate::task::{Snapshot, TaskId};
 use std::sync::Weak;
 
 /// A pool. Shared by its handle, its threads and whoever is in a call on it; the last of them frees it.
@@ -19,6 +24,10 @@ pub(crate) struct Pool {
     /// One a place.
     pub(crate) deques: Box<[Deque]>,
     pub(crate) injector: Injector,
+    pub(super) priorities: Priorities,
+    pub(super) blocking: BlockingLane,
+    pub(super) lent: LentLane,
+    pub(super) held: Held,
     pub(crate) sleep: Sleep,
     pub(super) roster: Roster,
     /// Changes when the pool has become idle.
@@ -30,6 +39,8 @@ pub(crate) struct Pool {
     canceling: AtomicU32,
     /// Not 0: its handle is gone.
     pub(super) removed: AtomicU32,
+    /// Of the process that it belongs to.
+    pub(super) epoch: u32,
     pub(super) me: Weak<Pool>,
 }
 
@@ -65,6 +76,10 @@ impl Pool {
             places: Places::new(options.threads),
             deques: (0..options.threads).map(|_| Deque::new()).collect(),
             injector: Injector::new(options.order),
+            priorities: Priorities::new(options.order),
+            blocking: BlockingLane::new(),
+            lent: LentLane::new(),
+            held: Held::new(),
             sleep: Sleep::new(),
             roster: Roster::new(),
             idle: EventCount::new(),
@@ -76,6 +91,7 @@ impl Pool {
             },
             canceling: AtomicU32::new(0),
             removed: AtomicU32::new(0),
+            epoch: epoch(),
             options,
             me,
         }
@@ -109,8 +125,17 @@ impl Pool {
         self.sleep.notify(&self.places, self)
     }
 
+    /// Whether there is something in a queue that any thread of the pool may run.
     fn has_entries(&self) -> bool {
-        !self.injector.is_empty() || self.deques.iter().any(|deque| !deque.is_empty())
+        !self.injector.is_empty()
+            || !self.priorities.is_empty()
+            || self.deques.iter().any(|deque| !deque.is_empty())
+    }
+
+    /// Whether anything is still to be run, by whomever; held tasks first, as they come off the list after they have gone
+    /// into a queue.
+    pub(super) fn has_work_left(&self) -> bool {
+        !self.held.is_empty() || self.work_visible() || self.blocking.queued() > 0 || self.lent.queued() > 0
     }
 
     /// Who may be handed a place, when somebody gives it back who looks no further: what is queued comes before
@@ -155,7 +180,7 @@ impl Pool {
         let Some(before) = self.places.at_rest() else { return false };
         // Searchers come and go meanwhile; what counts is that no place was taken.
         let same = |now: Census| now.taken() == before.taken();
-        !self.work_visible() && self.places.at_rest().is_some_and(same)
+        !self.has_work_left() && self.places.at_rest().is_some_and(same)
     }
 
     // The bounded queue: whoever moves a task out of QUEUED gives its room back.
@@ -200,15 +225,26 @@ impl Pool {
         let stale = self.counts.stale_outside.fetch_add(1, Ordering::Relaxed) + 1;
         // Nobody may ever come by the entry of a pool at rest, least of all when its threads have ended.
         let nobody_comes = self.places.at_rest().is_some();
-        if nobody_comes || stale > STALE_ENOUGH && stale * 2 > self.injector.len() {
-            self.sweep_injector();
+        if nobody_comes || stale > STALE_ENOUGH && stale * 2 > self.entries_outside() {
+            self.sweep_outside();
         }
     }
 
+    /// A task that was queued or held (its word before says which) was canceled.
+    pub(super) fn left_behind(&self, task: TaskId, before: Snapshot) {
+        if !before.is_held() {
+            return self.left_entry_behind(before.is_from_outside());
+        }
+        deadlock::let_go(task);
+        self.held.remove(task);
+        self.left_queue();
+        self.tell_if_idle();
+    }
+
     #[cold]
-    fn sweep_injector(&self) {
+    fn sweep_outside(&self) {
         self.counts.stale_outside.store(0, Ordering::Relaxed);
-        self.injector.sweep(|entry| is_queued(TaskId::from_bits(entry)));
+        self.sweep_lanes();
         // While it was swept it looked full, so who gave a place back meanwhile may have said nothing.
         self.tell_if_idle();
     }

@@ -12,11 +12,20 @@
 use super::context;
 use super::registry;
 use super::status::{Error, Status};
-use crate::sync::{lock, Mutex};
+use crate::sync::{lock, Mutex, Renewable};
 use crate::task::{self, News, Phase, TaskId};
 use std::collections::BTreeMap;
 
-static EDGES: Mutex<BTreeMap<u64, Edge>> = Mutex::new(BTreeMap::new());
+static EDGES: Renewable<Mutex<BTreeMap<u64, Edge>>> = Renewable::new(Mutex::new(BTreeMap::new()));
+
+/// In the child of a fork: who waits is the parent's.
+///
+/// # Safety
+/// No other thread uses the library.
+pub(super) unsafe fn after_fork() {
+    // SAFETY: by the contract above.
+    unsafe { EDGES.renew(Mutex::new(BTreeMap::new())) };
+}
 
 struct Edge {
     targets: Vec<TaskId>,
@@ -87,6 +96,23 @@ impl Drop for Edges {
             edges.remove(&waiter.bits());
         }
     }
+}
+
+/// A held task waits for others: an edge of its own. One that fails ends its wait, so each of them may.
+pub(super) fn hold(task: TaskId, after: &[TaskId], _name: Option<std::sync::Arc<str>>) {
+    if !after.is_empty() {
+        lock(&EDGES).insert(task.bits(), Edge { targets: after.to_vec(), thread_of: None });
+    }
+}
+
+/// One of the tasks that a held one waits for has ended: who waits for that looks again.
+pub(super) fn one_less(held: TaskId) {
+    task::tell(held, News::LookAgain);
+}
+
+/// The held task waits no longer.
+pub(super) fn let_go(held: TaskId) {
+    lock(&EDGES).remove(&held.bits());
 }
 
 /// What the targets come down to: tasks that are not blocked, or have ended.

@@ -7,18 +7,33 @@
 //! ```
 //!
 //! submit: where a task goes in. worker: how one is found. run: one task. wait: who runs what in a wait, and what
-//! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads: its life.
+//! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads, fork: its life.
+//! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet.
 
 mod census;
 mod places;
 mod sleep;
 
 #[cfg(not(loom))]
+mod blocking;
+#[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
 mod core;
 #[cfg(not(loom))]
 mod deadlock;
+#[cfg(not(loom))]
+mod fork;
+#[cfg(not(loom))]
+mod group;
+#[cfg(not(loom))]
+mod hold;
+#[cfg(not(loom))]
+mod lanes;
+#[cfg(not(loom))]
+mod leave;
+#[cfg(not(loom))]
+mod lent;
 #[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
@@ -32,7 +47,11 @@ mod status;
 #[cfg(not(loom))]
 mod submit;
 #[cfg(not(loom))]
+mod submit_with;
+#[cfg(not(loom))]
 mod threads;
+#[cfg(not(loom))]
+mod timers;
 #[cfg(not(loom))]
 mod wait;
 #[cfg(not(loom))]
@@ -41,13 +60,21 @@ mod worker;
 #[cfg(not(loom))]
 pub(crate) use self::{
     context::{current_has_failed, fail_current, inside_pool, is_asked_to_stop, worker_index},
+    fork::check as check_fork,
+    group::{cancel_group, create_group, release_group, spawn_in, wait_group},
+    lanes::Lane,
+    lent::run_worker,
     options::{Hooks, Options, WhenFull},
     places::MOST as MOST_THREADS,
     registry::{create, default_pool, find, PoolRef},
     run::{run_part, PartOutcome},
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{Error, Status},
-    submit::{cancel, check_open, submit, submit_many},
+    submit::{cancel, check_open, release_future, submit, submit_many},
+    submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
-    wait::{as_helper, join, reclaim, wait, wait_all, wait_any},
+    wait::{
+        as_helper, block_begin, block_end, how_it_ended, join, next_completions, reclaim, status_of, wait,
+        wait_all, wait_any,
+    },
 };

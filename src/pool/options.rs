@@ -1,7 +1,7 @@
 //! What can be chosen about a pool.
 
 use crate::queue::Order;
-use std::ffi::{c_void, CString};
+use std::ffi::{c_char, c_void, CString};
 
 /// What a submit from outside does when the queue is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,12 +33,21 @@ impl Hooks {
     }
 }
 
+/// Starts a thread that calls `pool_run_worker`; not 0 if it can't.
+pub(crate) type StartWorker = unsafe extern "C" fn(*mut c_void) -> i32;
+
+/// Is told of a failure that nobody has looked at: context, name, status, code, message.
+pub(crate) type LostError = unsafe extern "C" fn(*mut c_void, *const c_char, i32, i32, *const c_char);
+
 /// The options of a pool, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// How many bodies run at a time; not 0.
     pub(crate) threads: u32,
     pub(crate) max_spare_threads: u32,
+    pub(crate) max_blocking_threads: u32,
+    /// So long a thread that is one too many, or of the blocking lane, stays with nothing to do.
+    pub(crate) keep_alive_ns: i64,
     /// Bytes; 0 is the system's default.
     pub(crate) stack_size: usize,
     pub(crate) thread_name: CString,
@@ -49,16 +58,22 @@ pub(crate) struct Options {
     pub(crate) order: Order,
     pub(crate) waiters_help: bool,
     pub(crate) hooks: Hooks,
+    pub(crate) start_worker: Option<StartWorker>,
+    pub(crate) on_lost_error: Option<LostError>,
 }
 
 impl Options {
     pub(crate) const DEFAULT_SPARE_THREADS: u32 = 256;
+    pub(crate) const DEFAULT_BLOCKING_THREADS: u32 = 512;
+    pub(crate) const DEFAULT_KEEP_ALIVE_NS: i64 = 1_000_000_000;
 
     /// A pool of so many threads, all else as it comes.
     pub(crate) fn new(threads: u32) -> Self {
         Self {
             threads,
             max_spare_threads: Self::DEFAULT_SPARE_THREADS,
+            max_blocking_threads: Self::DEFAULT_BLOCKING_THREADS,
+            keep_alive_ns: Self::DEFAULT_KEEP_ALIVE_NS,
             stack_size: 0,
             thread_name: c"offgil".into(),
             queue_limit: 0,
@@ -67,6 +82,8 @@ impl Options {
             order: Order::Fifo,
             waiters_help: true,
             hooks: Hooks { on_start: None, on_stop: None, context: std::ptr::null_mut() },
+            start_worker: None,
+            on_lost_error: None,
         }
     }
 }

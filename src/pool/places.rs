@@ -172,6 +172,11 @@ impl Places {
         self.take(Wanter::Body, SEARCHING).ok().map(|_| self.pick())
     }
 
+    /// A searcher takes a place, and waits for one if it must, before those who come later.
+    pub(crate) fn take_from_search_in_line(&self) -> Option<u32> {
+        self.wait_for_one(Wanter::Body, SEARCHING, Deadline::Never)
+    }
+
     fn take(&self, who: Wanter, less: u64) -> Result<Census, Census> {
         self.update(|census| {
             let welcome = !census.is_over() && (who == Wanter::Body || !census.is_closed());
@@ -287,6 +292,17 @@ impl Places {
         wanted.line(who).retain(|&other| !std::ptr::eq(other, latch));
         self.clear_flags(&wanted);
         latch.get() // set, if at all, under the lock
+    }
+
+    /// A body begins (or may) that runs on no place.
+    pub(crate) fn enter_without_place(&self) {
+        // `taken` steps, too: two looks at a pool at rest must not have it between them.
+        let _ = self.update(|census| Some((census.0 + BLOCKED).wrapping_add(TAKEN)));
+    }
+
+    /// It has ended; the counters after that.
+    pub(crate) fn leave_without_place(&self) -> Census {
+        Census(self.word.fetch_sub(BLOCKED, Ordering::SeqCst) - BLOCKED)
     }
 
     /// If a place is free and nobody searches: becomes the searcher, or makes one (the caller sees to it).

@@ -11,22 +11,25 @@
 
 use super::context;
 use super::core::Pool;
+use super::fork;
 use super::options::Options;
 use super::status::{Error, Status};
-use crate::sync::{lock, Mutex, Ordering};
+use crate::sync::{epoch, lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::ptr::null_mut;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
+/// Changed under the lock of `BOOKS`; words, so that the child of a fork finds it whole.
 struct Slot {
-    generation: u32,
-    pool: Option<Arc<Pool>>,
+    generation: AtomicU32,
+    /// A counted reference, as `Arc::into_raw` gives it; null: no pool.
+    pool: AtomicPtr<Pool>,
 }
 
-struct Registry {
-    slots: Vec<Slot>,
+struct Books {
     vacant: Vec<u32>,
     /// Pools whose handle is gone, but which still drain: their tasks name them.
     released: BTreeMap<u32, Weak<Pool>>,
@@ -35,63 +38,116 @@ struct Registry {
 const INDEX_BITS: u32 = 16;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 
-static REGISTRY: Mutex<Registry> =
-    Mutex::new(Registry { slots: Vec::new(), vacant: Vec::new(), released: BTreeMap::new() });
+static SLOTS: [Slot; 1 << INDEX_BITS] =
+    [const { Slot { generation: AtomicU32::new(0), pool: AtomicPtr::new(null_mut()) } }; 1 << INDEX_BITS];
+/// So many slots were ever used.
+static USED: AtomicU32 = AtomicU32::new(0);
+static BOOKS: Renewable<Mutex<Books>> = Renewable::new(Mutex::new(Books::new()));
+/// The default pool's number + 1; 0: not made.
+static DEFAULT: AtomicU32 = AtomicU32::new(0);
+
+impl Books {
+    const fn new() -> Self {
+        Self { vacant: Vec::new(), released: BTreeMap::new() }
+    }
+
+    fn create(&mut self, options: Options) -> Result<Arc<Pool>, Error> {
+        let index = match self.vacant.pop() {
+            Some(index) => index,
+            None => {
+                let next = USED.load(Ordering::Relaxed);
+                if next > INDEX_MASK {
+                    return Err(Error::new(Status::NoMemory, "65,536 pools are alive already"));
+                }
+                USED.store(next + 1, Ordering::Relaxed);
+                next
+            }
+        };
+        let slot = &SLOTS[index as usize];
+        let number = slot.generation.load(Ordering::Relaxed) << INDEX_BITS | index;
+        let pool = Arc::new_cyclic(|me| Pool::new(number, options, me.clone()));
+        slot.pool.store(Arc::into_raw(pool.clone()).cast_mut(), Ordering::Relaxed);
+        Ok(pool)
+    }
+}
 
 /// Makes a pool. Its threads start when there is work for them.
 pub(crate) fn create(options: Options) -> Result<Arc<Pool>, Error> {
-    let mut registry = lock(&REGISTRY);
-    let index = match registry.vacant.pop() {
-        Some(index) => index,
-        None if registry.slots.len() > INDEX_MASK as usize => {
-            return Err(Error::new(Status::NoMemory, "65,536 pools are alive already"));
-        }
-        None => {
-            registry.slots.push(Slot { generation: 0, pool: None });
-            registry.slots.len() as u32 - 1
-        }
-    };
-    let slot = &mut registry.slots[index as usize];
-    let number = slot.generation << INDEX_BITS | index;
-    let pool = Arc::new_cyclic(|me| Pool::new(number, options, me.clone()));
-    slot.pool = Some(pool.clone());
-    Ok(pool)
+    fork::watch();
+    lock(&BOOKS).create(options)
 }
 
 /// Takes a pool's handle away; false if somebody else has done that.
 pub(super) fn remove(pool: &Pool) -> bool {
     let index = pool.number & INDEX_MASK;
     let removed = {
-        let mut registry = lock(&REGISTRY);
-        let slot = &mut registry.slots[index as usize];
-        if slot.generation != pool.number >> INDEX_BITS {
+        let mut books = lock(&BOOKS);
+        let slot = &SLOTS[index as usize];
+        let generation = slot.generation.load(Ordering::Relaxed);
+        if generation != pool.number >> INDEX_BITS {
             return false;
         }
-        let removed = slot.pool.take();
-        slot.generation += 1;
-        if slot.generation <= INDEX_MASK {
-            registry.vacant.push(index);
+        let removed = slot.pool.swap(null_mut(), Ordering::Relaxed);
+        slot.generation.store(generation + 1, Ordering::Relaxed);
+        if generation < INDEX_MASK {
+            books.vacant.push(index);
         }
-        registry.released.insert(pool.number, pool.me.clone());
+        books.released.insert(pool.number, pool.me.clone());
         removed
     };
     pool.removed.store(1, Ordering::SeqCst);
-    removed.is_some()
+    // SAFETY: the reference that `create` put in, taken out once, under the lock.
+    unsafe { drop(Arc::from_raw(removed)) };
+    true
 }
 
-static DEFAULT: OnceLock<Result<Arc<Pool>, Error>> = OnceLock::new();
-
-/// The one pool of the process that is made on first use and never destroyed.
-pub(crate) fn default_pool(options: impl FnOnce() -> Result<Options, Error>) -> Result<&'static Pool, Error> {
-    match DEFAULT.get_or_init(|| create(options()?)) {
-        Ok(pool) => Ok(pool),
-        Err(error) => Err(error.clone()),
+/// The number of the one pool of the process that is made on first use and never destroyed.
+pub(crate) fn default_pool(options: impl FnOnce() -> Result<Options, Error>) -> Result<u32, Error> {
+    fork::watch();
+    // Relaxed: the pool is found through the books' lock.
+    if let made @ 1.. = DEFAULT.load(Ordering::Relaxed) {
+        return Ok(made - 1);
     }
+    let mut books = lock(&BOOKS);
+    if let made @ 1.. = DEFAULT.load(Ordering::Relaxed) {
+        return Ok(made - 1);
+    }
+    let number = books.create(options()?)?.number;
+    DEFAULT.store(number + 1, Ordering::Relaxed);
+    Ok(number)
 }
 
 /// Whether it is that one.
 pub(super) fn is_default(pool: &Pool) -> bool {
-    DEFAULT.get().is_some_and(|made| made.as_ref().is_ok_and(|default| std::ptr::eq(&**default, pool)))
+    DEFAULT.load(Ordering::Relaxed) == pool.number + 1
+}
+
+/// In the child of a fork: the pools' handles stay; each pool is made anew when it is asked for.
+///
+/// # Safety
+/// No other thread uses the library.
+pub(super) unsafe fn after_fork() {
+    // SAFETY: by the contract above.
+    unsafe { BOOKS.renew(Mutex::new(Books::new())) };
+    for slot in &SLOTS[..USED.load(Ordering::Relaxed) as usize] {
+        // SAFETY: null, or a reference that nobody gives back in this process.
+        if let Some(parents) = unsafe { slot.pool.load(Ordering::Relaxed).as_ref() } {
+            // What this thread remembers is the parent's.
+            parents.removed.store(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The child's own pool instead of the parent's: of the same number and options, with no thread and no task.
+fn renewed(slot: &Slot, parents: &Pool) -> Arc<Pool> {
+    let options = Options { threads: parents.threads(), ..parents.options.clone() };
+    let pool = Arc::new_cyclic(|me| Pool::new(parents.number, options, me.clone()));
+    if parents.places.census().is_closed() {
+        pool.close_empty();
+    }
+    // The parent's is left as it is, with the reference that was in the slot.
+    slot.pool.store(Arc::into_raw(pool.clone()).cast_mut(), Ordering::Relaxed);
+    pool
 }
 
 const REMEMBERED: usize = 4;
@@ -139,14 +195,14 @@ pub(crate) fn find(number: u32) -> Option<PoolRef> {
 /// The pool that a task's cell names: also one that was released and still drains.
 pub(super) fn of_task(number: u32) -> Option<PoolRef> {
     find(number).or_else(|| {
-        let released = lock(&REGISTRY).released.get(&number).and_then(Weak::upgrade);
+        let released = lock(&BOOKS).released.get(&number).and_then(Weak::upgrade);
         released.map(PoolRef::from)
     })
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        lock(&REGISTRY).released.remove(&self.number);
+        lock(&BOOKS).released.remove(&self.number);
     }
 }
 
@@ -154,12 +210,19 @@ impl Drop for Pool {
 #[inline(never)]
 fn look_up(number: u32) -> Option<PoolRef> {
     let pool = {
-        let registry = lock(&REGISTRY);
-        let slot = registry.slots.get((number & INDEX_MASK) as usize)?;
-        if slot.generation != number >> INDEX_BITS {
+        let _books = lock(&BOOKS);
+        let slot = &SLOTS[(number & INDEX_MASK) as usize];
+        let pool = slot.pool.load(Ordering::Relaxed);
+        if slot.generation.load(Ordering::Relaxed) != number >> INDEX_BITS || pool.is_null() {
             return None;
         }
-        PoolRef::from(slot.pool.clone()?)
+        // SAFETY: the slot has a reference, and under the lock nobody takes it out.
+        let pool = unsafe {
+            Arc::increment_strong_count(pool);
+            Arc::from_raw(pool)
+        };
+        let pool = if pool.epoch == epoch() { pool } else { renewed(slot, &pool) };
+        PoolRef::from(pool)
     };
     // What was remembered is dropped after the borrow: the last reference frees a pool.
     let forgotten =

@@ -1,27 +1,75 @@
 //! Runs one body: the boundary where panics stop, failures are picked up, and nothing else may get out.
 
 use super::context::{Context, Frame};
+use super::core::Pool;
+use super::fork;
+use super::leave::OnlyPanicsMayPass;
 use super::status::Status;
-use crate::task::{finish, Claimed, Failure, Function, Outcome};
+use super::wait::end_blocking;
+use crate::sync::epoch;
+use crate::task::{finish, Claimed, Extra, Failure, Function, Lost, Outcome};
 use std::any::Any;
-use std::ffi::c_void;
+use std::ffi::{c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr::null_mut;
 use std::sync::Arc;
+use std::time::Instant;
 
-/// Runs a claimed task to its end. The caller holds a place in the context's pool.
+/// Runs a claimed task to its end. The caller holds a place in the context's pool, or runs its blocking lane.
 pub(super) fn run(context: &Context, task: Claimed) {
-    debug_assert!(context.place.get().is_some(), "a body runs on a place");
-    if context.pool.is_canceling() {
-        return finish(task, Outcome::Canceled, null_mut(), None);
+    let pool = &*context.pool;
+    if pool.is_canceling() || task.extra().is_some_and(is_late) {
+        return end(pool, task, Outcome::Canceled, null_mut(), None);
     }
     let (function, argument) = task.call();
-    let frame = Frame::new(Some(task.id()));
+    let frame = Frame::of(&task);
+    let forks = epoch();
     let (ended, failure) = frame.enter(|| call(function, argument));
+    if epoch() != forks {
+        fork::end_this_thread();
+    }
+    end_blocking(context);
     match (ended, failure) {
-        (Ok(result), None) => finish(task, Outcome::Ok, result, None),
-        (Ok(_), Some(failure)) => finish(task, Outcome::Failed, null_mut(), Some(failure)),
-        (Err(panic), _) => finish(task, Outcome::Panicked, null_mut(), Some(describe(panic))),
+        (Ok(result), None) => end(pool, task, Outcome::Ok, result, None),
+        (Ok(_), Some(failure)) => end(pool, task, Outcome::Failed, null_mut(), Some(failure)),
+        (Err(panic), _) => end(pool, task, Outcome::Panicked, null_mut(), Some(describe(panic))),
+    }
+}
+
+/// Whether its deadline has passed before it was started.
+#[cold]
+#[inline(never)]
+fn is_late(extra: &Extra) -> bool {
+    extra.deadline.is_some_and(|at| at <= Instant::now())
+}
+
+// Not inlined: its frame isn't to lie under nested bodies.
+#[inline(never)]
+fn end(pool: &Pool, task: Claimed, outcome: Outcome, result: *mut c_void, failure: Option<Failure>) {
+    if let Some(lost) = finish(task, outcome, result, failure) {
+        pool.report(&lost);
+    }
+}
+
+impl Pool {
+    /// Tells the embedder of a failure that nobody has looked at.
+    #[cold]
+    pub(super) fn report(&self, lost: &Lost) {
+        let Some(tell) = self.options.on_lost_error else { return };
+        let text = |text: &str| CString::new(text.replace('\0', "?")).unwrap_or_default();
+        let name = lost.name.as_deref().map(text);
+        let status = if lost.outcome == Outcome::Panicked { Status::Panic } else { Status::Failed };
+        let message = text(&lost.failure.message);
+        // SAFETY: the embedder promised that it may be called with its context as long as the pool is there.
+        unsafe {
+            tell(
+                self.options.hooks.context,
+                name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr()),
+                status.code(),
+                lost.failure.code,
+                message.as_ptr(),
+            );
+        }
     }
 }
 
@@ -37,8 +85,13 @@ pub(crate) type PartOutcome = Result<(), (Status, Failure)>;
 
 /// Runs a part of something bigger, which is no task of its own: what `task_fail` or a panic left is returned.
 pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
-    let frame = Frame::new(None);
-    match frame.enter(|| catch(body)) {
+    let frame = Frame::of_part();
+    let forks = epoch();
+    let ended = frame.enter(|| catch(body));
+    if epoch() != forks {
+        fork::end_this_thread();
+    }
+    match ended {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(failure)) => Err((Status::Failed, failure)),
         (Err(panic), _) => Err((Status::Panic, describe(panic))),
@@ -52,21 +105,6 @@ fn catch<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
         std::mem::forget(guard);
         value
     }))
-}
-
-/// Dropped by whatever unwinds through a body: a Rust panic goes on to `catch`; anything else ends the process.
-struct OnlyPanicsMayPass;
-
-impl Drop for OnlyPanicsMayPass {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            eprintln!(
-                "offgil: a task was left by a C++ exception, pthread_exit or another foreign unwind; \
-                 a task must return. The process ends."
-            );
-            std::process::abort();
-        }
-    }
 }
 
 #[cold]

@@ -9,7 +9,6 @@
 use super::context::is_within;
 use super::core::Pool;
 use super::registry::{self, PoolRef};
-use super::sleep::Crew;
 use super::status::{Error, Status};
 use super::wait::while_blocked;
 use crate::queue::{Entry, Steal};
@@ -32,23 +31,27 @@ impl Pool {
         }
         self.places.close();
         self.room.notify_all();
+        self.discard_held(mode == Mode::Drain);
         if mode == Mode::Cancel {
             self.discard_queued();
         }
         self.end_if_over();
     }
 
+    /// Closes a pool that nobody has used.
+    pub(super) fn close_empty(&self) {
+        self.places.close();
+        self.end_if_over();
+    }
+
     /// Cancels what is in the queues. What slips in at the same time is canceled by who takes it out.
     fn discard_queued(&self) {
         let discard = |entry: Entry| {
-            if task::discard(TaskId::from_bits(entry)) {
+            if task::discard(TaskId::from_bits(entry)).is_some() {
                 self.left_queue();
             }
         };
-        let mut batch = [0; 64];
-        while let taken @ 1.. = self.injector.take(&mut batch) {
-            batch[..taken].iter().copied().for_each(discard);
-        }
+        self.drain_lanes(&mut { discard });
         for deque in &self.deques {
             loop {
                 match deque.steal() {
@@ -64,9 +67,10 @@ impl Pool {
     /// Ends the threads of a pool that is closed and has nothing left to do.
     pub(super) fn end_if_over(&self) {
         let Some(since) = self.places.at_rest() else { return };
-        if since.is_closed() && !self.work_visible() && self.places.end(since) {
+        if since.is_closed() && !self.has_work_left() && self.places.end(since) {
             self.roster.end();
             self.sleep.end_all();
+            self.blocking.end_all();
             self.idle.notify_all();
         }
     }
@@ -120,7 +124,10 @@ pub(crate) fn destroy(pool: &PoolRef) -> Result<(), Error> {
     if !registry::remove(pool) {
         return Err(Status::Handle.into());
     }
-    while_blocked(|| pool.join_threads());
+    while_blocked(|| {
+        pool.join_threads();
+        pool.wait_for_lent_threads();
+    });
     Ok(())
 }
 

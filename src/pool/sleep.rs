@@ -23,7 +23,8 @@ const SEARCH: u32 = 0;
 const END: u32 = 1;
 
 struct Parked {
-    latches: Vec<*const Latch>,
+    /// And whether the thread is lent.
+    latches: Vec<(*const Latch, bool)>,
     over: bool,
 }
 
@@ -37,6 +38,14 @@ pub(crate) trait Crew {
     fn work_visible(&self) -> bool;
     /// Starts a thread as a searcher that is counted already; false if that can't be.
     fn start_thread(&self) -> bool;
+    /// Whether the thread that asks is lent.
+    fn is_lent(&self) -> bool {
+        false
+    }
+    /// Whether there is work that only a lent thread can do.
+    fn work_for_lent(&self) -> bool {
+        false
+    }
 }
 
 /// The parked threads of a pool.
@@ -58,11 +67,12 @@ impl Sleep {
                 places.stop_searching();
                 return Wake::End;
             }
-            parked.latches.push(&latch);
+            parked.latches.push((&raw const latch, crew.is_lent()));
         }
         // In the list first, then out of the count: who sees nobody searching finds this thread in the list.
         let census = places.stop_searching();
-        let overlooked = census.searching() == 0 && places.census().free() > 0 && crew.work_visible();
+        let overlooked = census.searching() == 0 && places.census().free() > 0 && crew.work_visible()
+            || crew.is_lent() && crew.work_for_lent();
         if overlooked && self.leave(&latch) {
             places.start_searching();
             return Wake::Search;
@@ -82,7 +92,7 @@ impl Sleep {
     fn leave(&self, latch: &Latch) -> bool {
         let mut parked = lock(&self.parked);
         let before = parked.latches.len();
-        parked.latches.retain(|&other| !std::ptr::eq(other, latch));
+        parked.latches.retain(|&(other, _)| !std::ptr::eq(other, latch));
         parked.latches.len() < before
     }
 
@@ -123,10 +133,35 @@ impl Sleep {
 
     /// Wakes one parked thread, as the searcher that the caller has counted already. False if none is parked.
     fn wake_one(&self) -> bool {
-        let Some(latch) = lock(&self.parked).latches.pop() else { return false };
+        let latch = {
+            let mut parked = lock(&self.parked);
+            // The pool's own first: a lent one may be wanted for what only it can do.
+            let Some(last) =
+                parked.latches.iter().rposition(|&(_, lent)| !lent).or(parked.latches.len().checked_sub(1))
+            else {
+                return false;
+            };
+            parked.latches.remove(last).0
+        };
         // SAFETY: we took it out of the list, so its thread waits until it is set.
         unsafe { Latch::set(latch, SEARCH) };
         true
+    }
+
+    /// Work was pushed that only a lent thread can do: wakes one, if one is parked. Those that aren't look for it before
+    /// they park.
+    pub(crate) fn wake_lent(&self, places: &Places) {
+        // SeqCst: pairs with the fence in `stop_searching`. Either the thread that parks sees what was pushed, or we see
+        // it in the list.
+        fence(Ordering::SeqCst);
+        let latch = {
+            let mut parked = lock(&self.parked);
+            let Some(last) = parked.latches.iter().rposition(|&(_, lent)| lent) else { return };
+            parked.latches.remove(last).0
+        };
+        places.start_searching();
+        // SAFETY: as in `wake_one`.
+        unsafe { Latch::set(latch, SEARCH) };
     }
 
     /// Ends all parked threads, and every one that would park from now on.
@@ -136,7 +171,7 @@ impl Sleep {
             parked.over = true;
             std::mem::take(&mut parked.latches)
         };
-        for latch in latches {
+        for (latch, _) in latches {
             // SAFETY: as in `wake_one`.
             unsafe { Latch::set(latch, END) };
         }

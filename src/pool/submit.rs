@@ -9,7 +9,7 @@
 //! fence between in both: so either the submit sees that the pool is closed and takes its task back, or the
 //! shutdown sees the task and drains it. No task is lost in between, and no counter is shared on the way.
 
-use super::context::{inside, Context};
+use super::context::{in_body_of, inside, Context};
 use super::core::Pool;
 use super::options::WhenFull;
 use super::registry::PoolRef;
@@ -18,7 +18,7 @@ use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
 use super::wait::{as_visitor_on, may_visit, while_blocked};
 use crate::sync::Deadline;
-use crate::task::{self, Cancel, Claimed, Function, Job, Owner, TaskId};
+use crate::task::{self, Canceled, Claimed, Function, Job, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Submits one task.
@@ -33,7 +33,7 @@ fn create(pool: &Pool, job: Job, from_outside: bool) -> Result<TaskId, Error> {
     task::create(job, pool.number, from_outside).ok_or_else(|| Status::NoMemory.into())
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Status::Closed.into()
 }
 
@@ -67,7 +67,7 @@ fn submit_inside(context: &Context, place: u32, job: Job) -> Result<TaskId, Erro
     Ok(id)
 }
 
-fn push_inside(pool: &Pool, place: u32, id: TaskId) {
+pub(super) fn push_inside(pool: &Pool, place: u32, id: TaskId) {
     let own = &pool.deques[place as usize];
     if pool.may_be_half_stale(own.len()) {
         drop_stale(pool, place);
@@ -99,7 +99,9 @@ fn drop_stale(pool: &Pool, place: u32) {
 fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     open_for_outside(pool)?;
     if pool.is_bounded() && !pool.reserve_room() {
-        if let Some(done) = when_full(pool, job)? {
+        if is_placeless_body(pool) {
+            pool.exceed_room();
+        } else if let Some(done) = when_full(pool, job)? {
             return Ok(done);
         }
     }
@@ -111,8 +113,15 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     Ok(id)
 }
 
-fn open_for_outside(pool: &Pool) -> Result<(), Error> {
-    if pool.places.census().is_closed() {
+/// Whether the caller is a body of the pool that holds no place: in the blocking lane, or where it said that it blocks.
+/// Its tasks go where those from outside go, but it is not blocked, nor refused while the pool drains.
+#[cold]
+pub(super) fn is_placeless_body(pool: &Pool) -> bool {
+    in_body_of(pool, |context| context.is_some_and(|here| here.place.get().is_none()))
+}
+
+pub(super) fn open_for_outside(pool: &Pool) -> Result<(), Error> {
+    if pool.places.census().is_closed() && (pool.is_canceling() || !is_placeless_body(pool)) {
         return Err(closed());
     }
     if pool.roster.is_empty() {
@@ -123,8 +132,8 @@ fn open_for_outside(pool: &Pool) -> Result<(), Error> {
 
 /// The pool was closed while the task went in: out again, unless somebody runs it already.
 #[cold]
-fn take_back(pool: &Pool, id: TaskId, owner: Owner) -> Result<(), Error> {
-    if !task::discard(id) {
+pub(super) fn take_back(pool: &Pool, id: TaskId, owner: Owner) -> Result<(), Error> {
+    if !pool.is_canceling() && is_placeless_body(pool) || !task::withdraw(id) {
         return Ok(());
     }
     pool.left_entry_behind(true);
@@ -133,7 +142,7 @@ fn take_back(pool: &Pool, id: TaskId, owner: Owner) -> Result<(), Error> {
 }
 
 /// Gives back the handle that nobody gets.
-fn release_for(id: TaskId, owner: Owner) {
+pub(super) fn release_for(id: TaskId, owner: Owner) {
     if owner != Owner::None {
         let _ = task::release(id);
     }
@@ -150,7 +159,7 @@ fn when_full(pool: &PoolRef, job: Job) -> Result<Option<TaskId>, Error> {
     }
 }
 
-fn wait_for_room(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
+pub(super) fn wait_for_room(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     let mut reserved = false;
     let in_time = while_blocked(|| {
         pool.room.wait_until(deadline, || {
@@ -226,7 +235,7 @@ fn push_all(
                 pool.notify();
             }
         }
-        if pool.notify().is_closed() && inside.is_none() {
+        if pool.notify().is_closed() && inside.is_none() && !is_placeless_body(pool) {
             return Err(closed());
         }
         Ok(())
@@ -236,7 +245,7 @@ fn push_all(
 #[cold]
 fn undo(pool: &Pool, ids: &[TaskId], owner: Owner) {
     for &id in ids {
-        if task::discard(id) {
+        if task::withdraw(id) {
             pool.left_entry_behind(true);
         }
         release_for(id, owner);
@@ -247,13 +256,23 @@ fn undo(pool: &Pool, ids: &[TaskId], owner: Owner) {
 pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
     let look = task::look(id)?;
     match task::cancel(id)? {
-        Cancel::Won(_) => {
+        Canceled::Won(before) => {
             if let Some(pool) = super::registry::of_task(look.pool) {
-                pool.left_entry_behind(look.from_outside);
+                pool.left_behind(id, before);
             }
             Ok(())
         }
-        Cancel::Running => Err(Status::Busy.into()),
-        Cancel::Done => Err(Status::Done.into()),
+        Canceled::Running => Err(Status::Busy.into()),
+        Canceled::Done => Err(Status::Done.into()),
     }
+}
+
+/// Gives a handle back; a failure that nobody has looked at is reported with the last one.
+pub(crate) fn release_future(id: TaskId) -> Result<(), Error> {
+    if let Some(lost) = task::release(id)? {
+        if let Some(pool) = super::registry::of_task(lost.pool) {
+            pool.report(&lost);
+        }
+    }
+    Ok(())
 }

@@ -54,6 +54,17 @@ impl Roster {
         std::mem::take(&mut state.handles)
     }
 
+    /// Own threads whose body is blocked in a wait.
+    pub(super) fn blocked(&self) -> u32 {
+        lock(&self.state).blocked
+    }
+
+    /// Threads alive, and those of them whose body is blocked.
+    pub(super) fn threads(&self) -> (u32, u32) {
+        let state = lock(&self.state);
+        (state.alive, state.blocked)
+    }
+
     /// A body on one of the pool's own threads is blocked in a wait (or no longer).
     pub(super) fn note_blocked(&self, blocked: bool) {
         let mut state = lock(&self.state);
@@ -148,7 +159,7 @@ impl Pool {
             return Err(Status::Closed.into()); // being freed: nobody has a reference any more
         };
         let number = state.started;
-        match self.builder(number).spawn(move || worker::main(pool)) {
+        match self.builder(format_args!("{number}")).spawn(move || worker::main(pool)) {
             Ok(handle) => {
                 state.started += 1;
                 state.refused_until = None;
@@ -163,12 +174,13 @@ impl Pool {
             }
             Err(error) => {
                 state.refused_until = Some(now + RETRY_AFTER);
-                Err(Error::new(Status::Thread, format!("the system refused to start a thread: {error}")))
+                Err(refused(&error))
             }
         }
     }
 
-    fn builder(&self, number: u64) -> Builder {
+    /// What makes a thread of this pool, named after it.
+    pub(super) fn builder(&self, number: std::fmt::Arguments<'_>) -> Builder {
         let name = self.options.thread_name.to_string_lossy();
         let size = match self.options.stack_size {
             0 => default_stack_size(),
@@ -180,7 +192,7 @@ impl Pool {
     /// Joins every thread. The pool is over.
     pub(super) fn join_threads(&self) {
         let me = std::thread::current().id();
-        for handle in self.roster.take_handles() {
+        for handle in self.roster.take_handles().into_iter().chain(self.blocking.take_handles()) {
             if handle.thread().id() == me {
                 continue; // a destructor of this thread's locals destroys the pool: it ends by itself
             }
@@ -188,6 +200,11 @@ impl Pool {
             let _ = handle.join();
         }
     }
+}
+
+/// The system has no thread to give.
+pub(super) fn refused(error: &std::io::Error) -> Error {
+    Error::new(Status::Thread, format!("the system refused to start a thread: {error}"))
 }
 
 /// Below this a thread can't run our own code and a small body.

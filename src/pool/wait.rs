@@ -12,32 +12,51 @@
 use super::context::{holds_a_place, inside, is_in_a_body, tasks_on_this_stack, with_context, Context};
 use super::core::Pool;
 use super::deadlock::Edges;
+use super::leave::fenced;
 use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
-use crate::sync::{Deadline, Latch, SpinBudget};
-use crate::task::{self, watching, Claimed, Look, News, NotWatched, Outcome, Phase, TaskId};
+use crate::sync::{Deadline, Latch, SpinBudget, Use};
+use crate::task::{
+    self, watching, Claimed, Completion, Ended, Group, Look, News, NotWatched, Outcome, Phase, Queue, TaskId,
+};
 use std::cell::Cell;
 use std::ffi::c_void;
 
 /// The result of a task that has ended.
-pub(crate) type Ended = Result<*mut c_void, Error>;
+pub(crate) type Waited = Result<*mut c_void, Error>;
 
 /// The result, if the task has ended.
-pub(crate) fn ended(look: &Look) -> Option<Ended> {
+pub(crate) fn ended(look: &Look) -> Option<Waited> {
     match look.phase {
         Phase::Queued | Phase::Running => None,
         Phase::Done(Outcome::Ok) => Some(Ok(look.result)),
-        Phase::Done(Outcome::Failed) => Some(Err(Status::Failed.into())),
-        Phase::Done(Outcome::Panicked) => Some(Err(Status::Panic.into())),
-        Phase::Done(Outcome::Canceled) => Some(Err(Status::Canceled.into())),
+        Phase::Done(outcome) => Some(Err(status_of(outcome).into())),
+    }
+}
+
+/// How a task ended that the caller knows to have ended.
+pub(crate) fn how_it_ended(id: TaskId) -> Result<Ended, Error> {
+    let look = task::look(id)?;
+    let Phase::Done(outcome) = look.phase else { return Err(Status::Handle.into()) };
+    let failure = if outcome == Outcome::Ok { None } else { task::failure(id)? };
+    Ok(Ended { outcome, result: look.result, failure })
+}
+
+/// What a wait for a task says that ended so.
+pub(crate) fn status_of(outcome: Outcome) -> Status {
+    match outcome {
+        Outcome::Ok => Status::Ok,
+        Outcome::Failed | Outcome::CanceledByFailure => Status::Failed,
+        Outcome::Panicked | Outcome::CanceledByPanic => Status::Panic,
+        Outcome::Canceled => Status::Canceled,
     }
 }
 
 /// Waits for a task.
 #[inline]
-pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Ended {
+pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
     let look = task::look(id)?;
     match ended(&look) {
         Some(result) => result,
@@ -46,7 +65,7 @@ pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Ended {
 }
 
 /// Waits for a part of something that the caller can't leave: one that uses its stack.
-pub(crate) fn join(pool: &Pool, id: TaskId) -> Ended {
+pub(crate) fn join(pool: &Pool, id: TaskId) -> Waited {
     let joined = wait_for_pending(id, task::look(id)?, Deadline::Never, Must::NotFindCircles);
     if !matches!(joined, Err(Error { status: Status::Thread, .. })) {
         return joined;
@@ -59,7 +78,7 @@ pub(crate) fn join(pool: &Pool, id: TaskId) -> Ended {
 }
 
 #[inline(never)]
-fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Ended {
+fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Waited {
     if deadline == Deadline::Now {
         return Err(Status::TimedOut.into());
     }
@@ -71,7 +90,7 @@ fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline, must: Must) 
 }
 
 /// Spins, then blocks, until the task has ended.
-fn wait_for_end(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Ended {
+fn wait_for_end(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Waited {
     loop {
         if let Some(result) = ended(&look) {
             return result;
@@ -100,6 +119,7 @@ pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Dead
         match wait(id, deadline).map(drop) {
             Ok(()) => {}
             Err(error) if matches!(error.status, Status::Failed | Status::Panic | Status::Canceled) => {
+                let _ = task::failure(id); // it has been looked at
                 first_failure = first_failure.and(Err(error));
             }
             Err(error) => return Err(error),
@@ -127,26 +147,47 @@ pub(crate) fn wait_any(ids: &[TaskId], deadline: Deadline) -> Result<usize, Erro
 
 /// Runs the queued task here, if that is allowed.
 fn run_awaited(id: TaskId, look: &Look) {
-    let Some(pool) = registry::of_task(look.pool) else { return };
-    inside(&pool, |inside| match inside {
-        // With one worker, what came from outside keeps its turn.
-        Some(_) if pool.is_serial() && look.from_outside => {}
-        Some((context, place)) if stack_allows_another_body() => {
-            if let Some(task) = Claimed::claim(id) {
-                forget_entry(&pool, place, id, look.from_outside);
-                run(context, task);
-            }
-        }
-        Some(_) => {}
+    if let Some(pool) = registry::of_task(look.pool) {
+        help_with(&pool, id);
+    }
+}
+
+/// Runs one queued task of the pool here, if that is allowed and it still is queued; whether it did.
+pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
+    inside(pool, |inside| match inside {
+        Some((context, place)) => stack_allows_another_body() && run_if_queued(context, Some(place), id),
         None => {
-            as_visitor(&pool, |context| {
-                if let Some(task) = Claimed::claim(id) {
-                    pool.left_entry_behind(look.from_outside);
-                    run(context, task);
-                }
-            });
+            let mut ran = false;
+            as_visitor(pool, |context| ran = run_if_queued(context, None, id));
+            ran
         }
-    });
+    })
+}
+
+fn run_if_queued(context: &Context, own_place: Option<u32>, id: TaskId) -> bool {
+    let pool = &*context.pool;
+    let from_outside = task::snapshot(id).is_from_outside();
+    if pool.is_serial() && from_outside {
+        return false; // with one worker, what came from outside keeps its turn
+    }
+    let Some(task) = Claimed::claim_to_help(id, context.is_lent) else { return false };
+    match own_place {
+        Some(place) => forget_entry(pool, place, id, from_outside),
+        None => pool.left_entry_behind(from_outside),
+    }
+    // A body further down this stack may have called setjmp.
+    if own_place.is_some() {
+        fenced(|| run(context, task));
+    } else {
+        run(context, task);
+    }
+    true
+}
+
+/// Waits until all tasks of a group have ended.
+pub(super) fn wait_for_group(group: &Use<Group>, deadline: Deadline) -> Result<(), Error> {
+    let in_time = while_blocked(|| group.done.wait_until(deadline, || group.is_done()));
+    in_time.then_some(()).ok_or_else(|| Status::TimedOut.into())
 }
 
 /// Whether this thread, which is not inside the pool, may run bodies of it, given a place.
@@ -162,8 +203,8 @@ fn as_visitor(pool: &PoolRef, body: impl FnOnce(&Context)) -> bool {
 
 /// Does something on a place that was taken for it, then gives the place back.
 pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Context) -> T) -> T {
-    let context = Context::new(pool.clone(), Some(place), false);
-    let value = context.enter(body);
+    let context = Context::of_visitor(pool.clone(), place);
+    let value = context.enter(|context| fenced(|| body(context)));
     // A wait in the body may have brought another place.
     let place = context.place.get().expect("a body has its place back when its wait returns");
     pool.cover(pool.places.give_back(place, pool.served()));
@@ -192,12 +233,12 @@ fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
 }
 
 /// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.
-pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Ended {
+pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Waited {
     let look = task::look(id)?;
-    if look.phase == Phase::Queued && task::discard(id) {
+    if look.phase == Phase::Queued && task::discard(id).is_some() {
         inside(pool, |inside| match inside {
-            Some((_, place)) => forget_entry(pool, place, id, look.from_outside),
-            None => pool.left_entry_behind(look.from_outside),
+            Some((_, place)) => forget_entry(pool, place, id, look.word.is_from_outside()),
+            None => pool.left_entry_behind(look.word.is_from_outside()),
         });
         return Err(Status::Canceled.into());
     }
@@ -243,7 +284,7 @@ enum Must {
 /// Blocks until one of the tasks has news, or the deadline has passed.
 #[inline(never)]
 fn block(ids: &[TaskId], deadline: Deadline, must: Must) -> Result<(), Error> {
-    let news = watching(ids, |latch| match holds_a_place() {
+    let news = watching(ids, |latch| match holds_a_place() || is_in_a_body() {
         true => block_body(ids, deadline, latch, must),
         false => Ok(latch.wait(deadline)),
     });
@@ -270,24 +311,90 @@ fn block_body(ids: &[TaskId], deadline: Deadline, latch: &Latch, must: Must) -> 
     })
 }
 
+/// The body on this thread is about to block: its place is another's until `block_end`. Calls nest.
+pub(crate) fn block_begin() -> Result<(), Error> {
+    in_body(|context| {
+        let depth = context.blocking.get();
+        context.blocking.set(depth.saturating_add(1));
+        if depth == 0 {
+            context.gave_up.set(give_up_place(context));
+        }
+        Ok(())
+    })
+}
+
+/// The body on this thread has blocked, and takes its place back; it may wait for one.
+pub(crate) fn block_end() -> Result<(), Error> {
+    in_body(|context| match context.blocking.get() {
+        0 => Err(Error::invalid("task_block_end without task_block_begin")),
+        1 => {
+            end_blocking(context);
+            Ok(())
+        }
+        depth => {
+            context.blocking.set(depth - 1);
+            Ok(())
+        }
+    })
+}
+
+fn in_body(body: impl FnOnce(&Context) -> Result<(), Error>) -> Result<(), Error> {
+    with_context(|context| match context.filter(|_| is_in_a_body()) {
+        Some(context) => body(context),
+        None => Err(Error::invalid("not inside a task")),
+    })
+}
+
+/// Ends what `block_begin` began, also for a body that returns without having said so.
+pub(super) fn end_blocking(context: &Context) {
+    if context.blocking.replace(0) > 0 && context.gave_up.replace(false) {
+        take_place_back(context);
+    }
+}
+
+/// Waits until a completion queue has something, and takes it: up to `most`, at least one.
+pub(crate) fn next_completions(
+    queue: &Queue,
+    deadline: Deadline,
+    most: usize,
+) -> Result<Vec<Completion>, Error> {
+    loop {
+        let taken = queue.take(most).ok_or_else(|| Error::from(Status::Handle))?;
+        if !taken.is_empty() {
+            return Ok(taken);
+        }
+        if !while_blocked(|| queue.wait(deadline)) {
+            return Err(Status::TimedOut.into());
+        }
+    }
+}
+
 /// Does something that may take long. A body gives its place up meanwhile, and has one again when this returns.
 pub(super) fn while_blocked<T>(blocking: impl FnOnce() -> T) -> T {
     with_context(|context| {
-        let Some((context, place)) = context.and_then(|here| here.place.take().map(|place| (here, place)))
-        else {
-            return blocking();
-        };
-        let pool = &*context.pool;
-        if context.is_own_thread {
-            pool.roster.note_blocked(true);
-        }
-        pool.cover(pool.places.give_up(place, pool.served()));
+        let Some(context) = context.filter(|context| give_up_place(context)) else { return blocking() };
         let value = blocking();
-        // No longer blocked, if not on a place yet: it needs no spare thread any more, and comes for work itself.
-        if context.is_own_thread {
-            pool.roster.note_blocked(false);
-        }
-        context.place.set(Some(pool.places.take_back()));
+        take_place_back(context);
         value
     })
+}
+
+/// Gives the place up that the thread holds; false if it holds none.
+fn give_up_place(context: &Context) -> bool {
+    let Some(place) = context.place.take() else { return false };
+    let pool = &*context.pool;
+    if context.is_own_thread {
+        pool.roster.note_blocked(true);
+    }
+    pool.cover(pool.places.give_up(place, pool.served()));
+    true
+}
+
+fn take_place_back(context: &Context) {
+    let pool = &*context.pool;
+    // No longer blocked, if not on a place yet: it needs no spare thread any more, and comes for work itself.
+    if context.is_own_thread {
+        pool.roster.note_blocked(false);
+    }
+    context.place.set(Some(pool.places.take_back()));
 }

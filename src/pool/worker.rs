@@ -11,6 +11,7 @@
 
 use super::context::Context;
 use super::core::Pool;
+use super::leave::fenced;
 use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
@@ -22,31 +23,41 @@ use std::sync::Arc;
 
 /// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
-/// A thread that is one too many ends after it has had nothing to do for so long.
-const SURPLUS_IDLE_NS: i64 = 1_000_000_000;
 
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>) {
-    let hooks = pool.options.hooks;
-    let call = |hook: Option<unsafe extern "C" fn(*mut c_void)>| {
-        if let Some(hook) = hook {
-            // SAFETY: the embedder promised that its hooks may be called with its context on every thread of the pool.
-            unsafe { hook(hooks.context) };
-        }
-    };
+    work_in(Context::of_own_thread(PoolRef::from(pool)));
+}
+
+/// What a lent thread does until the pool is over; it is counted as a searcher.
+pub(super) fn lend(pool: &PoolRef) {
+    fenced(|| work_in(Context::of_lent_thread(pool.clone())));
+}
+
+fn work_in(context: Context) {
     // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
-    Context::new(PoolRef::from(pool), None, true).enter(|context| {
-        if hooks.on_start.is_some() {
+    context.enter(|context| {
+        let pool = &*context.pool;
+        if pool.options.hooks.on_start.is_some() {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
-            let pool = &*context.pool;
             let _ = pool.places.stop_searching();
             pool.sleep.cover(&pool.places, &Parked(pool));
-            call(hooks.on_start);
+            pool.call_hook(pool.options.hooks.on_start);
             pool.places.start_searching();
         }
-        live(context);
-        call(hooks.on_stop);
+        Worker { context, pool, turn: 0, small_hauls: 0 }.live();
+        pool.call_hook(pool.options.hooks.on_stop);
     });
+}
+
+impl Pool {
+    /// Calls a hook of the embedder's on the calling thread.
+    pub(super) fn call_hook(&self, hook: Option<unsafe extern "C" fn(*mut c_void)>) {
+        if let Some(hook) = hook {
+            // SAFETY: the embedder promised that its hooks may be called with its context on every thread of the pool.
+            unsafe { hook(self.options.hooks.context) };
+        }
+    }
 }
 
 /// The crew without new threads: this one is new, and looks at the queues after its hook.
@@ -62,87 +73,129 @@ impl Crew for Parked<'_> {
     }
 }
 
-fn live(context: &Context) {
-    let pool = &*context.pool;
-    let mut spins = SpinBudget::new();
-    loop {
-        let found = search(pool, &spins);
-        spins.learn(found.is_some());
-        if let Some(place) = found {
-            context.place.set(Some(place));
-            run_until_dry(context);
-            continue;
-        }
-        match park(pool) {
-            Wake::Search => {}
-            Wake::End => return pool.roster.note_end(),
-            Wake::TimedOut => return,
-        }
-    }
-}
-
-/// Looks for work for a while; with a place if there is some.
-fn search(pool: &Pool, spins: &SpinBudget) -> Option<u32> {
-    let mut spin = spins.start();
-    loop {
-        if pool.work_visible() {
-            if let Some(place) = pool.places.try_take_from_search() {
-                return Some(place);
-            }
-        }
-        // Without a free place there is nothing to look for: who holds one finds the work.
-        if pool.places.census().free() == 0 || !spin.pause() {
-            return None;
-        }
-    }
-}
-
-/// Parks until there is work; a thread that is one too many ends when none has come for a while.
-///
-/// Only such a thread parks with a deadline: a regular one sleeps until it is woken, and uses no CPU time meanwhile.
-fn park(pool: &Pool) -> Wake {
-    loop {
-        let surplus = pool.roster.has_surplus(pool.threads());
-        let deadline = if surplus { Deadline::from_timeout_ns(SURPLUS_IDLE_NS) } else { Deadline::Never };
-        let wake = pool.sleep.park(&pool.places, deadline, pool);
-        if wake != Wake::TimedOut || pool.roster.retire_if_surplus(pool.threads()) {
-            return wake;
-        }
-        // No longer one too many. `park` takes a searcher, so be one for a moment.
-        pool.places.start_searching();
-    }
-}
-
-/// Runs tasks while there are any, then gives the place back and is a searcher.
-fn run_until_dry(context: &Context) {
-    let pool = &*context.pool;
-    let place = || context.place.get().expect("a worker between two tasks holds a place");
-    let mut hunt = Hunt { small_hauls: 0 };
-    let mut first = true;
-    loop {
-        let census = pool.places.census();
-        if census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor() {
-            break;
-        }
-        let Some(task) = hunt.find(pool, place()) else { break };
-        if first {
-            // The baton: whoever was told of new work tells the next, while there is more of it.
-            first = false;
-            if pool.work_visible() {
-                pool.notify();
-            }
-        }
-        run(context, task);
-    }
-    let place = place();
-    context.place.set(None);
-    pool.note_if_idle(pool.places.give_back_and_search(place));
-}
-
-/// How a worker gets its next task.
-struct Hunt {
+/// A thread at work.
+struct Worker<'a> {
+    context: &'a Context,
+    pool: &'a Pool,
+    /// How many tasks it has looked for.
+    turn: u32,
     /// So many times in a row there was next to nothing in the queues of others.
     small_hauls: u32,
+}
+
+impl Crew for Worker<'_> {
+    fn work_visible(&self) -> bool {
+        self.pool.work_visible()
+    }
+
+    fn start_thread(&self) -> bool {
+        self.pool.start_thread()
+    }
+
+    fn is_lent(&self) -> bool {
+        self.context.is_lent
+    }
+
+    fn work_for_lent(&self) -> bool {
+        self.pool.lent.queued() > 0
+    }
+}
+
+impl Worker<'_> {
+    fn live(&mut self) {
+        let mut spins = SpinBudget::new();
+        loop {
+            let found = self.search(&spins);
+            spins.learn(found.is_some());
+            if let Some(place) = found {
+                self.context.place.set(Some(place));
+                self.note_busy(true);
+                self.run_until_dry();
+                continue;
+            }
+            match self.park() {
+                Wake::Search => {}
+                Wake::End if self.context.is_lent => return,
+                Wake::End => return self.pool.roster.note_end(),
+                Wake::TimedOut => return,
+            }
+        }
+    }
+
+    fn note_busy(&self, busy: bool) {
+        if self.context.is_lent {
+            self.pool.lent.note_busy(busy);
+        }
+    }
+
+    /// Looks for work for a while; with a place if there is some.
+    fn search(&self, spins: &SpinBudget) -> Option<u32> {
+        let (pool, mut spin) = (self.pool, spins.start());
+        loop {
+            let for_me = self.is_lent() && self.work_for_lent();
+            if for_me || pool.work_visible() {
+                if let Some(place) = pool.places.try_take_from_search() {
+                    return Some(place);
+                }
+            }
+            if for_me {
+                // Nobody who holds a place need be one who can do this: in line for the next that is given back.
+                return pool.places.take_from_search_in_line();
+            }
+            // Without a free place there is nothing to look for: who holds one finds the work.
+            if pool.places.census().free() == 0 || !spin.pause() {
+                return None;
+            }
+        }
+    }
+
+    /// Parks until there is work; a thread that is one too many ends when none has come for a while.
+    ///
+    /// Only such a thread parks with a deadline: a regular one sleeps until it is woken, and uses no CPU time meanwhile.
+    fn park(&self) -> Wake {
+        let pool = self.pool;
+        loop {
+            let surplus = !self.context.is_lent && pool.roster.has_surplus(pool.threads());
+            let keep_alive = pool.options.keep_alive_ns;
+            let deadline = if surplus { Deadline::from_timeout_ns(keep_alive) } else { Deadline::Never };
+            let wake = pool.sleep.park(&pool.places, deadline, self);
+            if wake != Wake::TimedOut || pool.roster.retire_if_surplus(pool.threads()) {
+                return wake;
+            }
+            // No longer one too many. `park` takes a searcher, so be one for a moment.
+            pool.places.start_searching();
+        }
+    }
+
+    /// Runs tasks while there are any, then gives the place back and is a searcher.
+    fn run_until_dry(&mut self) {
+        let (context, pool) = (self.context, self.pool);
+        let place = || context.place.get().expect("a worker between two tasks holds a place");
+        self.small_hauls = 0;
+        let mut first = true;
+        loop {
+            let census = pool.places.census();
+            if census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor() {
+                break;
+            }
+            let Some(task) = self.find(place()) else { break };
+            if first {
+                // The baton: whoever was told of new work tells the next, while there is more of it.
+                first = false;
+                if pool.work_visible() {
+                    pool.notify();
+                }
+                if context.is_lent && pool.lent.queued() > 0 {
+                    pool.sleep.wake_lent(&pool.places);
+                }
+            }
+            run(context, task);
+        }
+        let place = place();
+        context.place.set(None);
+        self.note_busy(false);
+        pool.note_if_idle(pool.places.give_back_and_search(place));
+    }
 }
 
 /// Fewer entries than this are a small haul.
@@ -159,11 +212,18 @@ enum Taken {
     Nothing,
 }
 
-impl Hunt {
-    /// The next task for a place: its own newest, else the oldest from outside, else somebody else's oldest.
-    fn find(&mut self, pool: &Pool, place: u32) -> Option<Claimed> {
+/// How a worker gets its next task.
+impl Worker<'_> {
+    /// The next task for a place: what has priority, else its own newest, else the oldest from outside, else somebody
+    /// else's oldest. A lent thread looks every other time at first for what only it can do.
+    fn find(&mut self, place: u32) -> Option<Claimed> {
+        let pool = self.pool;
         let own = &pool.deques[place as usize];
         loop {
+            self.turn = self.turn.wrapping_add(1);
+            if let Some(task) = self.find_before() {
+                return Some(task);
+            }
             // SAFETY: the caller holds the place, so it owns the deque.
             while let Some(entry) = unsafe { own.pop() } {
                 if let Some(task) = claim(pool, entry) {
@@ -180,9 +240,45 @@ impl Hunt {
             }
             match self.steal(pool, place) {
                 Taken::Task(task) => return Some(task),
-                Taken::Stale => {}
-                Taken::Nothing => return None,
+                Taken::Stale => continue,
+                Taken::Nothing => {}
             }
+            let last = pool.priorities.take_last().or_else(|| self.take_for_lent());
+            match last {
+                Some(entry) => match claim(pool, entry) {
+                    Some(task) => return Some(task),
+                    None => continue,
+                },
+                None => return None,
+            }
+        }
+    }
+
+    /// What comes before the ordinary tasks.
+    #[inline]
+    fn find_before(&mut self) -> Option<Claimed> {
+        let pool = self.pool;
+        while let Some(entry) = pool.priorities.take_before(self.turn) {
+            if let Some(task) = claim(pool, entry) {
+                return Some(task);
+            }
+        }
+        if self.turn % 2 == 0 {
+            return None;
+        }
+        while let Some(entry) = self.take_for_lent() {
+            if let Some(task) = claim(pool, entry) {
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    fn take_for_lent(&self) -> Option<Entry> {
+        if self.context.is_lent {
+            self.pool.lent.take()
+        } else {
+            None
         }
     }
 

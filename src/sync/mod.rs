@@ -6,17 +6,31 @@
 //! EventCount   sleep until "something changed", without a lost wake-up
 //! Latch        one thread waits for one event
 //! Deadline     when a wait gives up
+//! Signal       a descriptor to poll
+//! Slots        numbers of handles, and the counted objects behind them
+//! Renewable    what the child of a fork makes anew
 //! ```
 
 mod event_count;
+#[cfg(not(loom))]
+mod fork;
 mod futex;
 mod latch;
+#[cfg(not(loom))]
+mod signal;
+mod slots;
 mod spin;
 mod time;
 
 pub(crate) use event_count::EventCount;
+#[cfg(not(loom))]
+pub(crate) use fork::{epoch, step_epoch, Renewable};
 pub(crate) use futex::Futex;
 pub(crate) use latch::Latch;
+#[cfg(not(loom))]
+pub(crate) use signal::Signal;
+#[cfg(not(loom))]
+pub(crate) use slots::{Slots, Use};
 pub(crate) use spin::SpinBudget;
 pub(crate) use time::Deadline;
 

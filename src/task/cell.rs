@@ -8,9 +8,10 @@
 //! The slab is type-stable (as SLAB_TYPESAFE_BY_RCU in Linux): a cell stays a cell, so a stale handle is checked
 //! by reading the state word of whoever has the slot now. Everything in a cell is an atomic for that reason.
 
+use super::extra::Extra;
 use super::state::State;
 use super::word::{TaskId, SLOT_BITS};
-use crate::sync::{lock, AtomicPtr, AtomicU32, Mutex, Ordering};
+use crate::sync::{lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
 use std::ffi::c_void;
 
 /// Rust panics may pass through a task: the caller catches them.
@@ -20,7 +21,7 @@ pub type Function = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 #[repr(C, align(32))]
 pub(crate) struct Cell {
     pub(crate) state: State,
-    /// The function, as a pointer; while the cell is free, the next batch of free cells.
+    /// The function, as a pointer, or the task's `Extra`; while the cell is free, the next batch of free cells.
     function: AtomicPtr<c_void>,
     /// The argument until the task has run, its result afterwards; while the cell is free, the batch's length.
     payload: AtomicPtr<c_void>,
@@ -51,6 +52,18 @@ impl Cell {
         let function = self.function.load(Ordering::Relaxed);
         // SAFETY: `fill` stored a Function, and the claim (Acquire) brought it here.
         unsafe { std::mem::transmute::<*mut c_void, Function>(function) }
+    }
+
+    /// Fills the free cell of a task that has an extra, as `fill`.
+    pub(crate) fn fill_with(&self, extra: Box<Extra>, pool: u32) {
+        self.payload.store(extra.argument, Ordering::Relaxed);
+        self.function.store(Box::into_raw(extra).cast(), Ordering::Relaxed);
+        self.pool.store(pool, Ordering::Relaxed);
+    }
+
+    /// The extra of a task that has one; a Box, whoever frees the cell.
+    pub(crate) fn extra(&self) -> *mut Extra {
+        self.function.load(Ordering::Relaxed).cast()
     }
 
     /// Argument or result.
@@ -99,7 +112,11 @@ const CHUNKS: usize = 1 << (SLOT_BITS - CHUNK_BITS);
 
 /// Half a megabyte of zero pages, touched as far as it is used.
 static DIRECTORY: [AtomicPtr<Cell>; CHUNKS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
-static FRESH: Mutex<u32> = Mutex::new(0);
+/// The next slot that nobody has had yet; changed under `GROWING`.
+static FRESH: AtomicU32 = AtomicU32::new(0);
+static GROWING: Renewable<Mutex<()>> = Renewable::new(Mutex::new(()));
+/// Slots below this belong to the parent of a fork.
+static FIRST_LIVE: AtomicU32 = AtomicU32::new(0);
 
 /// The cell of a slot, if the slab has got that far.
 pub(crate) fn cell(slot: u32) -> Option<&'static Cell> {
@@ -122,8 +139,8 @@ pub(crate) fn cell_of(id: TaskId) -> &'static Cell {
 #[cold]
 pub(super) fn fresh_run(count: u32) -> Option<u32> {
     debug_assert!(CHUNK_CELLS % count == 0);
-    let mut next = lock(&FRESH);
-    let first = *next;
+    let _growing = lock(&GROWING);
+    let first = FRESH.load(Ordering::Relaxed);
     if first >> SLOT_BITS != 0 {
         return None;
     }
@@ -132,8 +149,27 @@ pub(super) fn fresh_run(count: u32) -> Option<u32> {
         // Release: pairs with the Acquire in `cell`.
         entry.store(new_chunk()?, Ordering::Release);
     }
-    *next = first + count;
+    FRESH.store(first + count, Ordering::Relaxed);
     Some(first)
+}
+
+/// Whether the task is one of the parent of a fork.
+#[inline]
+pub(crate) fn is_parents(id: TaskId) -> bool {
+    // Relaxed: it changes only while no other thread uses the library.
+    id.slot() < FIRST_LIVE.load(Ordering::Relaxed)
+}
+
+/// In the child of a fork: the slab goes on where the parent's ends, in chunks of its own.
+///
+/// # Safety
+/// No other thread uses the library.
+pub(crate) unsafe fn after_fork() {
+    // SAFETY: by the contract above.
+    unsafe { GROWING.renew(Mutex::new(())) };
+    let first = FRESH.load(Ordering::Relaxed).next_multiple_of(CHUNK_CELLS);
+    FRESH.store(first, Ordering::Relaxed);
+    FIRST_LIVE.store(first, Ordering::Relaxed);
 }
 
 /// A chunk of zeros, which are free cells. From the allocator, which writes the zeros: one page fault a page, here. Pages

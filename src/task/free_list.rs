@@ -82,17 +82,27 @@ impl BatchStack {
 }
 
 #[cfg(not(loom))]
-pub(super) use magazine::{allocate, free};
+pub(super) use magazine::{after_fork, allocate, free};
 
 #[cfg(not(loom))]
 mod magazine {
     use super::*;
+    use crate::sync::{epoch, Renewable};
     use std::cell::RefCell;
 
     /// Cells in a batch.
     const BATCH: u32 = 128;
 
-    static SHARED: BatchStack = BatchStack::new();
+    static SHARED: Renewable<BatchStack> = Renewable::new(BatchStack::new());
+
+    /// In the child of a fork: the free cells are the parent's (a magazine sees that for itself).
+    ///
+    /// # Safety
+    /// No other thread uses the library.
+    pub(in crate::task) unsafe fn after_fork() {
+        // SAFETY: by the contract above.
+        unsafe { SHARED.renew(BatchStack::new()) };
+    }
 
     struct Cells;
 
@@ -134,10 +144,21 @@ mod magazine {
         spare: List,
         /// Slots in a row that were never used: `fresh.0 .. fresh.1`.
         fresh: (u32, u32),
+        /// Of the process that these cells belong to.
+        epoch: u32,
     }
 
     impl Magazine {
-        const EMPTY: Self = Self { current: List::EMPTY, spare: List::EMPTY, fresh: (0, 0) };
+        const EMPTY: Self = Self { current: List::EMPTY, spare: List::EMPTY, fresh: (0, 0), epoch: 0 };
+
+        /// Forgets the cells of a fork's parent.
+        #[inline]
+        fn settle(&mut self) {
+            if self.epoch != epoch() {
+                (self.current, self.spare) = (List::EMPTY, List::EMPTY);
+                (self.fresh, self.epoch) = ((0, 0), epoch());
+            }
+        }
 
         fn allocate(&mut self) -> Option<u32> {
             loop {
@@ -179,6 +200,7 @@ mod magazine {
 
     impl Drop for Magazine {
         fn drop(&mut self) {
+            self.settle();
             for slot in self.fresh.0..self.fresh.1 {
                 self.fresh.0 = slot + 1;
                 self.free(slot);
@@ -195,8 +217,16 @@ mod magazine {
     fn with<T>(work: impl Fn(&mut Magazine) -> T) -> T {
         // A thread that is ending has no magazine any more: borrow an empty one, which gives back what it holds.
         MAGAZINE
-            .try_with(|magazine| work(&mut magazine.borrow_mut()))
-            .unwrap_or_else(|_| work(&mut { Magazine::EMPTY }))
+            .try_with(|magazine| {
+                let mut magazine = magazine.borrow_mut();
+                magazine.settle();
+                work(&mut magazine)
+            })
+            .unwrap_or_else(|_| {
+                let mut magazine = Magazine::EMPTY;
+                magazine.settle();
+                work(&mut magazine)
+            })
     }
 
     /// A free cell's slot; `None` when memory or numbers are used up.

@@ -1,17 +1,21 @@
 //! A task from `create` to its cell's return to the free list: each step once, in this order.
 //!
 //! ```text
-//! create -> (queue) -> Claimed::claim -> run -> finish: failure, DONE, tell the waiters, free if nobody holds it
-//!                    `-> cancel ----------------------^
+//! create -> (queue) -> Claimed::claim -> run -> finish: argument dropped, failure, DONE, watchers, completion queue, group,
+//!   |                `-> cancel ----------------^       free if nobody holds it
+//!   `-> held -> let_go -> (queue)
 //! ```
 
-use super::cell::{cell, Cell, Function};
+use super::cell::{cell, cell_of, Cell, Function};
+use super::extra::Extra;
 use super::free_list;
 use super::state::{Cancel, Finished, Release, Stale};
-use super::watch::{self, Failure, News};
-use super::word::{Outcome, Phase, Snapshot, TaskId};
+use super::watch::{self, Attached, Ended, Failure, News};
+use super::word::{self, Outcome, Phase, Snapshot, TaskId};
 use crate::sync::{fence, Ordering};
 use std::ffi::c_void;
+use std::ptr::{null_mut, NonNull};
+use std::sync::Arc;
 
 /// What a new task is to do, and who will ask for it.
 #[derive(Clone, Copy)]
@@ -32,6 +36,12 @@ pub(crate) enum Owner {
     Library,
 }
 
+impl Owner {
+    fn handles(self) -> u32 {
+        u32::from(self != Self::None)
+    }
+}
+
 /// Makes a queued task. `None`: out of memory.
 pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> {
     let slot = free_list::allocate()?;
@@ -41,7 +51,48 @@ pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> 
         id = id.internal();
     }
     cell.fill(job.function, job.argument, pool);
-    cell.state.publish(id, u32::from(job.owner != Owner::None), from_outside);
+    cell.state.publish(id, job.owner.handles(), if from_outside { word::OUTSIDE } else { 0 });
+    Some(id)
+}
+
+/// A task that is more than a function and its argument.
+pub(crate) struct Terms {
+    pub(crate) extra: Box<Extra>,
+    pub(crate) owner: Owner,
+    pub(crate) from_outside: bool,
+    /// Not to be run before `let_go`.
+    pub(crate) held: bool,
+    pub(crate) only: Only,
+}
+
+/// Which threads may run a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Only {
+    Any,
+    /// Those of the blocking lane.
+    Blocking,
+    /// Lent ones.
+    Lent,
+}
+
+/// Makes a task with an extra; it is queued, or held. `None`: out of memory; the argument is still the caller's.
+pub(crate) fn create_with(terms: Terms, pool: u32) -> Option<TaskId> {
+    let slot = free_list::allocate()?;
+    let cell = cell(slot)?;
+    let id = cell.state.next_id(slot);
+    let flag = |set: bool, flag| if set { flag } else { 0 };
+    let flags = word::EXTRA
+        | flag(terms.from_outside, word::OUTSIDE)
+        | flag(terms.held, word::HELD)
+        | flag(terms.only == Only::Blocking, word::BLOCKING)
+        | flag(terms.only == Only::Lent, word::LENT);
+    // A completion queue has a handle of its own.
+    let handles = terms.owner.handles() + u32::from(terms.extra.delivery.is_some());
+    if let Some(attached) = &terms.extra.attached {
+        watch::attach(id, attached.clone());
+    }
+    cell.fill_with(terms.extra, pool);
+    cell.state.publish(id, handles, flags);
     Some(id)
 }
 
@@ -50,54 +101,134 @@ pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> 
 pub(crate) struct Claimed {
     id: TaskId,
     cell: &'static Cell,
+    extra: Option<NonNull<Extra>>,
 }
 
 impl Claimed {
     /// Claims the task if it is still queued.
     pub(crate) fn claim(id: TaskId) -> Option<Self> {
+        Self::claim_unless(id, word::HELD)
+    }
+
+    /// Claims it for a waiter, who may not run every task.
+    pub(crate) fn claim_to_help(id: TaskId, on_a_lent_thread: bool) -> Option<Self> {
+        let lent = if on_a_lent_thread { 0 } else { word::LENT };
+        Self::claim_unless(id, word::HELD | word::BLOCKING | lent)
+    }
+
+    fn claim_unless(id: TaskId, flags: u64) -> Option<Self> {
         let cell = cell(id.slot())?;
-        cell.state.claim(id).then_some(Self { id, cell })
+        cell.state.claim(id, flags).map(|before| Self::of(id, cell, before))
+    }
+
+    fn of(id: TaskId, cell: &'static Cell, before: Snapshot) -> Self {
+        // Acquire of the claim: the pointer is the one that `fill_with` stored.
+        let extra = if before.has_extra() { NonNull::new(cell.extra()) } else { None };
+        Self { id, cell, extra }
     }
 
     pub(crate) fn id(&self) -> TaskId {
         self.id
     }
 
+    /// What the task has besides its cell.
+    pub(crate) fn extra(&self) -> Option<&Extra> {
+        // SAFETY: claimed, and not finished (`finish` consumes it): ours alone, and the cell keeps it.
+        self.extra.map(|extra| unsafe { extra.as_ref() })
+    }
+
     /// Function and argument.
     pub(crate) fn call(&self) -> (Function, *mut c_void) {
-        // SAFETY: claimed (that is what makes a Claimed), and not finished, for `finish` consumes it.
-        (unsafe { self.cell.function() }, self.cell.payload())
+        let function = match self.extra() {
+            Some(extra) => extra.function,
+            // SAFETY: claimed (that is what makes a Claimed), not finished, and without an extra.
+            None => unsafe { self.cell.function() },
+        };
+        (function, self.cell.payload())
     }
 }
 
-/// Ends a claimed task: result visible, then waiters told, then the cell freed if nobody holds it.
-pub(crate) fn finish(task: Claimed, outcome: Outcome, result: *mut c_void, failure: Option<Failure>) {
-    let Claimed { id, cell } = task;
+/// A failure that nobody has seen, of a task that nobody can ask any more.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) pool: u32,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) outcome: Outcome,
+    pub(crate) failure: Failure,
+}
+
+/// Ends a claimed task; see above for the order.
+#[must_use = "a lost failure is to be reported"]
+pub(crate) fn finish(
+    task: Claimed,
+    outcome: Outcome,
+    result: *mut c_void,
+    failure: Option<Failure>,
+) -> Option<Lost> {
+    let Claimed { id, cell, extra } = task;
+    // SAFETY: claimed, so it is ours until `state.finish`; the reference ends before that.
+    let extra = extra.map(|mut extra| unsafe { extra.as_mut() });
+    let (delivery, member) = extra.map_or((None, None), |extra| {
+        extra.drop_argument();
+        (extra.delivery.take(), extra.member.take())
+    });
     cell.set_payload(result);
     let with_side = failure.is_some();
-    if let Some(failure) = failure {
+    if let Some(failure) = failure.clone() {
         watch::put_failure(id, failure);
     }
     let finished = cell.state.finish(outcome, with_side);
-    after_end(id, cell, finished, with_side);
-}
-
-/// The task is DONE: from here on the cell may be another task's, unless no handle was left.
-fn after_end(id: TaskId, cell: &Cell, finished: Finished, has_side: bool) {
+    // From here on the cell may be another task's, unless no handle was left.
+    let ended = Ended { outcome, result, failure };
     if finished.has_waiter {
-        watch::tell(id, News::Ended);
+        watch::tell_end(id, &ended);
     }
-    if finished.to_free {
-        free(id, cell, has_side);
+    if let Some(delivery) = delivery {
+        delivery.deliver(id);
+    }
+    let in_group = member.is_some();
+    if let Some(member) = member {
+        member.leave(outcome, ended.failure);
+    }
+    let lost = if finished.to_free { free(id, cell) } else { None };
+    lost.filter(|_| !in_group) // its group knows
+}
+
+/// A task without an extra was canceled: tells who waits, and frees the cell if nobody holds it.
+fn after_cancel(id: TaskId, cell: &Cell, canceled: Finished) {
+    if canceled.has_waiter {
+        watch::tell_end(id, &Ended { outcome: Outcome::Canceled, result: null_mut(), failure: None });
+    }
+    if canceled.to_free {
+        let _ = free(id, cell);
     }
 }
 
-fn free(id: TaskId, cell: &Cell, has_side: bool) {
-    if has_side {
-        watch::drop_failure(id);
+/// Frees the cell of a task that has ended, by the one who may; returns its failure if nobody has seen it.
+fn free(id: TaskId, cell: &Cell) -> Option<Lost> {
+    let word = cell.state.snapshot();
+    let mut name = None;
+    if word.has_extra() {
+        // SAFETY: `fill_with` made it from a Box, and whoever frees the cell owns it, once.
+        let mut extra = unsafe { Box::from_raw(cell.extra()) };
+        if word.phase() == Phase::Done(Outcome::Ok) && !word.is_taken() {
+            extra.drop_result(cell.payload());
+        }
+        name = extra.name.take();
+        if extra.attached.is_some() {
+            watch::detach(id);
+        }
     }
+    let unseen = if word.has_side() { watch::drop_failure(id) } else { None };
+    let pool = cell.pool();
     if cell.state.free() {
         free_list::free(id.slot());
+    }
+    match (unseen, word.phase()) {
+        (Some(failure), Phase::Done(outcome)) if !word.is_taken() && !outcome.never_ran() => {
+            Some(Lost { pool, name, outcome, failure })
+        }
+        _ => None,
     }
 }
 
@@ -109,8 +240,8 @@ pub(crate) struct Look {
     pub(crate) result: *mut c_void,
     /// Number of its pool.
     pub(crate) pool: u32,
-    /// Submitted from outside its pool.
-    pub(crate) from_outside: bool,
+    /// The word as it was.
+    pub(crate) word: Snapshot,
 }
 
 /// Reads a task through a handle: loads only, believed after the word was found unchanged.
@@ -123,7 +254,7 @@ pub(crate) fn look(id: TaskId) -> Result<Look, Stale> {
         // below is the next task's too.
         fence(Ordering::Acquire);
         if cell.state.is_unchanged(seen) {
-            return Ok(Look { phase: seen.phase(), result, pool, from_outside: seen.is_from_outside() });
+            return Ok(Look { phase: seen.phase(), result, pool, word: seen });
         }
     }
 }
@@ -133,28 +264,102 @@ pub(crate) fn is_queued(id: TaskId) -> bool {
     cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id))
 }
 
+/// Whether it does, and a waiter may run it.
+pub(crate) fn is_for_waiters(id: TaskId) -> bool {
+    cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id) && cell.state.snapshot().is_for_waiters())
+}
+
 /// Whether the task of that number has ended, handle or not.
 pub(crate) fn has_ended(id: TaskId) -> bool {
     cell(id.slot()).is_none_or(|cell| cell.state.has_ended(id))
 }
 
-/// Cancels through a handle; on `Won` whoever waits is told.
-pub(crate) fn cancel(id: TaskId) -> Result<Cancel, Stale> {
-    let canceled = cell(id.slot()).ok_or(Stale)?.state.cancel(id)?;
-    if let Cancel::Won(before) = canceled {
-        if before.has_waiter() {
-            watch::tell(id, News::Ended);
-        }
-    }
-    Ok(canceled)
+/// The word of a task of that number as it is now; it may be another's.
+pub(crate) fn snapshot(id: TaskId) -> Snapshot {
+    cell_of(id).state.snapshot()
 }
 
-/// Cancels a queued task without a handle, as its pool does; false if it was not queued any more.
-pub(crate) fn discard(id: TaskId) -> bool {
+/// A held task may be run: the caller puts it into a queue. False if it was canceled.
+#[must_use]
+pub(crate) fn let_go(id: TaskId) -> bool {
+    cell(id.slot()).is_some_and(|cell| cell.state.let_go(id))
+}
+
+/// What became of a cancel.
+#[derive(Debug)]
+pub(crate) enum Canceled {
+    /// It will never run; its word as it was before.
+    Won(Snapshot),
+    /// It runs, and has been asked to stop.
+    Running,
+    /// It had ended.
+    Done,
+}
+
+/// Cancels through a handle.
+pub(crate) fn cancel(id: TaskId) -> Result<Canceled, Stale> {
+    let cell = cell(id.slot()).ok_or(Stale)?;
+    Ok(match cell.state.cancel(id)? {
+        Cancel::Won(before) => {
+            after_cancel(id, cell, Finished { has_waiter: before.has_waiter(), to_free: false });
+            Canceled::Won(before)
+        }
+        Cancel::Claimed(before) => {
+            let _ = finish(Claimed::of(id, cell, before), Outcome::Canceled, null_mut(), None);
+            Canceled::Won(before)
+        }
+        Cancel::Running => Canceled::Running,
+        Cancel::Done => Canceled::Done,
+    })
+}
+
+/// Cancels a queued task without a handle, as its pool does; its word as it was, if it was still queued.
+pub(crate) fn discard(id: TaskId) -> Option<Snapshot> {
+    discard_as(id, Outcome::Canceled, None)
+}
+
+/// The same, with an outcome that says why.
+pub(crate) fn discard_as(id: TaskId, outcome: Outcome, failure: Option<Failure>) -> Option<Snapshot> {
+    let cell = cell(id.slot())?;
+    if let Some((before, discarded)) = cell.state.discard(id) {
+        after_cancel(id, cell, discarded);
+        return Some(before);
+    }
+    let before = cell.state.claim(id, 0)?;
+    let _ = finish(Claimed::of(id, cell, before), outcome, null_mut(), failure);
+    Some(before)
+}
+
+/// Takes a task back that is not to have been submitted: the caller keeps its argument, and no one is told of it but
+/// who has its handle. False if it runs already.
+pub(crate) fn withdraw(id: TaskId) -> bool {
     let Some(cell) = cell(id.slot()) else { return false };
-    let Some(discarded) = cell.state.discard(id) else { return false };
-    after_end(id, cell, discarded, false);
+    let Some(before) = cell.state.claim(id, 0) else { return false };
+    let task = Claimed::of(id, cell, before);
+    let mut in_queue = false;
+    if let Some(mut extra) = task.extra {
+        // SAFETY: claimed, so it is ours until `finish`.
+        let extra = unsafe { extra.as_mut() };
+        extra.drop_argument = None;
+        in_queue = extra.delivery.take().is_some();
+    }
+    let _ = finish(task, Outcome::Canceled, null_mut(), None);
+    if in_queue {
+        let _ = release(id);
+    }
     true
+}
+
+/// Asks the task to stop, if it runs; handle or not.
+pub(crate) fn ask_to_stop(id: TaskId) {
+    if let Some(cell) = cell(id.slot()) {
+        cell.state.ask_to_stop(id);
+    }
+}
+
+/// Somebody has the result, or will have it.
+pub(crate) fn note_taken(id: TaskId) -> Result<(), Stale> {
+    cell(id.slot()).ok_or(Stale)?.state.note_taken(id)
 }
 
 /// One more release is due; false when the count is full.
@@ -162,28 +367,34 @@ pub(crate) fn retain(id: TaskId) -> Result<bool, Stale> {
     cell(id.slot()).ok_or(Stale)?.state.retain(id)
 }
 
-/// Gives one handle back. The task still runs.
-pub(crate) fn release(id: TaskId) -> Result<(), Stale> {
+/// Gives one handle back. The task still runs. Returns its failure if nobody has seen it, or will.
+pub(crate) fn release(id: TaskId) -> Result<Option<Lost>, Stale> {
     let cell = cell(id.slot()).ok_or(Stale)?;
     match cell.state.release(id)? {
-        Release::Live => {}
+        Release::Live => Ok(None),
         Release::LastWhilePending(seen) => {
             if seen.has_waiter() {
                 watch::tell(id, News::Released);
             }
+            Ok(None)
         }
         Release::LastAfterDone(seen) => {
             if seen.has_waiter() {
                 watch::tell(id, News::Released);
             }
-            free(id, cell, seen.has_side());
+            Ok(free(id, cell))
         }
     }
-    Ok(())
 }
 
 /// Why the task failed, through a live handle.
 pub(crate) fn failure(id: TaskId) -> Result<Option<Failure>, Stale> {
     let failure = watch::failure(id);
     look(id).map(|_| failure)
+}
+
+/// What is attached to the task, through a live handle.
+pub(crate) fn attached(id: TaskId) -> Result<Option<Arc<Attached>>, Stale> {
+    let attached = watch::attached(id);
+    look(id).map(|_| attached)
 }

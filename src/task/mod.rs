@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! TaskId --cell()--> Cell { State (whose is it?), function, payload }     watch: who waits, why it failed
+//!                       `-> Extra { name, deadline, group, completion queue, what to drop }     of few tasks
 //! ```
 //!
 //! A task is made by `create`, put into a queue by its number, claimed by exactly one thread, run by pool, and
@@ -9,30 +10,53 @@
 
 #[cfg(not(loom))]
 mod cell;
+#[cfg(not(loom))]
+mod completions;
+#[cfg(not(loom))]
+mod extra;
 mod free_list;
 #[cfg(not(loom))]
+mod group;
+#[cfg(not(loom))]
 mod handle;
+#[cfg(not(loom))]
+mod lifecycle;
 mod state;
 #[cfg(not(loom))]
 mod watch;
 mod word;
 
 #[cfg(not(loom))]
-mod lifecycle;
-
-#[cfg(not(loom))]
-pub(crate) use cell::cell_of;
-#[cfg(not(loom))]
 pub use cell::Function;
+pub(crate) use word::{Outcome, Phase, Snapshot, TaskId};
 #[cfg(not(loom))]
-pub(crate) use handle::{decode, encode, task as decode_task, Kind};
-#[cfg(not(loom))]
-pub(crate) use lifecycle::{
-    cancel, create, discard, failure, finish, has_ended, is_queued, look, release, retain, Claimed, Job,
-    Look, Owner,
+pub(crate) use {
+    cell::{cell_of, is_parents},
+    completions::{Completion, Delivery, Queue, QUEUES},
+    extra::Extra,
+    group::{Group, Member, GROUPS},
+    handle::{decode, encode, task as decode_task, Kind},
+    lifecycle::{
+        ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish, has_ended,
+        is_queued, let_go, look, note_taken, release, retain, snapshot, withdraw, Canceled, Claimed, Job,
+        Look, Lost, Only, Owner, Terms,
+    },
+    state::Stale,
+    watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},
 };
+
+/// In the child of a fork: the parent's tasks, groups and completion queues are left alone.
+///
+/// # Safety
+/// No other thread uses the library.
 #[cfg(not(loom))]
-pub(crate) use state::{Cancel, Stale};
-#[cfg(not(loom))]
-pub(crate) use watch::{tell, watching, Failure, News, NotWatched};
-pub(crate) use word::{Outcome, Phase, TaskId};
+pub(crate) unsafe fn after_fork() {
+    // SAFETY: by the contract above.
+    unsafe {
+        cell::after_fork();
+        free_list::after_fork();
+        watch::after_fork();
+        GROUPS.after_fork(false);
+        QUEUES.after_fork(false);
+    }
+}

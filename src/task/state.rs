@@ -27,6 +27,8 @@ pub(crate) struct Stale;
 pub(crate) enum Cancel {
     /// It will never run; the caller tells who waits.
     Won(Snapshot),
+    /// It will never run: the caller has claimed it, and ends it.
+    Claimed(Snapshot),
     /// It runs, and has been asked to stop.
     Running,
     /// It had ended.
@@ -62,13 +64,13 @@ impl State {
         TaskId::new(slot, Snapshot(self.0.load(Ordering::Relaxed)).generation())
     }
 
-    /// FREE to QUEUED, by whoever owns the free cell, after it has written the payload.
-    pub(crate) fn publish(&self, id: TaskId, handles: u32, from_outside: bool) {
-        let outside = if from_outside { OUTSIDE } else { 0 };
+    /// FREE to QUEUED, by whoever owns the free cell, after it has written the payload. `flags` as in `word`.
+    pub(crate) fn publish(&self, id: TaskId, handles: u32, flags: u64) {
+        debug_assert!(flags & !(OUTSIDE | HELD | BLOCKING | LENT | EXTRA) == 0);
         let internal = if id.is_internal() { INTERNAL } else { 0 };
         let word = u64::from(id.generation()) << GENERATION_SHIFT
             | u64::from(handles) << HANDLES_SHIFT
-            | outside
+            | flags
             | internal
             | QUEUED;
         // Nobody else may change a FREE word, so the store is not racing a read-modify-write. Release: pairs with
@@ -107,19 +109,34 @@ impl State {
         !word.is_of(id) || word.phase_bits() == DONE
     }
 
-    /// QUEUED to RUNNING. Whoever gets true owns the payload until `finish`; nobody else will run the task.
+    /// QUEUED to RUNNING, unless one of the flags in `unless` is set. Whoever gets the word as it was before owns the
+    /// payload until `finish`; nobody else will run the task.
     #[must_use]
-    pub(crate) fn claim(&self, id: TaskId) -> bool {
+    pub(crate) fn claim(&self, id: TaskId, unless: u64) -> Option<Snapshot> {
+        self.leave_queued(id, unless, |word| word - QUEUED + RUNNING)
+    }
+
+    /// QUEUED to something else, by one of those who want to. Returns the word as it was before.
+    fn leave_queued(&self, id: TaskId, unless: u64, next: impl Fn(u64) -> u64) -> Option<Snapshot> {
         let mut word = self.0.load(Ordering::Relaxed);
-        while Snapshot(word).is_of(id) && word & PHASE == QUEUED {
-            let claimed = word - QUEUED + RUNNING;
-            // Acquire: pairs with the Release of `publish`; brings function and argument.
-            match self.0.compare_exchange_weak(word, claimed, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return true,
+        while Snapshot(word).is_of(id) && word & PHASE == QUEUED && word & unless == 0 {
+            // Acquire: pairs with the Release of `publish`; brings function and argument. Release: if the task ends
+            // with this, pairs with the Acquire of `read`.
+            match self.0.compare_exchange_weak(word, next(word), Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Some(Snapshot(word)),
                 Err(now) => word = now,
             }
         }
-        false
+        None
+    }
+
+    /// A held task may be run from now on: HELD is taken away. False if it isn't queued, or not held, any more.
+    #[must_use]
+    pub(crate) fn let_go(&self, id: TaskId) -> bool {
+        if !Snapshot(self.0.load(Ordering::Relaxed)).is_held() {
+            return false;
+        }
+        self.leave_queued(id, 0, |word| word & !HELD).is_some_and(Snapshot::is_held)
     }
 
     /// RUNNING to DONE, by the claimer, after it has written the result. Returns the word before: if it had a
@@ -135,11 +152,13 @@ impl State {
         Finished { has_waiter: before.has_waiter(), to_free: before.handles() == 0 }
     }
 
-    /// QUEUED to DONE without running, or a RUNNING task asked to stop.
+    /// QUEUED to DONE without running (RUNNING for one that has an extra: its end is more than this step), or a RUNNING
+    /// task asked to stop.
     pub(crate) fn cancel(&self, id: TaskId) -> Result<Cancel, Stale> {
         let mut seen = self.read(id)?;
         loop {
             let (next, result) = match seen.phase() {
+                Phase::Queued if seen.has_extra() => (seen.0 - QUEUED + RUNNING, Cancel::Claimed(seen)),
                 Phase::Queued => {
                     let canceled = seen.0 - QUEUED + DONE + ((Outcome::Canceled as u64) << OUTCOME_SHIFT);
                     (canceled, Cancel::Won(seen))
@@ -156,25 +175,43 @@ impl State {
     }
 
     /// QUEUED to DONE without running, by the pool or by the library for a task of its own, handle or not. `None` if
-    /// it was not queued any more.
+    /// it was not queued any more. Not for a task with an extra: that one is claimed and finished.
     #[must_use]
-    pub(crate) fn discard(&self, id: TaskId) -> Option<Finished> {
+    pub(crate) fn discard(&self, id: TaskId) -> Option<(Snapshot, Finished)> {
+        let canceled = |word| word - QUEUED + DONE + ((Outcome::Canceled as u64) << OUTCOME_SHIFT);
+        let before = self.leave_queued(id, EXTRA, canceled)?;
+        Some((before, Finished { has_waiter: before.has_waiter(), to_free: before.handles() == 0 }))
+    }
+
+    /// Asks a RUNNING task to stop, handle or not.
+    pub(crate) fn ask_to_stop(&self, id: TaskId) {
         let mut word = self.0.load(Ordering::Relaxed);
-        while Snapshot(word).is_of(id) && word & PHASE == QUEUED {
-            let canceled = word - QUEUED + DONE + ((Outcome::Canceled as u64) << OUTCOME_SHIFT);
-            // AcqRel: as in `cancel`.
-            match self.0.compare_exchange_weak(word, canceled, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => {
-                    let before = Snapshot(word);
-                    return Some(Finished {
-                        has_waiter: before.has_waiter(),
-                        to_free: before.handles() == 0,
-                    });
-                }
+        while Snapshot(word).is_of(id) && word & PHASE == RUNNING {
+            // Relaxed: the flag says all there is to say.
+            let (next, relaxed) = (word | CANCEL, Ordering::Relaxed);
+            match self.0.compare_exchange_weak(word, next, relaxed, relaxed) {
+                Ok(_) => return,
                 Err(now) => word = now,
             }
         }
-        None
+    }
+
+    /// Somebody has the result (or will have it): nobody is to drop it. By who has a handle.
+    pub(crate) fn note_taken(&self, id: TaskId) -> Result<(), Stale> {
+        let mut seen = self.read(id)?;
+        while !seen.is_taken() {
+            let next = seen.0 | TAKEN;
+            match self.0.compare_exchange_weak(seen.0, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(_) => seen = self.read(id)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The word as it is, for who owns the cell.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot(self.0.load(Ordering::Relaxed))
     }
 
     /// Announces a watcher, unless the task has ended: then its last word. Under the lock of the watchers' shard.
@@ -257,218 +294,5 @@ pub(crate) struct Finished {
     pub(crate) to_free: bool,
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slot_at_its_last_generation_is_retired() {
-        let state = State(AtomicU64::new(GENERATION));
-        let id = state.next_id(3);
-        assert_eq!((id.slot(), u64::from(id.generation())), (3, GENERATION_MASK));
-        state.publish(id, 0, false);
-        assert!(state.claim(id));
-        assert!(state.finish(Outcome::Ok, false).to_free);
-        assert!(!state.free());
-    }
-
-    #[test]
-    fn a_released_number_is_stale_for_every_verb() {
-        let state = State(AtomicU64::new(FREE));
-        let id = state.next_id(0);
-        state.publish(id, 1, true);
-        assert_eq!(state.release(id), Ok(Release::LastWhilePending(Snapshot(QUEUED | OUTSIDE | ONE_HANDLE))));
-        assert_eq!(state.read(id), Err(Stale));
-        assert_eq!(state.release(id), Err(Stale));
-        assert_eq!(state.retain(id), Err(Stale));
-        assert_eq!(state.cancel(id), Err(Stale));
-        assert_eq!(state.watch(id), Err(Stale));
-        assert!(state.claim(id), "but the task still runs");
-    }
-
-    #[test]
-    fn retain_stops_at_the_last_count() {
-        let state = State(AtomicU64::new(FREE));
-        let id = state.next_id(0);
-        state.publish(id, 0xFFFE, false);
-        assert_eq!(state.retain(id), Ok(true));
-        assert_eq!(state.retain(id), Ok(false));
-    }
-}
-
-#[cfg(all(test, loom))]
-mod tests {
-    use super::*;
-    use crate::sync::{model, Arc};
-    use loom::thread;
-
-    struct Task {
-        state: State,
-        payload: AtomicU64,
-        freed: AtomicU64,
-    }
-
-    fn queued(handles: u32) -> (Arc<Task>, TaskId) {
-        let task =
-            Arc::new(Task { state: State::new(), payload: AtomicU64::new(1), freed: AtomicU64::new(0) });
-        let id = task.state.next_id(5);
-        task.state.publish(id, handles, false);
-        (task, id)
-    }
-
-    fn run(task: &Task, id: TaskId) -> bool {
-        let won = task.state.claim(id);
-        if won {
-            task.payload.store(2, Ordering::Relaxed);
-            if task.state.finish(Outcome::Ok, false).to_free {
-                task.freed.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        won
-    }
-
-    /// Runs both at the same time, each on a thread of its own: what the main thread does beside them would not be
-    /// interleaved in full.
-    fn race<A: 'static, B: 'static>(
-        task: &Arc<Task>,
-        one: impl FnOnce(&Task) -> A + 'static,
-        other: impl FnOnce(&Task) -> B + 'static,
-    ) -> (A, B) {
-        let (first, second) = (task.clone(), task.clone());
-        let one = thread::spawn(move || one(&first));
-        let other = thread::spawn(move || other(&second));
-        (one.join().unwrap(), other.join().unwrap())
-    }
-
-    #[test]
-    fn only_one_of_two_claimers_runs_the_task() {
-        model(|| {
-            let (task, id) = queued(1);
-            let (one, other) = race(&task, move |task| run(task, id), move |task| run(task, id));
-            assert!(one ^ other);
-        });
-    }
-
-    #[test]
-    fn a_task_is_run_canceled_or_discarded_but_only_one_of_them() {
-        model(|| {
-            let (task, id) = queued(1);
-            let cancel = move |task: &Task| matches!(task.state.cancel(id), Ok(Cancel::Won(_)));
-            let (ran, canceled) = race(&task, move |task| run(task, id), cancel);
-            assert!(ran ^ canceled);
-
-            let (task, id) = queued(1);
-            let discard = move |task: &Task| task.state.discard(id).is_some();
-            let (discarded, canceled) = race(&task, discard, cancel);
-            assert!(discarded ^ canceled);
-        });
-    }
-
-    #[test]
-    fn who_sees_done_sees_the_result() {
-        model(|| {
-            let (task, id) = queued(1);
-            let look = move |task: &Task| {
-                if task.state.read(id).unwrap().phase() == Phase::Done(Outcome::Ok) {
-                    assert_eq!(task.payload.load(Ordering::Relaxed), 2);
-                }
-            };
-            race(&task, move |task| run(task, id), look);
-        });
-    }
-
-    #[test]
-    fn finisher_or_last_release_frees_exactly_once() {
-        model(|| {
-            let (task, id) = queued(1);
-            let release = move |task: &Task| {
-                if let Ok(Release::LastAfterDone(_)) = task.state.release(id) {
-                    task.freed.fetch_add(1, Ordering::Relaxed);
-                }
-            };
-            let (ran, ()) = race(&task, move |task| run(task, id), release);
-            assert!(ran);
-            assert_eq!(task.freed.load(Ordering::Relaxed), 1);
-        });
-    }
-
-    #[test]
-    fn the_last_of_two_releases_has_seen_what_the_other_did() {
-        model(|| {
-            let (task, id) = queued(2);
-            assert!(run(&task, id));
-            let last = move |task: &Task| matches!(task.state.release(id), Ok(Release::LastAfterDone(_)));
-            let use_and_release = move |task: &Task| {
-                task.payload.store(7, Ordering::Relaxed);
-                last(task)
-            };
-            let release_and_look = move |task: &Task| {
-                let last = last(task);
-                assert!(!last || task.payload.load(Ordering::Relaxed) == 7);
-                last
-            };
-            let (one, other) = race(&task, use_and_release, release_and_look);
-            assert!(one ^ other);
-        });
-    }
-
-    #[test]
-    fn who_claims_sees_the_argument() {
-        model(|| {
-            let (task, id) = queued(1);
-            assert!(run(&task, id));
-            assert!(matches!(task.state.release(id), Ok(Release::LastAfterDone(_))));
-            assert!(task.state.free());
-            let id = task.state.next_id(5);
-            let submit = move |task: &Task| {
-                task.payload.store(9, Ordering::Relaxed);
-                task.state.publish(id, 1, false);
-            };
-            let claim = move |task: &Task| {
-                if task.state.claim(id) {
-                    assert_eq!(task.payload.load(Ordering::Relaxed), 9);
-                }
-            };
-            race(&task, submit, claim);
-        });
-    }
-
-    #[test]
-    fn a_watcher_is_told_or_finds_the_task_done() {
-        model(|| {
-            let (task, id) = queued(1);
-            let end = move |task: &Task| {
-                assert!(task.state.claim(id));
-                task.state.finish(Outcome::Ok, false).has_waiter
-            };
-            let watch = move |task: &Task| task.state.watch(id).unwrap().is_some();
-            let (told, found_done) = race(&task, end, watch);
-            assert!(told ^ found_done);
-        });
-    }
-
-    #[test]
-    fn a_payload_of_the_next_task_is_never_believed() {
-        model(|| {
-            let (task, id) = queued(1);
-            assert!(run(&task, id));
-            let reuse = move |task: &Task| {
-                assert!(matches!(task.state.release(id), Ok(Release::LastAfterDone(_))));
-                assert!(task.state.free());
-                task.payload.store(3, Ordering::Relaxed); // as the free list does
-                let next = task.state.next_id(5);
-                task.payload.store(4, Ordering::Relaxed);
-                task.state.publish(next, 1, false);
-            };
-            let look = move |task: &Task| {
-                let Ok(seen) = task.state.read(id) else { return };
-                let result = task.payload.load(Ordering::Relaxed);
-                crate::sync::fence(Ordering::Acquire);
-                if task.state.is_unchanged(seen) {
-                    assert_eq!(result, 2);
-                }
-            };
-            race(&task, reuse, look);
-        });
-    }
-}
+#[cfg(test)]
+mod tests;

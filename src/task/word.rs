@@ -1,17 +1,22 @@
 //! The layout of a task's number and of its state word; the verbs that change the word are in `state`.
 //!
 //! ```text
-//!  63                    36 35            20 19   13 12     8 7      4 3     0
-//! |     generation (28)    |  handles (16)  |  (7)  | flags  | outcome| phase |
+//!  63                    36 35            20 19 18 17       8 7      4 3     0
+//! |     generation (28)    |  handles (16)  | (2) |  flags   | outcome| phase |
 //!
 //!  phase    FREE -> QUEUED -> RUNNING -> DONE -> FREE (generation + 1)
 //!                     `--------cancel-----^
-//!  outcome  how it ended, while DONE: OK, FAILED, PANICKED, CANCELED
+//!  outcome  how it ended, while DONE: OK, FAILED, PANICKED, CANCELED, or like the task that it was to run after
 //!  flags    HAS_WAITER   somebody is in the watchers' table: whoever finishes goes and looks
 //!           HAS_SIDE     there is something in the side table: whoever frees the cell clears it
 //!           CANCEL       a running task was asked to stop
 //!           OUTSIDE      submitted from outside the pool, so its turn among those counts
 //!           INTERNAL     the library's own: no C handle reaches it
+//!           HELD         not in a queue yet: its time, or the tasks before it, are to come
+//!           BLOCKING     for threads of the blocking lane: no waiter runs it
+//!           EXTRA        the cell's function is an `Extra`, which has the function and more
+//!           TAKEN        somebody has the result, so nobody drops it
+//!           LENT         for lent threads
 //!  handles  how many releases are due; 0 while DONE means that the cell is to be freed
 //! ```
 
@@ -53,6 +58,11 @@ impl TaskId {
         self.0
     }
 
+    /// The number as a handle would have it.
+    pub(crate) fn handle_bits(self) -> u64 {
+        self.0 & !INTERNAL_ID
+    }
+
     pub(crate) fn slot(self) -> u32 {
         (self.0 & SLOT_MASK) as u32
     }
@@ -76,7 +86,13 @@ pub(super) const HAS_SIDE: u64 = 1 << 9;
 pub(super) const CANCEL: u64 = 1 << 10;
 pub(super) const OUTSIDE: u64 = 1 << 11;
 pub(super) const INTERNAL: u64 = 1 << 12;
-pub(super) const FLAGS: u64 = HAS_WAITER | HAS_SIDE | CANCEL | OUTSIDE | INTERNAL;
+pub(super) const HELD: u64 = 1 << 13;
+pub(super) const BLOCKING: u64 = 1 << 14;
+pub(super) const EXTRA: u64 = 1 << 15;
+pub(super) const TAKEN: u64 = 1 << 16;
+pub(super) const LENT: u64 = 1 << 17;
+pub(super) const FLAGS: u64 =
+    HAS_WAITER | HAS_SIDE | CANCEL | OUTSIDE | INTERNAL | HELD | BLOCKING | EXTRA | TAKEN | LENT;
 
 pub(super) const HANDLES_SHIFT: u32 = 20;
 pub(super) const ONE_HANDLE: u64 = 1 << HANDLES_SHIFT;
@@ -107,7 +123,45 @@ pub(crate) enum Outcome {
     Panicked = 2,
     /// It never ran.
     Canceled = 3,
+    /// It never ran, for a task that it was to run after has failed.
+    CanceledByFailure = 4,
+    /// It never ran, for a task that it was to run after has panicked.
+    CanceledByPanic = 5,
 }
+
+impl Outcome {
+    const ALL: [Self; 6] = [
+        Self::Ok,
+        Self::Failed,
+        Self::Panicked,
+        Self::Canceled,
+        Self::CanceledByFailure,
+        Self::CanceledByPanic,
+    ];
+
+    /// Whether the task ended without having been run.
+    pub(crate) fn never_ran(self) -> bool {
+        matches!(self, Self::Canceled | Self::CanceledByFailure | Self::CanceledByPanic)
+    }
+
+    /// How a task ends that was to run after one which ended so.
+    pub(crate) fn for_dependents(self) -> Self {
+        match self {
+            Self::Ok => Self::Ok,
+            Self::Failed | Self::CanceledByFailure => Self::CanceledByFailure,
+            Self::Panicked | Self::CanceledByPanic => Self::CanceledByPanic,
+            Self::Canceled => Self::Canceled,
+        }
+    }
+}
+
+const _: () = {
+    let mut index = 0;
+    while index < Outcome::ALL.len() {
+        assert!(Outcome::ALL[index] as usize == index, "outcomes are numbered in order");
+        index += 1;
+    }
+};
 
 /// Where a task is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,12 +201,10 @@ impl Snapshot {
         match self.phase_bits() {
             QUEUED => Phase::Queued,
             RUNNING => Phase::Running,
-            _ => Phase::Done(match (self.0 & OUTCOME) >> OUTCOME_SHIFT {
-                0 => Outcome::Ok,
-                1 => Outcome::Failed,
-                2 => Outcome::Panicked,
-                _ => Outcome::Canceled,
-            }),
+            _ => {
+                let outcome = Outcome::ALL.get(((self.0 & OUTCOME) >> OUTCOME_SHIFT) as usize);
+                Phase::Done(*outcome.unwrap_or(&Outcome::Canceled))
+            }
         }
     }
 
@@ -170,5 +222,22 @@ impl Snapshot {
 
     pub(crate) fn is_from_outside(self) -> bool {
         self.0 & OUTSIDE != 0
+    }
+
+    /// Whether a waiter may run it: it is in a queue, and for any thread.
+    pub(crate) fn is_for_waiters(self) -> bool {
+        self.0 & (HELD | BLOCKING | LENT) == 0
+    }
+
+    pub(crate) fn is_held(self) -> bool {
+        self.0 & HELD != 0
+    }
+
+    pub(crate) fn has_extra(self) -> bool {
+        self.0 & EXTRA != 0
+    }
+
+    pub(crate) fn is_taken(self) -> bool {
+        self.0 & TAKEN != 0
     }
 }

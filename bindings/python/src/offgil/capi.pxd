@@ -2,7 +2,7 @@
 # cython: language_level=3
 """The C functions, types and constants of offgil, for `from offgil cimport ...`."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
 
 cdef extern from *:
     """
@@ -53,9 +53,21 @@ cdef extern from *:
     #define FUTURE_DONE 2
     #define FUTURE_CANCELED 3
     #define FUTURE_INVALID -1
+    #define TASK_LOW -1
+    #define TASK_NORMAL 0
+    #define TASK_HIGH 1
+    typedef struct offgil_completion_queue_t completion_queue_t;
     typedef struct offgil_future_t future_t;
+    typedef struct offgil_group_t group_t;
     typedef struct offgil_pool_t pool_t;
+    typedef struct offgil_signature_t signature_t;
     typedef void (*thread_hook_fn)(void *context);
+    typedef int32_t (*start_worker_fn)(void *context);
+    typedef void (*lost_error_fn)(void *context,
+                                  const char *name,
+                                  offgil_status status,
+                                  int32_t code,
+                                  const char *message);
     typedef struct offgil_pool_options_t {
       size_t size;
       uint32_t threads;
@@ -70,9 +82,38 @@ cdef extern from *:
       thread_hook_fn on_thread_start;
       thread_hook_fn on_thread_stop;
       void *context;
+      uint32_t max_blocking_threads;
+      int64_t keep_alive_ns;
+      start_worker_fn start_worker;
+      lost_error_fn on_lost_error;
     } pool_options_t;
     typedef void *(*task_fn)(void *arg);
+    typedef void (*done_fn)(void *context, offgil_status status, void *result);
+    typedef void (*drop_fn)(void *pointer);
+    typedef struct offgil_task_options_t {
+      size_t size;
+      const char *name;
+      int32_t priority;
+      uint8_t blocking;
+      uint8_t lent_only;
+      int64_t delay_ns;
+      int64_t deadline_ns;
+      future_t *const *after;
+      size_t after_count;
+      group_t *group;
+      completion_queue_t *queue;
+      uint64_t tag;
+      drop_fn drop_arg;
+      drop_fn drop_result;
+    } task_options_t;
     typedef void (*range_fn)(void *context, size_t begin, size_t end);
+    typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+    typedef void (*combine_fn)(void *context, void *into, const void *from);
+    typedef struct offgil_completion_t {
+      uint64_t tag;
+      offgil_status status;
+      void *result;
+    } completion_t;
     #ifdef __cplusplus
     extern "C" {
     #endif
@@ -90,6 +131,7 @@ cdef extern from *:
                                  int64_t timeout_ns);
     uint32_t pool_thread_count(pool_t *pool);
     int32_t pool_worker_index(pool_t *pool);
+    offgil_status pool_run_worker(pool_t *pool);
     future_t *pool_submit(pool_t *pool,
                           task_fn fn,
                           void *arg);
@@ -104,6 +146,8 @@ cdef extern from *:
     uint8_t task_is_canceled(void);
     offgil_status task_fail(int32_t code,
                             const char *message);
+    offgil_status task_block_begin(void);
+    offgil_status task_block_end(void);
     offgil_status future_wait(future_t *future,
                               int64_t timeout_ns,
                               void **result);
@@ -116,18 +160,46 @@ cdef extern from *:
                                   size_t *index);
     int32_t future_get_state(future_t *future);
     offgil_status future_cancel(future_t *future);
+    offgil_status future_on_done(future_t *future,
+                                 done_fn done,
+                                 void *context);
     offgil_status future_error(future_t *future,
                                int32_t *code,
                                char *message,
                                size_t length);
     future_t *future_retain(future_t *future);
     offgil_status future_release(future_t *future);
+    void task_options_init(task_options_t *options,
+                           size_t size);
+    future_t *pool_submit_with(pool_t *pool,
+                               const task_options_t *options,
+                               task_fn fn,
+                               void *arg);
+    offgil_status pool_spawn_with(pool_t *pool, const task_options_t *options, task_fn fn, void *arg);
+    group_t *group_create(pool_t *pool,
+                          group_t *parent);
+    offgil_status group_spawn(group_t *group,
+                              task_fn fn,
+                              void *arg);
+    offgil_status group_wait(group_t *group,
+                             int64_t timeout_ns);
+    offgil_status group_cancel(group_t *group);
+    offgil_status group_release(group_t *group);
     offgil_status pool_for(pool_t *pool,
                            size_t begin,
                            size_t end,
                            size_t grain,
                            range_fn body,
                            void *context);
+    offgil_status pool_reduce(pool_t *pool,
+                              size_t begin,
+                              size_t end,
+                              size_t grain,
+                              reduce_fn body,
+                              combine_fn combine,
+                              void *context,
+                              void *accumulator,
+                              size_t accumulator_size);
     offgil_status pool_map(pool_t *pool,
                            task_fn fn,
                            void *const *args,
@@ -138,6 +210,28 @@ cdef extern from *:
                               void *left_arg,
                               task_fn right,
                               void *right_arg);
+    completion_queue_t *completion_queue_create(void);
+    offgil_status completion_queue_add(completion_queue_t *queue,
+                                       future_t *future,
+                                       uint64_t tag);
+    offgil_status completion_queue_next(completion_queue_t *queue,
+                                        int64_t timeout_ns,
+                                        completion_t *completions,
+                                        size_t capacity,
+                                        size_t *count);
+    int32_t completion_queue_fd(completion_queue_t *queue);
+    offgil_status completion_queue_release(completion_queue_t *queue);
+    signature_t *signature_create(const char *text);
+    offgil_status signature_release(signature_t *signature);
+    future_t *pool_call(pool_t *pool,
+                        const task_options_t *options,
+                        signature_t *signature,
+                        void (*fn)(void),
+                        const void *const *args);
+    offgil_status future_call_result(future_t *future,
+                                     int64_t timeout_ns,
+                                     void *result,
+                                     int32_t *saved_errno);
     #ifdef __cplusplus
     }
     #endif
@@ -145,11 +239,19 @@ cdef extern from *:
     #endif
     """
     ctypedef int32_t offgil_status
+    ctypedef struct completion_queue_t:
+        pass
     ctypedef struct future_t:
+        pass
+    ctypedef struct group_t:
         pass
     ctypedef struct pool_t:
         pass
+    ctypedef struct signature_t:
+        pass
     ctypedef void (*thread_hook_fn)(void *context) noexcept nogil
+    ctypedef int32_t (*start_worker_fn)(void *context) noexcept nogil
+    ctypedef void (*lost_error_fn)(void *context, const char *name, offgil_status status, int32_t code, const char *message) noexcept nogil
     ctypedef struct pool_options_t:
         size_t size
         uint32_t threads
@@ -164,8 +266,35 @@ cdef extern from *:
         thread_hook_fn on_thread_start
         thread_hook_fn on_thread_stop
         void *context
+        uint32_t max_blocking_threads
+        int64_t keep_alive_ns
+        start_worker_fn start_worker
+        lost_error_fn on_lost_error
     ctypedef void *(*task_fn)(void *arg) noexcept nogil
+    ctypedef void (*done_fn)(void *context, offgil_status status, void *result) noexcept nogil
+    ctypedef void (*drop_fn)(void *pointer) noexcept nogil
+    ctypedef struct task_options_t:
+        size_t size
+        const char *name
+        int32_t priority
+        uint8_t blocking
+        uint8_t lent_only
+        int64_t delay_ns
+        int64_t deadline_ns
+        future_t * const *after
+        size_t after_count
+        group_t *group
+        completion_queue_t *queue
+        uint64_t tag
+        drop_fn drop_arg
+        drop_fn drop_result
     ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
+    ctypedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator) noexcept nogil
+    ctypedef void (*combine_fn)(void *context, void *into, const void *from_) noexcept nogil
+    ctypedef struct completion_t:
+        uint64_t tag
+        offgil_status status
+        void *result
 
     const int OFFGIL_FOREVER
     const int OFFGIL_OK
@@ -195,6 +324,9 @@ cdef extern from *:
     const int FUTURE_DONE
     const int FUTURE_CANCELED
     const int FUTURE_INVALID
+    const int TASK_LOW
+    const int TASK_NORMAL
+    const int TASK_HIGH
 
 cdef const char *offgil_status_name(offgil_status status) noexcept nogil
 cdef const char *offgil_status_message(offgil_status status) noexcept nogil
@@ -213,19 +345,41 @@ cdef offgil_status pool_release(pool_t *pool) noexcept nogil
 cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil
 cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil
 cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil
+cdef offgil_status pool_run_worker(pool_t *pool) noexcept nogil
 cdef future_t *pool_submit(pool_t *pool, task_fn fn, void *arg) noexcept nogil
 cdef offgil_status pool_submit_many(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
 cdef offgil_status pool_spawn(pool_t *pool, task_fn fn, void *arg) noexcept nogil
 cdef uint8_t task_is_canceled() noexcept nogil
 cdef offgil_status task_fail(int32_t code, const char *message) noexcept nogil
+cdef offgil_status task_block_begin() noexcept nogil
+cdef offgil_status task_block_end() noexcept nogil
 cdef offgil_status future_wait(future_t *future, int64_t timeout_ns, void **result) noexcept nogil
 cdef offgil_status future_wait_all(future_t * const *futures, size_t count, int64_t timeout_ns) noexcept nogil
 cdef offgil_status future_wait_any(future_t * const *futures, size_t count, int64_t timeout_ns, size_t *index) noexcept nogil
 cdef int32_t future_get_state(future_t *future) noexcept nogil
 cdef offgil_status future_cancel(future_t *future) noexcept nogil
+cdef offgil_status future_on_done(future_t *future, done_fn done, void *context) noexcept nogil
 cdef offgil_status future_error(future_t *future, int32_t *code, char *message, size_t length) noexcept nogil
 cdef future_t *future_retain(future_t *future) noexcept nogil
 cdef offgil_status future_release(future_t *future) noexcept nogil
+cdef void task_options_init(task_options_t *options, size_t size) noexcept nogil
+cdef future_t *pool_submit_with(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
+cdef offgil_status pool_spawn_with(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
+cdef group_t *group_create(pool_t *pool, group_t *parent) noexcept nogil
+cdef offgil_status group_spawn(group_t *group, task_fn fn, void *arg) noexcept nogil
+cdef offgil_status group_wait(group_t *group, int64_t timeout_ns) noexcept nogil
+cdef offgil_status group_cancel(group_t *group) noexcept nogil
+cdef offgil_status group_release(group_t *group) noexcept nogil
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
+cdef completion_queue_t *completion_queue_create() noexcept nogil
+cdef offgil_status completion_queue_add(completion_queue_t *queue, future_t *future, uint64_t tag) noexcept nogil
+cdef offgil_status completion_queue_next(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
+cdef int32_t completion_queue_fd(completion_queue_t *queue) noexcept nogil
+cdef offgil_status completion_queue_release(completion_queue_t *queue) noexcept nogil
+cdef signature_t *signature_create(const char *text) noexcept nogil
+cdef offgil_status signature_release(signature_t *signature) noexcept nogil
+cdef future_t *pool_call(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
+cdef offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil

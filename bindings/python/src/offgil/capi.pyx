@@ -15,22 +15,44 @@ cdef extern from * nogil:
     extern __typeof__(pool_wait_idle) offgil_pool_wait_idle;
     extern __typeof__(pool_thread_count) offgil_pool_thread_count;
     extern __typeof__(pool_worker_index) offgil_pool_worker_index;
+    extern __typeof__(pool_run_worker) offgil_pool_run_worker;
     extern __typeof__(pool_submit) offgil_pool_submit;
     extern __typeof__(pool_submit_many) offgil_pool_submit_many;
     extern __typeof__(pool_spawn) offgil_pool_spawn;
     extern __typeof__(task_is_canceled) offgil_task_is_canceled;
     extern __typeof__(task_fail) offgil_task_fail;
+    extern __typeof__(task_block_begin) offgil_task_block_begin;
+    extern __typeof__(task_block_end) offgil_task_block_end;
     extern __typeof__(future_wait) offgil_future_wait;
     extern __typeof__(future_wait_all) offgil_future_wait_all;
     extern __typeof__(future_wait_any) offgil_future_wait_any;
     extern __typeof__(future_get_state) offgil_future_get_state;
     extern __typeof__(future_cancel) offgil_future_cancel;
+    extern __typeof__(future_on_done) offgil_future_on_done;
     extern __typeof__(future_error) offgil_future_error;
     extern __typeof__(future_retain) offgil_future_retain;
     extern __typeof__(future_release) offgil_future_release;
+    extern __typeof__(task_options_init) offgil_task_options_init;
+    extern __typeof__(pool_submit_with) offgil_pool_submit_with;
+    extern __typeof__(pool_spawn_with) offgil_pool_spawn_with;
+    extern __typeof__(group_create) offgil_group_create;
+    extern __typeof__(group_spawn) offgil_group_spawn;
+    extern __typeof__(group_wait) offgil_group_wait;
+    extern __typeof__(group_cancel) offgil_group_cancel;
+    extern __typeof__(group_release) offgil_group_release;
     extern __typeof__(pool_for) offgil_pool_for;
+    extern __typeof__(pool_reduce) offgil_pool_reduce;
     extern __typeof__(pool_map) offgil_pool_map;
     extern __typeof__(pool_invoke) offgil_pool_invoke;
+    extern __typeof__(completion_queue_create) offgil_completion_queue_create;
+    extern __typeof__(completion_queue_add) offgil_completion_queue_add;
+    extern __typeof__(completion_queue_next) offgil_completion_queue_next;
+    extern __typeof__(completion_queue_fd) offgil_completion_queue_fd;
+    extern __typeof__(completion_queue_release) offgil_completion_queue_release;
+    extern __typeof__(signature_create) offgil_signature_create;
+    extern __typeof__(signature_release) offgil_signature_release;
+    extern __typeof__(pool_call) offgil_pool_call;
+    extern __typeof__(future_call_result) offgil_future_call_result;
     """
     const char *c_offgil_status_name "offgil_status_name"(offgil_status status) noexcept nogil
     const char *c_offgil_status_message "offgil_status_message"(offgil_status status) noexcept nogil
@@ -49,22 +71,44 @@ cdef extern from * nogil:
     offgil_status c_pool_wait_idle "offgil_pool_wait_idle"(pool_t *pool, int64_t timeout_ns) noexcept nogil
     uint32_t c_pool_thread_count "offgil_pool_thread_count"(pool_t *pool) noexcept nogil
     int32_t c_pool_worker_index "offgil_pool_worker_index"(pool_t *pool) noexcept nogil
+    offgil_status c_pool_run_worker "offgil_pool_run_worker"(pool_t *pool) noexcept nogil
     future_t *c_pool_submit "offgil_pool_submit"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
     offgil_status c_pool_submit_many "offgil_pool_submit_many"(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
     offgil_status c_pool_spawn "offgil_pool_spawn"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
     uint8_t c_task_is_canceled "offgil_task_is_canceled"() noexcept nogil
     offgil_status c_task_fail "offgil_task_fail"(int32_t code, const char *message) noexcept nogil
+    offgil_status c_task_block_begin "offgil_task_block_begin"() noexcept nogil
+    offgil_status c_task_block_end "offgil_task_block_end"() noexcept nogil
     offgil_status c_future_wait "offgil_future_wait"(future_t *future, int64_t timeout_ns, void **result) noexcept nogil
     offgil_status c_future_wait_all "offgil_future_wait_all"(future_t * const *futures, size_t count, int64_t timeout_ns) noexcept nogil
     offgil_status c_future_wait_any "offgil_future_wait_any"(future_t * const *futures, size_t count, int64_t timeout_ns, size_t *index) noexcept nogil
     int32_t c_future_get_state "offgil_future_get_state"(future_t *future) noexcept nogil
     offgil_status c_future_cancel "offgil_future_cancel"(future_t *future) noexcept nogil
+    offgil_status c_future_on_done "offgil_future_on_done"(future_t *future, done_fn done, void *context) noexcept nogil
     offgil_status c_future_error "offgil_future_error"(future_t *future, int32_t *code, char *message, size_t length) noexcept nogil
     future_t *c_future_retain "offgil_future_retain"(future_t *future) noexcept nogil
     offgil_status c_future_release "offgil_future_release"(future_t *future) noexcept nogil
+    void c_task_options_init "offgil_task_options_init"(task_options_t *options, size_t size) noexcept nogil
+    future_t *c_pool_submit_with "offgil_pool_submit_with"(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
+    offgil_status c_pool_spawn_with "offgil_pool_spawn_with"(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
+    group_t *c_group_create "offgil_group_create"(pool_t *pool, group_t *parent) noexcept nogil
+    offgil_status c_group_spawn "offgil_group_spawn"(group_t *group, task_fn fn, void *arg) noexcept nogil
+    offgil_status c_group_wait "offgil_group_wait"(group_t *group, int64_t timeout_ns) noexcept nogil
+    offgil_status c_group_cancel "offgil_group_cancel"(group_t *group) noexcept nogil
+    offgil_status c_group_release "offgil_group_release"(group_t *group) noexcept nogil
     offgil_status c_pool_for "offgil_pool_for"(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+    offgil_status c_pool_reduce "offgil_pool_reduce"(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
     offgil_status c_pool_map "offgil_pool_map"(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
     offgil_status c_pool_invoke "offgil_pool_invoke"(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
+    completion_queue_t *c_completion_queue_create "offgil_completion_queue_create"() noexcept nogil
+    offgil_status c_completion_queue_add "offgil_completion_queue_add"(completion_queue_t *queue, future_t *future, uint64_t tag) noexcept nogil
+    offgil_status c_completion_queue_next "offgil_completion_queue_next"(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
+    int32_t c_completion_queue_fd "offgil_completion_queue_fd"(completion_queue_t *queue) noexcept nogil
+    offgil_status c_completion_queue_release "offgil_completion_queue_release"(completion_queue_t *queue) noexcept nogil
+    signature_t *c_signature_create "offgil_signature_create"(const char *text) noexcept nogil
+    offgil_status c_signature_release "offgil_signature_release"(signature_t *signature) noexcept nogil
+    future_t *c_pool_call "offgil_pool_call"(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
+    offgil_status c_future_call_result "offgil_future_call_result"(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -132,6 +176,9 @@ cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil:
 cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil:
     return c_pool_worker_index(pool)
 
+cdef offgil_status pool_run_worker(pool_t *pool) noexcept nogil:
+    return c_pool_run_worker(pool)
+
 cdef future_t *pool_submit(pool_t *pool, task_fn fn, void *arg) noexcept nogil:
     return c_pool_submit(pool, fn, arg)
 
@@ -146,6 +193,12 @@ cdef uint8_t task_is_canceled() noexcept nogil:
 
 cdef offgil_status task_fail(int32_t code, const char *message) noexcept nogil:
     return c_task_fail(code, message)
+
+cdef offgil_status task_block_begin() noexcept nogil:
+    return c_task_block_begin()
+
+cdef offgil_status task_block_end() noexcept nogil:
+    return c_task_block_end()
 
 cdef offgil_status future_wait(future_t *future, int64_t timeout_ns, void **result) noexcept nogil:
     return c_future_wait(future, timeout_ns, result)
@@ -162,6 +215,9 @@ cdef int32_t future_get_state(future_t *future) noexcept nogil:
 cdef offgil_status future_cancel(future_t *future) noexcept nogil:
     return c_future_cancel(future)
 
+cdef offgil_status future_on_done(future_t *future, done_fn done, void *context) noexcept nogil:
+    return c_future_on_done(future, done, context)
+
 cdef offgil_status future_error(future_t *future, int32_t *code, char *message, size_t length) noexcept nogil:
     return c_future_error(future, code, message, length)
 
@@ -171,11 +227,65 @@ cdef future_t *future_retain(future_t *future) noexcept nogil:
 cdef offgil_status future_release(future_t *future) noexcept nogil:
     return c_future_release(future)
 
+cdef void task_options_init(task_options_t *options, size_t size) noexcept nogil:
+    c_task_options_init(options, size)
+
+cdef future_t *pool_submit_with(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil:
+    return c_pool_submit_with(pool, options, fn, arg)
+
+cdef offgil_status pool_spawn_with(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil:
+    return c_pool_spawn_with(pool, options, fn, arg)
+
+cdef group_t *group_create(pool_t *pool, group_t *parent) noexcept nogil:
+    return c_group_create(pool, parent)
+
+cdef offgil_status group_spawn(group_t *group, task_fn fn, void *arg) noexcept nogil:
+    return c_group_spawn(group, fn, arg)
+
+cdef offgil_status group_wait(group_t *group, int64_t timeout_ns) noexcept nogil:
+    return c_group_wait(group, timeout_ns)
+
+cdef offgil_status group_cancel(group_t *group) noexcept nogil:
+    return c_group_cancel(group)
+
+cdef offgil_status group_release(group_t *group) noexcept nogil:
+    return c_group_release(group)
+
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil:
     return c_pool_for(pool, begin, end, grain, body, context)
+
+cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil:
+    return c_pool_reduce(pool, begin, end, grain, body, combine, context, accumulator, accumulator_size)
 
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil:
     return c_pool_map(pool, fn, args, results, count)
 
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil:
     return c_pool_invoke(pool, left, left_arg, right, right_arg)
+
+cdef completion_queue_t *completion_queue_create() noexcept nogil:
+    return c_completion_queue_create()
+
+cdef offgil_status completion_queue_add(completion_queue_t *queue, future_t *future, uint64_t tag) noexcept nogil:
+    return c_completion_queue_add(queue, future, tag)
+
+cdef offgil_status completion_queue_next(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil:
+    return c_completion_queue_next(queue, timeout_ns, completions, capacity, count)
+
+cdef int32_t completion_queue_fd(completion_queue_t *queue) noexcept nogil:
+    return c_completion_queue_fd(queue)
+
+cdef offgil_status completion_queue_release(completion_queue_t *queue) noexcept nogil:
+    return c_completion_queue_release(queue)
+
+cdef signature_t *signature_create(const char *text) noexcept nogil:
+    return c_signature_create(text)
+
+cdef offgil_status signature_release(signature_t *signature) noexcept nogil:
+    return c_signature_release(signature)
+
+cdef future_t *pool_call(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil:
+    return c_pool_call(pool, options, signature, fn, args)
+
+cdef offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil:
+    return c_future_call_result(future, timeout_ns, result, saved_errno)

@@ -23,11 +23,12 @@ from ctypes import (
     c_size_t,
     c_uint8,
     c_uint32,
+    c_uint64,
     c_void_p,
 )
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from offgil._ctypes_types import Function, Handle
+from offgil._ctypes_types import Function, Handle, function_type
 
 OFFGIL_FOREVER: Final = -1
 OFFGIL_OK: Final = 0
@@ -57,16 +58,31 @@ FUTURE_RUNNING: Final = 1
 FUTURE_DONE: Final = 2
 FUTURE_CANCELED: Final = 3
 FUTURE_INVALID: Final = -1
+TASK_LOW: Final = -1
+TASK_NORMAL: Final = 0
+TASK_HIGH: Final = 1
 
 offgil_status: TypeAlias = c_int32
+
+
+class completion_queue_t(Handle):
+    """A `completion_queue_t *`."""
 
 
 class future_t(Handle):
     """A `future_t *`."""
 
 
+class group_t(Handle):
+    """A `group_t *`."""
+
+
 class pool_t(Handle):
     """A `pool_t *`."""
+
+
+class signature_t(Handle):
+    """A `signature_t *`."""
 
 
 class thread_hook_fn(Function):
@@ -75,6 +91,22 @@ class thread_hook_fn(Function):
     _flags_ = Function._flags_
     _restype_ = None
     _argtypes_ = (c_void_p,)
+
+
+class start_worker_fn(Function):
+    """The C function pointer type `start_worker_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = c_int32
+    _argtypes_ = (c_void_p,)
+
+
+class lost_error_fn(Function):
+    """The C function pointer type `lost_error_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_char_p, offgil_status, c_int32, c_char_p)
 
 
 class pool_options_t(Structure):
@@ -94,6 +126,10 @@ class pool_options_t(Structure):
         ("on_thread_start", thread_hook_fn),
         ("on_thread_stop", thread_hook_fn),
         ("context", c_void_p),
+        ("max_blocking_threads", c_uint32),
+        ("keep_alive_ns", c_int64),
+        ("start_worker", start_worker_fn),
+        ("on_lost_error", lost_error_fn),
     )
     size: int
     threads: int
@@ -108,6 +144,10 @@ class pool_options_t(Structure):
     on_thread_start: thread_hook_fn
     on_thread_stop: thread_hook_fn
     context: int | None
+    max_blocking_threads: int
+    keep_alive_ns: int
+    start_worker: start_worker_fn
+    on_lost_error: lost_error_fn
 
 
 class task_fn(Function):
@@ -118,12 +158,92 @@ class task_fn(Function):
     _argtypes_ = (c_void_p,)
 
 
+class done_fn(Function):
+    """The C function pointer type `done_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, offgil_status, c_void_p)
+
+
+class drop_fn(Function):
+    """The C function pointer type `drop_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p,)
+
+
+class task_options_t(Structure):
+    """The C struct `task_options_t`."""
+
+    _fields_ = (
+        ("size", c_size_t),
+        ("name", c_char_p),
+        ("priority", c_int32),
+        ("blocking", c_uint8),
+        ("lent_only", c_uint8),
+        ("delay_ns", c_int64),
+        ("deadline_ns", c_int64),
+        ("after", POINTER(future_t)),
+        ("after_count", c_size_t),
+        ("group", group_t),
+        ("queue", completion_queue_t),
+        ("tag", c_uint64),
+        ("drop_arg", drop_fn),
+        ("drop_result", drop_fn),
+    )
+    size: int
+    name: bytes | None
+    priority: int
+    blocking: int
+    lent_only: int
+    delay_ns: int
+    deadline_ns: int
+    after: Any
+    after_count: int
+    group: group_t
+    queue: completion_queue_t
+    tag: int
+    drop_arg: drop_fn
+    drop_result: drop_fn
+
+
 class range_fn(Function):
     """The C function pointer type `range_fn`."""
 
     _flags_ = Function._flags_
     _restype_ = None
     _argtypes_ = (c_void_p, c_size_t, c_size_t)
+
+
+class reduce_fn(Function):
+    """The C function pointer type `reduce_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_size_t, c_size_t, c_void_p)
+
+
+class combine_fn(Function):
+    """The C function pointer type `combine_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_void_p, c_void_p)
+
+
+class completion_t(Structure):
+    """The C struct `completion_t`."""
+
+    _fields_ = (
+        ("tag", c_uint64),
+        ("status", offgil_status),
+        ("result", c_void_p),
+    )
+    tag: int
+    status: int
+    result: int | None
 
 
 _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
@@ -144,22 +264,56 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("pool_wait_idle", offgil_status, (pool_t, c_int64)),
     ("pool_thread_count", c_uint32, (pool_t,)),
     ("pool_worker_index", c_int32, (pool_t,)),
+    ("pool_run_worker", offgil_status, (pool_t,)),
     ("pool_submit", future_t, (pool_t, task_fn, c_void_p)),
     ("pool_submit_many", offgil_status, (pool_t, task_fn, POINTER(c_void_p), c_size_t, POINTER(future_t))),
     ("pool_spawn", offgil_status, (pool_t, task_fn, c_void_p)),
     ("task_is_canceled", c_uint8, ()),
     ("task_fail", offgil_status, (c_int32, c_char_p)),
+    ("task_block_begin", offgil_status, ()),
+    ("task_block_end", offgil_status, ()),
     ("future_wait", offgil_status, (future_t, c_int64, POINTER(c_void_p))),
     ("future_wait_all", offgil_status, (POINTER(future_t), c_size_t, c_int64)),
     ("future_wait_any", offgil_status, (POINTER(future_t), c_size_t, c_int64, POINTER(c_size_t))),
     ("future_get_state", c_int32, (future_t,)),
     ("future_cancel", offgil_status, (future_t,)),
+    ("future_on_done", offgil_status, (future_t, done_fn, c_void_p)),
     ("future_error", offgil_status, (future_t, POINTER(c_int32), POINTER(c_char), c_size_t)),
     ("future_retain", future_t, (future_t,)),
     ("future_release", offgil_status, (future_t,)),
+    ("task_options_init", None, (POINTER(task_options_t), c_size_t)),
+    ("pool_submit_with", future_t, (pool_t, POINTER(task_options_t), task_fn, c_void_p)),
+    ("pool_spawn_with", offgil_status, (pool_t, POINTER(task_options_t), task_fn, c_void_p)),
+    ("group_create", group_t, (pool_t, group_t)),
+    ("group_spawn", offgil_status, (group_t, task_fn, c_void_p)),
+    ("group_wait", offgil_status, (group_t, c_int64)),
+    ("group_cancel", offgil_status, (group_t,)),
+    ("group_release", offgil_status, (group_t,)),
     ("pool_for", offgil_status, (pool_t, c_size_t, c_size_t, c_size_t, range_fn, c_void_p)),
+    (
+        "pool_reduce",
+        offgil_status,
+        (pool_t, c_size_t, c_size_t, c_size_t, reduce_fn, combine_fn, c_void_p, c_void_p, c_size_t),
+    ),
     ("pool_map", offgil_status, (pool_t, task_fn, POINTER(c_void_p), POINTER(c_void_p), c_size_t)),
     ("pool_invoke", offgil_status, (pool_t, task_fn, c_void_p, task_fn, c_void_p)),
+    ("completion_queue_create", completion_queue_t, ()),
+    ("completion_queue_add", offgil_status, (completion_queue_t, future_t, c_uint64)),
+    (
+        "completion_queue_next",
+        offgil_status,
+        (completion_queue_t, c_int64, POINTER(completion_t), c_size_t, POINTER(c_size_t)),
+    ),
+    ("completion_queue_fd", c_int32, (completion_queue_t,)),
+    ("completion_queue_release", offgil_status, (completion_queue_t,)),
+    ("signature_create", signature_t, (c_char_p,)),
+    ("signature_release", offgil_status, (signature_t,)),
+    (
+        "pool_call",
+        future_t,
+        (pool_t, POINTER(task_options_t), signature_t, function_type(None), POINTER(c_void_p)),
+    ),
+    ("future_call_result", offgil_status, (future_t, c_int64, c_void_p, POINTER(c_int32))),
 )
 
 
@@ -210,6 +364,8 @@ class Library(CDLL):
 
         def pool_worker_index(self, pool: pool_t | int | None, /) -> int: ...
 
+        def pool_run_worker(self, pool: pool_t | int | None, /) -> int: ...
+
         def pool_submit(self, pool: pool_t | int | None, fn: Any, arg: Any, /) -> future_t: ...
 
         def pool_submit_many(
@@ -222,6 +378,10 @@ class Library(CDLL):
 
         def task_fail(self, code: int, message: bytes | None, /) -> int: ...
 
+        def task_block_begin(self) -> int: ...
+
+        def task_block_end(self) -> int: ...
+
         def future_wait(self, future: future_t | int | None, timeout_ns: int, result: Any, /) -> int: ...
 
         def future_wait_all(self, futures: Any, count: int, timeout_ns: int, /) -> int: ...
@@ -232,6 +392,8 @@ class Library(CDLL):
 
         def future_cancel(self, future: future_t | int | None, /) -> int: ...
 
+        def future_on_done(self, future: future_t | int | None, done: Any, context: Any, /) -> int: ...
+
         def future_error(
             self, future: future_t | int | None, code: Any, message: Any, length: int, /
         ) -> int: ...
@@ -240,8 +402,40 @@ class Library(CDLL):
 
         def future_release(self, future: future_t | int | None, /) -> int: ...
 
+        def task_options_init(self, options: Any, size: int, /) -> None: ...
+
+        def pool_submit_with(
+            self, pool: pool_t | int | None, options: Any, fn: Any, arg: Any, /
+        ) -> future_t: ...
+
+        def pool_spawn_with(self, pool: pool_t | int | None, options: Any, fn: Any, arg: Any, /) -> int: ...
+
+        def group_create(self, pool: pool_t | int | None, parent: group_t | int | None, /) -> group_t: ...
+
+        def group_spawn(self, group: group_t | int | None, fn: Any, arg: Any, /) -> int: ...
+
+        def group_wait(self, group: group_t | int | None, timeout_ns: int, /) -> int: ...
+
+        def group_cancel(self, group: group_t | int | None, /) -> int: ...
+
+        def group_release(self, group: group_t | int | None, /) -> int: ...
+
         def pool_for(
             self, pool: pool_t | int | None, begin: int, end: int, grain: int, body: Any, context: Any, /
+        ) -> int: ...
+
+        def pool_reduce(
+            self,
+            pool: pool_t | int | None,
+            begin: int,
+            end: int,
+            grain: int,
+            body: Any,
+            combine: Any,
+            context: Any,
+            accumulator: Any,
+            accumulator_size: int,
+            /,
         ) -> int: ...
 
         def pool_map(
@@ -250,4 +444,42 @@ class Library(CDLL):
 
         def pool_invoke(
             self, pool: pool_t | int | None, left: Any, left_arg: Any, right: Any, right_arg: Any, /
+        ) -> int: ...
+
+        def completion_queue_create(self) -> completion_queue_t: ...
+
+        def completion_queue_add(
+            self, queue: completion_queue_t | int | None, future: future_t | int | None, tag: int, /
+        ) -> int: ...
+
+        def completion_queue_next(
+            self,
+            queue: completion_queue_t | int | None,
+            timeout_ns: int,
+            completions: Any,
+            capacity: int,
+            count: Any,
+            /,
+        ) -> int: ...
+
+        def completion_queue_fd(self, queue: completion_queue_t | int | None, /) -> int: ...
+
+        def completion_queue_release(self, queue: completion_queue_t | int | None, /) -> int: ...
+
+        def signature_create(self, text: bytes | None, /) -> signature_t: ...
+
+        def signature_release(self, signature: signature_t | int | None, /) -> int: ...
+
+        def pool_call(
+            self,
+            pool: pool_t | int | None,
+            options: Any,
+            signature: signature_t | int | None,
+            fn: Any,
+            args: Any,
+            /,
+        ) -> future_t: ...
+
+        def future_call_result(
+            self, future: future_t | int | None, timeout_ns: int, result: Any, saved_errno: Any, /
         ) -> int: ...

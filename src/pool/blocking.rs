@@ -1,0 +1,206 @@
+//! The blocking lane: tasks that sleep in system calls, on threads of their own, so that they never take a worker's place.
+//!
+//! ```text
+//! push -> [ queue ] -> an idle thread | a new one, up to max_blocking_threads | whoever is done first
+//! ```
+//!
+//! A thread that has had nothing to do for keep_alive_ns ends. A body of this lane counts in the census as one that is
+//! blocked: it is no place's, but the pool is not at rest while it runs. One lock for all: a task that blocks takes a
+//! thousand times as long.
+
+use super::context::Context;
+use super::core::Pool;
+use super::registry::PoolRef;
+use super::run::run;
+use super::status::{Error, Status};
+use super::threads;
+use crate::queue::Entry;
+use crate::sync::{lock, Deadline, Latch, Mutex};
+use crate::task::{Claimed, TaskId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// The lane.
+pub(crate) struct BlockingLane {
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: VecDeque<Entry>,
+    /// Threads with nothing to do; the last to come is the first to be woken, so that the others can end.
+    idle: Vec<*const Latch>,
+    alive: u32,
+    started: u64,
+    handles: Vec<JoinHandle<()>>,
+    over: bool,
+}
+
+// SAFETY: a latch is in the list only while its thread is in `sleep`, which it leaves after the latch was set, or after
+// taking it out of the list itself, under the lock.
+unsafe impl Send for State {}
+
+const WORK: u32 = 0;
+const END: u32 = 1;
+
+impl BlockingLane {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                idle: Vec::new(),
+                alive: 0,
+                started: 0,
+                handles: Vec::new(),
+                over: false,
+            }),
+        }
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        lock(&self.state).queue.len()
+    }
+
+    /// Threads alive, and those of them that are idle.
+    pub(super) fn threads(&self) -> (u32, u32) {
+        let state = lock(&self.state);
+        (state.alive, state.idle.len() as u32)
+    }
+
+    pub(super) fn sweep(&self, live: &dyn Fn(Entry) -> bool) {
+        lock(&self.state).queue.retain(|&entry| live(entry));
+    }
+
+    pub(super) fn drain(&self) -> VecDeque<Entry> {
+        std::mem::take(&mut lock(&self.state).queue)
+    }
+
+    /// The pool is over: the threads end.
+    pub(super) fn end_all(&self) {
+        let mut state = lock(&self.state);
+        state.over = true;
+        for latch in std::mem::take(&mut state.idle) {
+            // SAFETY: it was still in the list, under the lock.
+            unsafe { Latch::set(latch, END) };
+        }
+    }
+
+    pub(super) fn take_handles(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut lock(&self.state).handles)
+    }
+}
+
+/// What a thread does next.
+enum Next {
+    Run(Entry),
+    End,
+}
+
+impl Pool {
+    /// Sees to it that there is a thread at all, before the first task goes in.
+    pub(super) fn ensure_blocking_thread(&self) -> Result<(), Error> {
+        let mut state = lock(&self.blocking.state);
+        if state.alive > 0 {
+            return Ok(());
+        }
+        if self.options.max_blocking_threads == 0 {
+            return Err(Error::new(
+                Status::Thread,
+                "the pool has no blocking lane (max_blocking_threads is 0)",
+            ));
+        }
+        self.start_blocking_thread(&mut state)
+    }
+
+    /// Puts a task in; fails only if there is no thread at all and none can be started.
+    pub(super) fn push_blocking(&self, entry: Entry) -> Result<(), Error> {
+        let mut state = lock(&self.blocking.state);
+        state.queue.push_back(entry);
+        if let Some(latch) = state.idle.pop() {
+            // SAFETY: it was still in the list, under the lock.
+            unsafe { Latch::set(latch, WORK) };
+        } else if state.alive < self.options.max_blocking_threads {
+            let started = self.start_blocking_thread(&mut state);
+            // If the system has none to give, those that are there come for it.
+            if let (Err(error), 0) = (started, state.alive) {
+                state.queue.pop_back();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_blocking_thread(&self, state: &mut State) -> Result<(), Error> {
+        let Some(pool) = self.me.upgrade() else { return Err(Status::Closed.into()) };
+        let handle = self
+            .builder(format_args!("b{}", state.started))
+            .spawn(move || main(pool))
+            .map_err(|error| threads::refused(&error))?;
+        state.started += 1;
+        state.alive += 1;
+        if state.handles.len() == state.handles.capacity() {
+            state.handles.retain(|handle| !handle.is_finished());
+        }
+        state.handles.push(handle);
+        Ok(())
+    }
+
+    /// The next task; the thread counts as a body from before it is taken out of the queue.
+    fn next_blocking(&self) -> Next {
+        loop {
+            let latch = Latch::new();
+            self.places.enter_without_place();
+            let over = {
+                let mut state = lock(&self.blocking.state);
+                if let Some(entry) = state.queue.pop_front() {
+                    return Next::Run(entry);
+                }
+                if state.over {
+                    state.alive -= 1;
+                } else {
+                    state.idle.push(&latch);
+                }
+                state.over
+            };
+            self.leave_without_place();
+            if over || !self.sleep_blocking(&latch) {
+                return Next::End;
+            }
+        }
+    }
+
+    /// Sleeps until there may be work; false if the thread is to end.
+    fn sleep_blocking(&self, latch: &Latch) -> bool {
+        let deadline = Deadline::from_timeout_ns(self.options.keep_alive_ns);
+        let woken = latch.wait(deadline);
+        let mut state = lock(&self.blocking.state);
+        state.idle.retain(|&other| !std::ptr::eq(other, latch));
+        // Set, if at all, under the lock: somebody may have been faster than the deadline.
+        let go_on = woken.or_else(|| latch.get()) == Some(WORK);
+        if !go_on {
+            state.alive -= 1;
+        }
+        go_on
+    }
+
+    /// A body of this lane has ended, or there was none: the pool may be idle.
+    fn leave_without_place(&self) {
+        self.note_if_idle(self.places.leave_without_place());
+    }
+}
+
+/// The life of a thread.
+fn main(pool: Arc<Pool>) {
+    Context::of_own_thread(PoolRef::from(pool)).enter(|context| {
+        let pool = &*context.pool;
+        pool.call_hook(pool.options.hooks.on_start);
+        while let Next::Run(entry) = pool.next_blocking() {
+            if let Some(task) = Claimed::claim(TaskId::from_bits(entry)) {
+                pool.left_queue();
+                run(context, task);
+            }
+            pool.leave_without_place();
+        }
+        pool.call_hook(pool.options.hooks.on_stop);
+    });
+}

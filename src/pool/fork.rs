@@ -1,0 +1,88 @@
+//! The child of a fork: one thread, and a copy of everything that the parent's threads were in the middle of.
+//!
+//! ```text
+//! fork --child--> epoch + 1 (that is all) --first call--> what others may have held is made anew
+//!                                         --a pool's first use--> a new pool of the same handle and options
+//! ```
+//!
+//! No lock is taken before the fork. The parent's tasks, groups and queues of completions are left as they are, never
+//! touched, and their handles answer EFORKED: they lie below where the child's begin.
+
+use super::{context, deadlock, registry, timers};
+use crate::sync::{epoch, spin_hint, step_epoch, AtomicU32, Ordering};
+use crate::task;
+
+/// The epoch for which everything has been made anew.
+static SEEN: AtomicU32 = AtomicU32::new(0);
+/// The epoch for which a thread is doing it, or has.
+static CLAIMED: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn in_the_child() {
+    step_epoch();
+    context::forget_stack();
+}
+
+/// Sees to it that a fork is noticed; when the first pool is made.
+pub(super) fn watch() {
+    static ONCE: AtomicU32 = AtomicU32::new(0);
+    if ONCE.swap(1, Ordering::Relaxed) == 0 {
+        // SAFETY: the handler stays (the library is never unloaded), and only steps a number and resets two pointers.
+        // A refusal (out of memory) leaves forks unnoticed, which is as it was before this library was there.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
+    }
+}
+
+/// The first thing in each call: has this process been forked since the last one? `above` makes the upper floors anew.
+#[inline]
+pub(crate) fn check(above: unsafe fn()) {
+    // Acquire: pairs with the Release in `revive`.
+    if SEEN.load(Ordering::Acquire) != epoch() {
+        revive(above);
+    }
+}
+
+#[cold]
+fn revive(above: unsafe fn()) {
+    let now = epoch();
+    let claimed = CLAIMED.load(Ordering::Relaxed);
+    let is_mine = claimed != now
+        && CLAIMED.compare_exchange(claimed, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    if is_mine {
+        // SAFETY: the parent's threads are not in this process, and the child's others wait below.
+        unsafe {
+            task::after_fork();
+            deadlock::after_fork();
+            timers::after_fork();
+            registry::after_fork();
+            above();
+        }
+        SEEN.store(now, Ordering::Release);
+        return;
+    }
+    while SEEN.load(Ordering::Acquire) != now {
+        spin_hint();
+        std::thread::yield_now();
+    }
+}
+
+/// A body that forked has returned in the child: what is below it on the stack is the parent's, so the thread ends
+/// here. If it is the only one, so does the process, as it does when the last thread of any process ends.
+#[cold]
+pub(super) fn end_this_thread() -> ! {
+    if is_the_only_thread() {
+        // SAFETY: runs the functions of `atexit`, which is what the end of the last thread does.
+        unsafe { libc::exit(0) }
+    }
+    #[cfg(target_os = "linux")]
+    // SAFETY: ends this thread only, which owns nothing that others wait for: its parent's locks are not in use here.
+    unsafe {
+        libc::syscall(libc::SYS_exit, 0);
+    }
+    // SAFETY: never returns.
+    unsafe { libc::pthread_exit(std::ptr::null_mut()) }
+}
+
+fn is_the_only_thread() -> bool {
+    // Where that can't be told, the process ends: a thread of the child's own is rarer than none.
+    std::fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() <= 1)
+}

@@ -1,0 +1,134 @@
+//! Threads that the embedder lends, and the tasks that only they run.
+//!
+//! ```text
+//! push -> [ queue ] -> a lent thread that is parked | one that `start_worker` is asked for | whoever is done first
+//! ```
+//!
+//! A lent thread is a worker like the pool's own (it takes a place to run a body, and runs any task), except that it
+//! also looks here, and that it was not started by the pool. It stays until the pool is over.
+
+use super::context::{is_in_a_body, is_within};
+use super::core::Pool;
+use super::registry::PoolRef;
+use super::status::{Error, Status};
+use super::worker;
+use crate::queue::Entry;
+use crate::sync::{lock, AtomicUsize, EventCount, Mutex, Ordering};
+use std::collections::VecDeque;
+
+/// The lane.
+pub(crate) struct LentLane {
+    state: Mutex<State>,
+    /// `state.queue.len()`, to be read without the lock.
+    len: AtomicUsize,
+    /// Changes when a lent thread has left.
+    left: EventCount,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Entry>,
+    /// Threads that are lent.
+    alive: u32,
+    /// Those of them that are between taking a place and giving it back.
+    busy: u32,
+    /// Threads that the embedder was asked for and that have not come yet.
+    asked: u32,
+}
+
+impl LentLane {
+    pub(super) fn new() -> Self {
+        Self { state: Mutex::default(), len: AtomicUsize::new(0), left: EventCount::new() }
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// How many threads are lent.
+    pub(super) fn threads(&self) -> u32 {
+        lock(&self.state).alive
+    }
+
+    pub(super) fn take(&self) -> Option<Entry> {
+        if self.queued() == 0 {
+            return None;
+        }
+        self.with(|state| state.queue.pop_front())
+    }
+
+    pub(super) fn sweep(&self, live: &dyn Fn(Entry) -> bool) {
+        self.with(|state| state.queue.retain(|&entry| live(entry)));
+    }
+
+    pub(super) fn drain(&self) -> VecDeque<Entry> {
+        self.with(|state| std::mem::take(&mut state.queue))
+    }
+
+    /// A lent thread has taken a place (or given it back).
+    pub(super) fn note_busy(&self, busy: bool) {
+        let mut state = lock(&self.state);
+        state.busy = if busy { state.busy + 1 } else { state.busy - 1 };
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let value = change(&mut state);
+        // A hint, as in the injector: who goes to sleep on it fences first.
+        self.len.store(state.queue.len(), Ordering::Release);
+        value
+    }
+}
+
+impl Pool {
+    /// Puts a task in, and sees to it that a lent thread comes for it, as far as there is one.
+    pub(super) fn push_lent(&self, entry: Entry) {
+        let most = self.threads() + self.roster.blocked();
+        let ask = self.lent.with(|state| {
+            state.queue.push_back(entry);
+            // Those that are on their way to an earlier task are not free for this one.
+            let free = state.alive + state.asked - state.busy.min(state.alive);
+            let ask = state.queue.len() > free as usize && state.alive + state.asked < most;
+            let ask = ask && self.options.start_worker.is_some();
+            state.asked += u32::from(ask);
+            ask
+        });
+        self.sleep.wake_lent(&self.places);
+        if ask && !self.start_lent_thread() {
+            self.lent.with(|state| state.asked = state.asked.saturating_sub(1));
+        }
+    }
+
+    fn start_lent_thread(&self) -> bool {
+        // SAFETY: the embedder promised that it may be called with its context wherever a task is submitted.
+        self.options.start_worker.is_some_and(|start| unsafe { start(self.options.hooks.context) } == 0)
+    }
+
+    /// Waits until every lent thread has left.
+    pub(super) fn wait_for_lent_threads(&self) {
+        self.lent.left.wait_until(crate::sync::Deadline::Never, || self.lent.threads() == 0);
+    }
+}
+
+/// Makes the calling thread a worker until the pool is over.
+pub(crate) fn run_worker(pool: &PoolRef) -> Result<(), Error> {
+    if is_in_a_body() || is_within(pool) {
+        return Err(Error::new(Status::Deadlock, "a task can't lend the thread that it runs on"));
+    }
+    pool.lent.with(|state| {
+        state.alive += 1;
+        state.asked = state.asked.saturating_sub(1);
+    });
+    // Registered first: a pool that ends from now on waits for this thread, which then sees that it is over.
+    let closed = pool.places.census().is_over();
+    if !closed {
+        pool.places.start_searching();
+        worker::lend(pool);
+    }
+    pool.lent.with(|state| state.alive -= 1);
+    pool.lent.left.notify_all();
+    if closed {
+        return Err(Status::Closed.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Submitting with options: other lanes, later, after others, in a group, into a completion queue.
+
+use super::context::inside;
+use super::core::Pool;
+use super::deadlock;
+use super::hold::Conditions;
+use super::lanes::Lane;
+use super::options::WhenFull;
+use super::registry::PoolRef;
+use super::run::run;
+use super::status::{Error, Status};
+use super::submit::{
+    closed, is_placeless_body, open_for_outside, push_inside, release_for, take_back, wait_for_room,
+};
+use super::threads::stack_allows_another_body;
+use super::timers::{self, Due};
+use crate::sync::{Deadline, Use};
+use crate::task::{self, Claimed, Extra, Group, Member, Only, Owner, TaskId, Terms};
+use std::time::Instant;
+
+/// A task with options, checked.
+pub(crate) struct Request {
+    /// Group and deadline are put in from here.
+    pub(crate) extra: Box<Extra>,
+    pub(crate) owner: Owner,
+    pub(crate) lane: Lane,
+    pub(crate) not_before: Option<Instant>,
+    pub(crate) after: Vec<TaskId>,
+    pub(crate) group: Option<Use<Group>>,
+}
+
+impl Request {
+    /// A task of the normal lane, to be run at once.
+    pub(crate) fn new(extra: Extra, owner: Owner) -> Self {
+        let extra = Box::new(extra);
+        Self { extra, owner, lane: Lane::Normal, not_before: None, after: Vec::new(), group: None }
+    }
+
+    fn is_held(&self) -> bool {
+        self.not_before.is_some() || !self.after.is_empty()
+    }
+}
+
+/// Submits a task. On failure nothing of it is kept: its argument is still the caller's.
+pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId, Error> {
+    check_group(pool, &request)?;
+    let place = inside(pool, |inside| inside.map(|(_, place)| place));
+    check_open(pool, &request, place.is_some())?;
+    let run_here = make_room(pool, &request, place.is_some())?;
+    request.extra.member = request.group.take().map(Member::enter);
+    let group = request.extra.member.as_ref().map(|member| member.group.clone());
+    let (owner, lane, held, deadline) =
+        (request.owner, request.lane, request.is_held(), request.extra.deadline);
+    let conditions = Conditions {
+        lane,
+        not_before: request.not_before,
+        after: request.after,
+        name: request.extra.name.clone(),
+    };
+    let own_deque = place.filter(|_| lane == Lane::Normal && !held);
+    let terms = Terms {
+        extra: request.extra,
+        owner,
+        from_outside: own_deque.is_none(),
+        held,
+        only: match lane {
+            Lane::Blocking => Only::Blocking,
+            Lane::Lent => Only::Lent,
+            _ => Only::Any,
+        },
+    };
+    let Some(id) = task::create_with(terms, pool.number) else {
+        pool.left_queue();
+        return Err(Status::NoMemory.into());
+    };
+    let listed = group.is_none_or(|group| group.list(id));
+    let admitted = if listed {
+        admit(pool, id, conditions, deadline, own_deque, run_here)
+    } else {
+        Err(group_canceled())
+    };
+    if let Err(error) = admitted {
+        return withdraw(pool, id, owner, held, error);
+    }
+    // The pool may have been closed meanwhile; its own bodies may submit until it is over, which takes their end.
+    if place.is_none() && pool.notify().is_closed() && !is_placeless_body(pool) {
+        if held {
+            return withdraw(pool, id, owner, held, closed());
+        }
+        take_back(pool, id, owner)?;
+    }
+    Ok(id)
+}
+
+fn group_canceled() -> Error {
+    Error::new(Status::Canceled, "the group was canceled: it takes no more tasks")
+}
+
+fn check_group(pool: &Pool, request: &Request) -> Result<(), Error> {
+    match &request.group {
+        Some(group) if group.pool != pool.number => Err(Error::invalid("the group belongs to another pool")),
+        Some(group) if group.is_canceled() => Err(group_canceled()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the caller may submit now; sees to it that there is a thread of the kind.
+fn check_open(pool: &Pool, request: &Request, is_inside: bool) -> Result<(), Error> {
+    let is_closed = pool.places.census().is_closed();
+    if is_closed
+        && (pool.is_canceling() || request.not_before.is_some() || !is_inside && !is_placeless_body(pool))
+    {
+        return Err(closed());
+    }
+    match request.lane {
+        Lane::Blocking => pool.ensure_blocking_thread(),
+        Lane::Lent => Ok(()),
+        _ if is_inside => Ok(()),
+        _ => open_for_outside(pool),
+    }
+}
+
+/// Takes room in a bounded queue. True if the pool's own task is to run the new one itself.
+fn make_room(pool: &PoolRef, request: &Request, is_inside: bool) -> Result<bool, Error> {
+    if !pool.is_bounded() || pool.reserve_room() {
+        return Ok(false);
+    }
+    if is_inside || is_placeless_body(pool) {
+        pool.exceed_room();
+        return Ok(is_inside && !request.is_held() && !request.lane.is_reserved());
+    }
+    match pool.options.when_full {
+        WhenFull::Fail => Err(Status::Full.into()),
+        WhenFull::Block | WhenFull::Run => {
+            wait_for_room(pool, Deadline::from_timeout_ns(pool.options.full_timeout_ns)).map(|()| false)
+        }
+    }
+}
+
+/// Puts the new task where somebody comes for it.
+fn admit(
+    pool: &PoolRef,
+    id: TaskId,
+    conditions: Conditions,
+    deadline: Option<Instant>,
+    own_deque: Option<u32>,
+    run_here: bool,
+) -> Result<(), Error> {
+    if let Some(at) = deadline {
+        timers::add(at, Due::Deadline(id))?;
+    }
+    if conditions.not_before.is_some() || !conditions.after.is_empty() {
+        return pool.hold(id, conditions);
+    }
+    if run_here && stack_allows_another_body() {
+        inside(pool, |inside| {
+            let (context, _) = inside.expect("only the pool's own tasks run a new one themselves");
+            if let Some(task) = Claimed::claim(id) {
+                pool.left_queue();
+                run(context, task);
+            }
+        });
+        return Ok(());
+    }
+    if let Some(place) = own_deque {
+        push_inside(pool, place, id);
+        pool.notify();
+        return Ok(());
+    }
+    pool.route(id, conditions.lane)
+}
+
+/// The task is not to have been submitted after all.
+#[cold]
+fn withdraw(pool: &Pool, id: TaskId, owner: Owner, held: bool, error: Error) -> Result<TaskId, Error> {
+    if !task::withdraw(id) {
+        // It was faster: it has run, or is canceled already, and the caller gets its handle.
+        return Ok(id);
+    }
+    if held {
+        deadlock::let_go(id);
+        pool.held.remove(id);
+    }
+    pool.left_queue();
+    pool.tell_if_idle();
+    release_for(id, owner);
+    Err(error)
+}

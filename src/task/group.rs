@@ -1,0 +1,177 @@
+//! Groups: tasks that are waited for and canceled together, in a tree.
+//!
+//! ```text
+//! Group { pending, [members that may not have ended] } --parent--> Group     a task counts in its group and all above
+//! ```
+
+use super::lifecycle::{has_ended, is_for_waiters};
+use super::watch::Failure;
+use super::word::{Outcome, TaskId};
+use crate::sync::{lock, AtomicU64, AtomicUsize, EventCount, Mutex, Ordering, Slots, Use};
+
+/// All groups of the process.
+pub(crate) static GROUPS: Slots<Group> = Slots::new();
+
+/// A group.
+pub(crate) struct Group {
+    /// Number of its pool.
+    pub(crate) pool: u32,
+    parent: Option<Use<Group>>,
+    /// Tasks of this group and of those below it that have not ended.
+    pending: AtomicUsize,
+    /// Changes when `pending` comes to 0, and when who waits is to look again.
+    pub(crate) done: EventCount,
+    /// How many tasks the tree has had; counted at its root, so that numbers go by the order of the spawns.
+    numbers: AtomicU64,
+    members: Mutex<Members>,
+}
+
+struct Members {
+    /// Those that have not ended, and some that have.
+    tasks: Vec<TaskId>,
+    /// Numbers of the groups right below; some may be gone.
+    children: Vec<u64>,
+    canceled: bool,
+    lowest_failure: Option<Failed>,
+}
+
+/// How a task of a group failed.
+#[derive(Clone)]
+pub(crate) struct Failed {
+    number: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// So many members may be listed before those that have ended are dropped.
+const ENOUGH: usize = 64;
+
+impl Group {
+    /// A new group; below `parent` if there is one. Canceled from the start if that is. `None`: out of memory.
+    pub(crate) fn create(pool: u32, parent: Option<Use<Group>>) -> Option<u64> {
+        let group = Group {
+            pool,
+            parent: parent.clone(),
+            pending: AtomicUsize::new(0),
+            done: EventCount::new(),
+            numbers: AtomicU64::new(0),
+            members: Mutex::new(Members {
+                tasks: Vec::new(),
+                children: Vec::new(),
+                canceled: false,
+                lowest_failure: None,
+            }),
+        };
+        let number = GROUPS.insert(group)?;
+        if let (Some(parent), Some(me)) = (parent, GROUPS.get(number)) {
+            let mut above = lock(&parent.members);
+            above.children.retain(|&child| GROUPS.get(child).is_some());
+            above.children.push(number);
+            lock(&me.members).canceled = above.canceled;
+        }
+        Some(number)
+    }
+
+    /// This group and those above it.
+    fn chain(&self) -> impl Iterator<Item = &Group> {
+        std::iter::successors(Some(self), |group| group.parent.as_deref())
+    }
+
+    /// Whether it is `number`'s group, or below that.
+    pub(crate) fn is_within(me: &Use<Group>, number: u64) -> bool {
+        me.number() == number || me.parent.as_ref().is_some_and(|parent| Self::is_within(parent, number))
+    }
+
+    /// Whether all of it has ended.
+    pub(crate) fn is_done(&self) -> bool {
+        // Acquire: pairs with the Release in `Member::drop`; brings what the tasks did.
+        self.pending.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn is_canceled(&self) -> bool {
+        lock(&self.members).canceled
+    }
+
+    /// Lists a task that was entered. False if the group was canceled meanwhile: then the task is not to run.
+    pub(crate) fn list(&self, task: TaskId) -> bool {
+        let mut members = lock(&self.members);
+        if members.tasks.len() >= ENOUGH && members.tasks.len() > 2 * self.pending.load(Ordering::Relaxed) {
+            members.tasks.retain(|&task| !has_ended(task));
+        }
+        members.tasks.push(task);
+        !members.canceled
+    }
+
+    /// A task of the group or of one below it that a waiter may run, the newest first.
+    pub(crate) fn newest_unstarted(&self) -> Option<TaskId> {
+        let children = {
+            let members = lock(&self.members);
+            if let Some(&newest) = members.tasks.iter().rev().find(|&&task| is_for_waiters(task)) {
+                return Some(newest);
+            }
+            members.children.clone()
+        };
+        children.into_iter().filter_map(|child| GROUPS.get(child)).find_map(|child| child.newest_unstarted())
+    }
+
+    /// Marks the group and those below it as canceled, and calls `each` for all their tasks.
+    pub(crate) fn cancel(&self, each: &mut dyn FnMut(TaskId)) {
+        let (tasks, children) = {
+            let mut members = lock(&self.members);
+            members.canceled = true;
+            (members.tasks.clone(), members.children.clone())
+        };
+        tasks.into_iter().for_each(&mut *each);
+        children.into_iter().filter_map(|child| GROUPS.get(child)).for_each(|child| child.cancel(each));
+    }
+
+    /// How the lowest-numbered task of those that failed did so.
+    pub(crate) fn lowest_failure(&self) -> Option<Failed> {
+        lock(&self.members).lowest_failure.clone()
+    }
+
+    fn note_failure(&self, failed: &Failed) {
+        let mut members = lock(&self.members);
+        if members.lowest_failure.as_ref().is_none_or(|lowest| failed.number < lowest.number) {
+            members.lowest_failure = Some(failed.clone());
+        }
+    }
+}
+
+/// A task's being in a group: counted from `enter` until it is dropped.
+pub(crate) struct Member {
+    pub(crate) group: Use<Group>,
+    number: u64,
+}
+
+impl Member {
+    pub(crate) fn enter(group: Use<Group>) -> Self {
+        let mut number = 0;
+        for group in group.chain() {
+            group.pending.fetch_add(1, Ordering::Relaxed);
+            if group.parent.is_none() {
+                number = group.numbers.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Self { group, number }
+    }
+
+    /// The task has ended, this way.
+    pub(super) fn leave(self, outcome: Outcome, failure: Option<Failure>) {
+        if outcome != Outcome::Ok {
+            let failed = Failed { number: self.number, outcome, failure };
+            self.group.chain().for_each(|group| group.note_failure(&failed));
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        for group in self.group.chain() {
+            // Release: pairs with the Acquire in `is_done`. Acquire: the last one speaks for all.
+            if group.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+                group.done.notify_all();
+            }
+        }
+    }
+}
