@@ -141,7 +141,6 @@ fn defaults(size: usize) -> pool_options_t {
 ///
 /// # Safety
 /// `options` is NULL or points to `size` writable bytes.
-#[no_mangle]
 pub unsafe extern "C" fn pool_options_init(options: *mut pool_options_t, size: usize) {
     // SAFETY: by the contract above.
     unsafe { fill(options, size, SMALLEST, &defaults(size)) };

@@ -31,21 +31,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from offgil._ctypes_types import Function, Handle, function_type
 
 OFFGIL_FOREVER: Final = -1
-POOL_FULL_BLOCK: Final = 0
-POOL_FULL_FAIL: Final = 1
-POOL_FULL_RUN: Final = 2
-POOL_FIFO: Final = 0
-POOL_LIFO: Final = 1
-POOL_DRAIN: Final = 0
-POOL_CANCEL: Final = 1
-FUTURE_QUEUED: Final = 0
-FUTURE_RUNNING: Final = 1
-FUTURE_DONE: Final = 2
-FUTURE_CANCELED: Final = 3
-FUTURE_INVALID: Final = -1
-TASK_LOW: Final = -1
-TASK_NORMAL: Final = 0
-TASK_HIGH: Final = 1
 OFFGIL_OK: Final = 0
 OFFGIL_EINVAL: Final = -1
 OFFGIL_EHANDLE: Final = -2
@@ -61,6 +46,21 @@ OFFGIL_ENOMEM: Final = -11
 OFFGIL_ETHREAD: Final = -12
 OFFGIL_EBUSY: Final = -13
 OFFGIL_EDONE: Final = -14
+POOL_FULL_BLOCK: Final = 0
+POOL_FULL_FAIL: Final = 1
+POOL_FULL_RUN: Final = 2
+POOL_FIFO: Final = 0
+POOL_LIFO: Final = 1
+POOL_DRAIN: Final = 0
+POOL_CANCEL: Final = 1
+FUTURE_QUEUED: Final = 0
+FUTURE_RUNNING: Final = 1
+FUTURE_DONE: Final = 2
+FUTURE_CANCELED: Final = 3
+FUTURE_INVALID: Final = -1
+TASK_LOW: Final = -1
+TASK_NORMAL: Final = 0
+TASK_HIGH: Final = 1
 
 offgil_status: TypeAlias = c_int32
 
