@@ -15,7 +15,7 @@ use super::run::run;
 use super::status::{Error, Status};
 use super::threads;
 use crate::queue::Entry;
-use crate::sync::{lock, Deadline, Latch, Mutex};
+use crate::sync::{as_own_thread, lock, Deadline, Latch, Mutex};
 use crate::task::{Claimed, TaskId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -134,7 +134,7 @@ impl Pool {
         let Some(pool) = self.me.upgrade() else { return Err(Status::Closed.into()) };
         let handle = self
             .builder(format_args!("b{}", state.started))
-            .spawn(move || main(pool))
+            .spawn(move || as_own_thread(|| main(pool)))
             .map_err(|error| threads::refused(&error))?;
         state.started += 1;
         state.alive += 1;

@@ -8,7 +8,7 @@ use super::hold::Hold;
 use super::registry;
 use super::status::Error;
 use super::threads;
-use crate::sync::{lock, Deadline, EventCount, Mutex, Renewable};
+use crate::sync::{as_own_thread, lock, Deadline, EventCount, Mutex, Renewable};
 use crate::task::{self, TaskId};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -113,7 +113,7 @@ impl Timers {
         if !self.running {
             std::thread::Builder::new()
                 .name("offgil-timer".into())
-                .spawn(main)
+                .spawn(|| as_own_thread(main))
                 .map_err(|error| threads::refused(&error))?;
             self.running = true;
         }

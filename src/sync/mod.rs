@@ -9,6 +9,7 @@
 //! Signal       a descriptor to poll
 //! Slots        numbers of handles, and the counted objects behind them
 //! Renewable    what the child of a fork makes anew
+//! call_out     the one way out of the library into the embedder's code
 //! ```
 
 mod event_count;
@@ -24,7 +25,7 @@ mod time;
 
 pub(crate) use event_count::EventCount;
 #[cfg(not(loom))]
-pub(crate) use fork::{epoch, step_epoch, Renewable};
+pub(crate) use fork::{as_own_thread, call_out, epoch, step_epoch, Renewable};
 pub(crate) use futex::Futex;
 pub(crate) use latch::Latch;
 #[cfg(not(loom))]
