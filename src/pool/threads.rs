@@ -10,7 +10,7 @@
 use super::core::Pool;
 use super::status::{Error, Status};
 use super::worker;
-use crate::sync::{lock, AtomicU32, Mutex, Ordering};
+use crate::sync::{lock, spawn, AtomicU32, Mutex, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -159,7 +159,8 @@ impl Pool {
             return Err(Status::Closed.into()); // being freed: nobody has a reference any more
         };
         let number = state.started;
-        match self.builder(format_args!("{number}")).spawn(move || worker::main(pool)) {
+        let builder = self.builder(format_args!("{number}"));
+        match spawn(builder, self.options.signals, move || worker::main(pool)) {
             Ok(handle) => {
                 state.started += 1;
                 state.refused_until = None;

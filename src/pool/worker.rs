@@ -15,7 +15,7 @@ use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
 use crate::queue::{Deque, Entry, Steal};
-use crate::sync::{as_own_thread, call_out, spin_hint, Deadline, SpinBudget};
+use crate::sync::{call_out, spin_hint, Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const BATCH: usize = 32;
 
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>) {
-    as_own_thread(|| work_in(Context::of_own_thread(PoolRef::from(pool))));
+    work_in(Context::of_own_thread(PoolRef::from(pool)));
 }
 
 /// What a lent thread does until the pool is over; it is counted as a searcher.

@@ -7,14 +7,12 @@
 //! library frame -> call_out(body, callback, hook) -> fork --child--> returns into call_out: the thread ends there
 //! ```
 
-use super::{AtomicU32, Ordering};
+use super::{threads, AtomicU32, Ordering};
 use std::cell::UnsafeCell;
 use std::ops::Deref;
 use std::time::Duration;
 
 static EPOCH: AtomicU32 = AtomicU32::new(0);
-/// Threads of this process that the library has started and that have not ended.
-static OWN_THREADS: AtomicU32 = AtomicU32::new(0);
 
 /// How many forks lie between this process and the one that loaded the library (modulo 2^32).
 #[inline]
@@ -26,7 +24,7 @@ pub(crate) fn epoch() -> u32 {
 /// Steps the epoch; in the child, by its only thread.
 pub(crate) fn step_epoch() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
-    OWN_THREADS.store(0, Ordering::Relaxed);
+    threads::forget_own_threads();
 }
 
 /// Calls something of the embedder's: a body, a callback, a hook. All that does goes through here.
@@ -41,19 +39,6 @@ pub(crate) fn call_out<T>(call: impl FnOnce() -> T) -> T {
         end_this_thread();
     }
     value
-}
-
-/// What a thread of the library's does, from its first step to its last.
-pub(crate) fn as_own_thread(main: impl FnOnce()) {
-    struct Ended;
-    impl Drop for Ended {
-        fn drop(&mut self) {
-            OWN_THREADS.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-    OWN_THREADS.fetch_add(1, Ordering::Relaxed);
-    let _ended = Ended;
-    main();
 }
 
 /// Ends the thread. If there are no others but the library's own, so does the process, as when the last thread of any
@@ -80,7 +65,7 @@ fn is_the_last_of_the_embedders() -> bool {
     for _ in 0..20 {
         // Where threads can't be listed, the process ends: another thread of the child's is rarer than none.
         let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return true };
-        if threads.count() <= 1 + OWN_THREADS.load(Ordering::Relaxed) as usize {
+        if threads.count() <= 1 + threads::own_threads() as usize {
             return true;
         }
         std::thread::sleep(Duration::from_millis(1));
