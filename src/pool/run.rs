@@ -2,6 +2,7 @@
 
 use super::context::{Context, Frame};
 use super::core::Pool;
+use super::leave::OnlyPanicsMayPass;
 use super::status::Status;
 use super::wait::end_blocking;
 use crate::sync::call_out;
@@ -21,7 +22,7 @@ pub(super) fn run(context: &Context, task: Claimed) {
     }
     let (function, argument) = task.call();
     let frame = Frame::of(&task);
-    let (ended, failure) = call_out(|| frame.enter(|| call(function, argument)));
+    let (ended, failure) = frame.enter(|| call_out(|| call(function, argument)));
     end_blocking(context);
     match (ended, failure) {
         (Ok(result), None) => end(pool, task, Outcome::Ok, result, None),
@@ -75,7 +76,7 @@ pub(crate) type PartOutcome = Result<(), (Status, Failure)>;
 /// Runs a part of something bigger, which is no task of its own: what `task_fail` or a panic left is returned.
 pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
     let frame = Frame::of_part();
-    match call_out(|| frame.enter(|| catch(body))) {
+    match frame.enter(|| call_out(|| catch(body))) {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(failure)) => Err((Status::Failed, failure)),
         (Err(panic), _) => Err((Status::Panic, describe(panic))),
@@ -89,21 +90,6 @@ fn catch<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
         std::mem::forget(guard);
         value
     }))
-}
-
-/// Dropped by whatever unwinds through a body: a Rust panic goes on to `catch`; anything else ends the process.
-struct OnlyPanicsMayPass;
-
-impl Drop for OnlyPanicsMayPass {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            eprintln!(
-                "offgil: a task was left by a C++ exception, pthread_exit or another foreign unwind; \
-                 a task must return. The process ends."
-            );
-            std::process::abort();
-        }
-    }
 }
 
 #[cold]

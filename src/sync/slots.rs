@@ -51,6 +51,19 @@ impl Word {
         self.step(generation, |word| word + 1, Ordering::Acquire)
     }
 
+    /// One more use, if somebody still has one, open or not.
+    fn enter_used(&self, generation: u64) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & USES != 0 && word >> GENERATION_SHIFT == generation {
+            // Acquire: as in `enter`.
+            match self.0.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
     /// No use from now on; the handle's own is the caller's. False if somebody was faster.
     fn close(&self, generation: u64) -> bool {
         self.step(generation, |word| word - OPEN, Ordering::Acquire)
@@ -184,6 +197,12 @@ mod table {
             slot.word.enter(number >> INDEX_BITS).then(|| Use { table: self, slot, number })
         }
 
+        /// The object of a number, also after its handle is gone, as long as somebody uses it.
+        pub(crate) fn get_used(&'static self, number: u64) -> Option<Use<T>> {
+            let slot = self.slot(number & INDEX_MASK)?;
+            slot.word.enter_used(number >> INDEX_BITS).then(|| Use { table: self, slot, number })
+        }
+
         /// Takes the number away: the one call that gets the object may do the last things with it.
         pub(crate) fn close(&'static self, number: u64) -> Option<Use<T>> {
             let slot = self.slot(number & INDEX_MASK)?;
@@ -261,9 +280,11 @@ mod table {
             let last = TABLE.close(number).expect("open");
             assert!(TABLE.get(number).is_none() && TABLE.close(number).is_none());
             drop(last);
+            assert!(TABLE.get_used(number).is_some());
             assert_eq!(Arc::strong_count(&object), 2, "still used");
             drop(used);
             assert_eq!(Arc::strong_count(&object), 1);
+            assert!(TABLE.get_used(number).is_none());
             let again = TABLE.insert(object.clone()).expect("memory");
             assert_eq!(again & INDEX_MASK, number & INDEX_MASK, "the slot is used again");
             assert!(TABLE.get(number).is_none(), "by another generation");

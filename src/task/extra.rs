@@ -10,6 +10,7 @@
 use super::cell::Function;
 use super::completions::Delivery;
 use super::group::Member;
+use super::watch::Attached;
 use crate::sync::call_out;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) struct Extra {
     pub(crate) delivery: Option<Delivery>,
     pub(crate) drop_argument: Option<DropFunction>,
     pub(crate) drop_result: Option<DropFunction>,
+    /// What `lifecycle::attached` finds through a handle.
+    pub(crate) attached: Option<Arc<Attached>>,
 }
 
 impl Extra {
@@ -43,6 +46,7 @@ impl Extra {
             delivery: None,
             drop_argument: None,
             drop_result: None,
+            attached: None,
         }
     }
 
