@@ -250,6 +250,7 @@ static void check_futures_are_the_parents(void) {
     CHECK_STATUS(future_on_done(parents_future, when_done, &ran), OFFGIL_EFORKED);
     CHECK_STATUS(future_error(parents_future, &code, NULL, 0), OFFGIL_EFORKED);
     CHECK_EQ(code, 7);
+    CHECK_STATUS(future_call_result(parents_future, OFFGIL_FOREVER, NULL, NULL), OFFGIL_EFORKED);
     CHECK_REFUSED(future_retain(parents_future), OFFGIL_EFORKED);
     CHECK_STATUS(future_release(parents_future), OFFGIL_EFORKED);
 }
