@@ -3,6 +3,7 @@
 
 #define FORKS 1000
 #define TASKS 8
+#define WATCHED 64
 
 static pool_t *pool;
 static future_t *parents_future;
@@ -87,6 +88,62 @@ static void *make_groups_and_queues(void *arg) {
     return arg;
 }
 
+static future_t *submit_after(future_t *before) {
+    task_options_t options;
+    future_t *future;
+    task_options_init(&options, sizeof options);
+    options.after = &before;
+    options.after_count = 1;
+    future = pool_submit_with(pool, &options, twice, pack(5));
+    CHECK(future != NULL);
+    return future;
+}
+
+/* Watches tasks all over the table of watchers, and changes the graph of waits. */
+static void *wait_in_vain(void *arg) {
+    future_t *futures[WATCHED];
+    size_t i;
+    for (i = 0; i < WATCHED; i++)
+        futures[i] = submit_after(parents_future);
+    while (count_get(&stop) == 0) {
+        for (i = 0; i < 10; i++)
+            CHECK_STATUS(future_wait_any(futures, WATCHED, 1, NULL), OFFGIL_ETIMEDOUT);
+        for (i = 0; i < WATCHED; i++) {
+            CHECK_OK(future_cancel(futures[i]));
+            CHECK_OK(future_release(futures[i]));
+            futures[i] = submit_after(parents_future);
+        }
+        count_add(&rounds, 1);
+    }
+    for (i = 0; i < WATCHED; i++) {
+        CHECK_OK(future_cancel(futures[i]));
+        CHECK_OK(future_release(futures[i]));
+    }
+    return arg;
+}
+
+static void count_done(void *context, offgil_status status, void *result) {
+    CHECK_OK(status);
+    CHECK_EQ(unpack(result), 10);
+    count_add(context, 1);
+}
+
+static void watch_in_the_child(void) {
+    static count_t done = COUNT_ZERO;
+    future_t *futures[WATCHED];
+    gate_t inner = GATE_CLOSED;
+    future_t *first = check_submit(pool, gate_task, &inner);
+    size_t i;
+    for (i = 0; i < WATCHED; i++) {
+        futures[i] = submit_after(first);
+        CHECK_OK(future_on_done(futures[i], count_done, &done));
+    }
+    gate_open(&inner);
+    CHECK_OK(future_wait_all(futures, WATCHED, OFFGIL_FOREVER));
+    CHECK_SAME(check_take(first), &inner);
+    count_wait(&done, WATCHED);
+}
+
 /* The child's work, on the pool of its parent and on one of its own. */
 static void work_in_the_child(int number) {
     pool_t *mine = pool_create(2);
@@ -100,6 +157,8 @@ static void work_in_the_child(int number) {
     CHECK_OK(pool_map(pool, twice, args, results, TASKS));
     for (i = 0; i < TASKS; i++)
         CHECK_EQ(unpack(results[i]), 2 * i);
+    if (number % 4 == 3)
+        watch_in_the_child();
     use_groups_and_queues(number % 2 ? pool : mine);
     CHECK_EQ(unpack(check_take(check_submit(mine, twice, pack(number)))), 2 * number);
     CHECK_OK(pool_destroy(mine));
@@ -117,21 +176,28 @@ static void *fork_and_return(void *arg) {
 }
 
 static void fork_once(int number) {
-    pid_t child = number % 8 == 0 ? 0 : check_fork();
+    pool_t *mine = pool_create(1); /* this thread remembers it, and has the last reference */
+    pid_t child;
+    check_take(check_submit(mine, twice, NULL));
+    CHECK_OK(pool_destroy(mine));
     if (number % 8 == 0) {
         check_take(check_submit(pool, fork_and_return, pack(number)));
-    } else if (child == 0) {
+        return;
+    }
+    child = check_fork();
+    if (child == 0) {
+        if (number % 4 == 1)
+            exit(0); /* without any call */
         work_in_the_child(number);
         if (number % 2)
             exit(0); /* the destructors of this thread's locals, too */
         _exit(0);
-    } else {
-        check_child(child, 0);
     }
+    check_child(child, 0);
 }
 
 static void a_thousand_children_of_a_busy_pool_work_on_it_and_their_parent_goes_on(void) {
-    void *(*const bodies[])(void *) = {submit_and_wait, submit_and_wait, make_pools, make_groups_and_queues};
+    void *(*const bodies[])(void *) = {submit_and_wait, wait_in_vain, make_pools, make_groups_and_queues};
     pthread_t threads[LENGTH(bodies)];
     size_t i;
     int number;
