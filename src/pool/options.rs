@@ -63,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) on_lost_error: Option<LostError>,
     /// Of the pool's own threads, whoever starts them.
     pub(crate) signals: SignalMask,
+    /// Each regular thread is bound to one CPU.
+    pub(crate) pin: bool,
 }
 
 impl Options {
@@ -88,6 +90,7 @@ impl Options {
             start_worker: None,
             on_lost_error: None,
             signals: SignalMask::of_this_thread(),
+            pin: false,
         }
     }
 }

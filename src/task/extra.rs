@@ -66,3 +66,29 @@ impl Extra {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{attached, create_with, discard, release, Only, Owner, Stale, Terms};
+
+    unsafe extern "C-unwind" fn nothing(argument: *mut c_void) -> *mut c_void {
+        argument
+    }
+
+    #[test]
+    fn what_is_attached_is_found_by_the_handle_and_goes_with_the_last_one() {
+        let object = Arc::new(7_u32);
+        let mut extra = Box::new(Extra::new(nothing, std::ptr::null_mut()));
+        extra.attached = Some(object.clone());
+        let terms = Terms { extra, owner: Owner::Caller, from_outside: true, held: false, only: Only::Any };
+        let id = create_with(terms, 0).expect("memory");
+        let found = || attached(id).map(|it| it.and_then(|it| it.downcast::<u32>().ok()).as_deref().copied());
+        assert_eq!(found(), Ok(Some(7)));
+        assert!(discard(id).is_some());
+        assert_eq!(found(), Ok(Some(7)), "its end changes nothing");
+        assert!(release(id).is_ok());
+        assert_eq!(found(), Err(Stale));
+        assert_eq!(Arc::strong_count(&object), 1, "nobody keeps it");
+    }
+}
