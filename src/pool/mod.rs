@@ -42,6 +42,8 @@ mod leave;
 #[cfg(not(loom))]
 mod lent;
 #[cfg(not(loom))]
+mod local;
+#[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
 mod pin;

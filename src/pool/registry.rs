@@ -12,10 +12,10 @@
 use super::context;
 use super::core::Pool;
 use super::fork;
+use super::local::{local, remember};
 use super::options::Options;
 use super::status::{Error, Status};
 use crate::sync::{epoch, lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::ptr::null_mut;
@@ -158,51 +158,6 @@ fn renewed(slot: &Slot, parents: &Pool) -> Arc<Pool> {
     pool
 }
 
-const REMEMBERED: usize = 4;
-
-thread_local! {
-    static RECENT: RefCell<Recent> = const { RefCell::new(Recent::EMPTY) };
-}
-
-/// The pools that a thread used last.
-struct Recent {
-    pools: [Option<PoolRef>; REMEMBERED],
-    /// Of the process that they belong to.
-    epoch: u32,
-}
-
-impl Recent {
-    const EMPTY: Self = Self { pools: [const { None }; REMEMBERED], epoch: 0 };
-
-    #[inline]
-    fn get(&self, number: u32) -> Option<PoolRef> {
-        if self.epoch != epoch() {
-            return None;
-        }
-        self.pools[number as usize % REMEMBERED].clone().filter(|pool| pool.number == number)
-    }
-
-    /// Remembers a pool; what is forgotten for it is returned, to be dropped after the borrow.
-    fn put(&mut self, pool: PoolRef) -> Option<PoolRef> {
-        self.settle();
-        self.pools[pool.number as usize % REMEMBERED].replace(pool)
-    }
-
-    /// Leaves the pools of a fork's parent alone: they may be in the middle of a change, so they are never dropped.
-    fn settle(&mut self) {
-        if self.epoch != epoch() {
-            std::mem::forget(std::mem::replace(self, Self::EMPTY));
-            self.epoch = epoch();
-        }
-    }
-}
-
-impl Drop for Recent {
-    fn drop(&mut self) {
-        self.settle();
-    }
-}
-
 /// A pool kept alive by this thread: one counted reference a thread, counted on by the thread's own uses.
 #[derive(Clone)]
 #[allow(clippy::redundant_allocation)] // the inner count is shared by threads, the outer one is not: that is the point
@@ -222,17 +177,22 @@ impl From<Arc<Pool>> for PoolRef {
     }
 }
 
+impl From<Rc<Arc<Pool>>> for PoolRef {
+    fn from(pool: Rc<Arc<Pool>>) -> Self {
+        Self(pool)
+    }
+}
+
+impl From<PoolRef> for Rc<Arc<Pool>> {
+    fn from(pool: PoolRef) -> Self {
+        pool.0
+    }
+}
+
 /// The pool of a number, if its handle is live, or if the calling thread is in one of its tasks.
+#[inline]
 pub(crate) fn find(number: u32) -> Option<PoolRef> {
-    if let Some(pool) = context::current_pool(number) {
-        return Some(pool);
-    }
-    match RECENT.try_with(|recent| recent.borrow().get(number)) {
-        // SeqCst store in `remove`; a call that comes at the same time as the removal may still see 0, and then
-        // works on a pool that is shut down.
-        Ok(Some(pool)) if pool.removed.load(Ordering::Relaxed) == 0 => Some(pool),
-        _ => look_up(number),
-    }
+    local(|local| local.recent(number)).or_else(|| look_up(number))
 }
 
 /// The pool that a task's cell names: also one that was released and still drains.
@@ -252,6 +212,10 @@ impl Drop for Pool {
 #[cold]
 #[inline(never)]
 fn look_up(number: u32) -> Option<PoolRef> {
+    if let Some(pool) = context::current_pool(number) {
+        remember(pool.clone());
+        return Some(pool);
+    }
     let pool = {
         let _books = lock(&BOOKS);
         let slot = &SLOTS[(number & INDEX_MASK) as usize];
@@ -267,8 +231,6 @@ fn look_up(number: u32) -> Option<PoolRef> {
         let pool = if pool.epoch == epoch() { pool } else { renewed(slot, &pool) };
         PoolRef::from(pool)
     };
-    // What was remembered is dropped after the borrow: the last reference frees a pool.
-    let forgotten = RECENT.try_with(|recent| recent.borrow_mut().put(pool.clone()));
-    drop(forgotten);
+    remember(pool.clone());
     Some(pool)
 }
