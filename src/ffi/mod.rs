@@ -24,6 +24,8 @@ mod parallel;
 
 mod completion_queue;
 
+mod observe;
+
 mod boundary;
 
 mod struct_of_size;
@@ -31,6 +33,7 @@ mod struct_of_size;
 pub use completion_queue::*;
 pub use future::*;
 pub use group::*;
+pub use observe::*;
 pub use parallel::*;
 pub use pool::*;
 pub use pool_options::*;

@@ -14,6 +14,7 @@ use super::core::Pool;
 use super::fork;
 use super::options::Options;
 use super::status::{Error, Status};
+use crate::observe::Journal;
 use crate::sync::{epoch, lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -158,20 +159,44 @@ thread_local! {
 
 /// A pool kept alive by this thread: one counted reference a thread, counted on by the thread's own uses.
 #[derive(Clone)]
-#[allow(clippy::redundant_allocation)] // the inner count is shared by threads, the outer one is not: that is the point
-pub(crate) struct PoolRef(Rc<Arc<Pool>>);
+pub(crate) struct PoolRef(Rc<Local>);
+
+/// What a thread has of a pool.
+struct Local {
+    pool: Arc<Pool>,
+    /// Only this thread's: a `PoolRef` stays on its thread.
+    journal: Arc<Journal>,
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // In the child of a fork the parent's may be locked for ever.
+        if self.pool.epoch == epoch() {
+            self.pool.observer.close_journal(self.journal.clone());
+        }
+    }
+}
+
+impl PoolRef {
+    /// What this thread does for the pool is noted there.
+    #[inline]
+    pub(super) fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+}
 
 impl Deref for PoolRef {
     type Target = Pool;
 
     fn deref(&self) -> &Pool {
-        &self.0
+        &self.0.pool
     }
 }
 
 impl From<Arc<Pool>> for PoolRef {
     fn from(pool: Arc<Pool>) -> Self {
-        Self(Rc::new(pool))
+        let journal = pool.observer.open_journal();
+        Self(Rc::new(Local { pool, journal }))
     }
 }
 

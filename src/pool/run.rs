@@ -2,9 +2,9 @@
 
 use super::context::{Context, Frame};
 use super::core::Pool;
-use super::fork;
 use super::status::Status;
 use super::wait::end_blocking;
+use super::{fork, observe};
 use crate::sync::epoch;
 use crate::task::{finish, Claimed, Extra, Failure, Function, Lost, Outcome};
 use std::any::Any;
@@ -18,9 +18,11 @@ use std::time::Instant;
 pub(super) fn run(context: &Context, task: Claimed) {
     let pool = &*context.pool;
     if pool.is_canceling() || task.extra().is_some_and(is_late) {
+        pool.observer.note_canceled();
         return end(pool, task, Outcome::Canceled, null_mut(), None);
     }
     let (function, argument) = task.call();
+    let timing = observe::body_begins(context, &task);
     let frame = Frame::of(&task);
     let forks = epoch();
     let (ended, failure) = frame.enter(|| call(function, argument));
@@ -28,11 +30,13 @@ pub(super) fn run(context: &Context, task: Claimed) {
         fork::end_this_thread();
     }
     end_blocking(context);
-    match (ended, failure) {
-        (Ok(result), None) => end(pool, task, Outcome::Ok, result, None),
-        (Ok(_), Some(failure)) => end(pool, task, Outcome::Failed, null_mut(), Some(failure)),
-        (Err(panic), _) => end(pool, task, Outcome::Panicked, null_mut(), Some(describe(panic))),
-    }
+    let (outcome, result, failure) = match (ended, failure) {
+        (Ok(result), None) => (Outcome::Ok, result, None),
+        (Ok(_), Some(failure)) => (Outcome::Failed, null_mut(), Some(failure)),
+        (Err(panic), _) => (Outcome::Panicked, null_mut(), Some(describe(panic))),
+    };
+    observe::body_has_ended(context, &task, outcome, timing);
+    end(pool, task, outcome, result, failure);
 }
 
 /// Whether its deadline has passed before it was started.

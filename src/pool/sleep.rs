@@ -88,6 +88,11 @@ impl Sleep {
         }
     }
 
+    /// How many threads are parked.
+    pub(crate) fn parked(&self) -> usize {
+        lock(&self.parked).latches.len()
+    }
+
     /// Out of the list; false if somebody took it out to wake it.
     fn leave(&self, latch: &Latch) -> bool {
         let mut parked = lock(&self.parked);

@@ -11,6 +11,7 @@
 
 use super::context::Context;
 use super::core::Pool;
+use super::observe;
 use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
@@ -157,7 +158,9 @@ impl Worker<'_> {
             let surplus = !self.context.is_lent && pool.roster.has_surplus(pool.threads());
             let keep_alive = pool.options.keep_alive_ns;
             let deadline = if surplus { Deadline::from_timeout_ns(keep_alive) } else { Deadline::Never };
+            let since = observe::slice_begins(self.context);
             let wake = pool.sleep.park(&pool.places, deadline, self);
+            observe::slice_ends(self.context, "parked", since);
             if wake != Wake::TimedOut || pool.roster.retire_if_surplus(pool.threads()) {
                 return wake;
             }
@@ -292,6 +295,7 @@ impl Worker<'_> {
         }
         let seen = pool.injector.len();
         self.note_haul(seen);
+        pool.observer.note_queue_length(seen);
         let mut batch = [0; BATCH];
         let share = seen.div_ceil(pool.threads() as usize * 2).clamp(1, BATCH);
         let taken = pool.injector.take(&mut batch[..share]);
@@ -313,6 +317,7 @@ impl Worker<'_> {
                 batch[taken] = entry;
                 taken += 1;
             }
+            observe::note_steal(self.context, taken);
             outcome = match keep(pool, own, &batch[..taken]) {
                 Taken::Nothing => Taken::Stale, // somebody was faster; there may be more
                 task @ Taken::Task(_) => return task,

@@ -9,8 +9,12 @@
 //! Signal       a descriptor to poll
 //! Slots        numbers of handles, and the counted objects behind them
 //! Renewable    what the child of a fork makes anew
+//! now_ns       the clock of what is measured
+//! environment_variable   what the user asks for without a line of code
 //! ```
 
+#[cfg(not(loom))]
+mod environment;
 mod event_count;
 #[cfg(not(loom))]
 mod fork;
@@ -22,6 +26,8 @@ mod slots;
 mod spin;
 mod time;
 
+#[cfg(not(loom))]
+pub(crate) use environment::environment_variable;
 pub(crate) use event_count::EventCount;
 #[cfg(not(loom))]
 pub(crate) use fork::{epoch, step_epoch, Renewable};
@@ -32,6 +38,8 @@ pub(crate) use signal::Signal;
 #[cfg(not(loom))]
 pub(crate) use slots::{Slots, Use};
 pub(crate) use spin::SpinBudget;
+#[cfg(not(loom))]
+pub(crate) use time::now_ns;
 pub(crate) use time::Deadline;
 
 #[cfg(loom)]

@@ -50,7 +50,7 @@ impl TaskId {
         Self(self.0 | INTERNAL_ID)
     }
 
-    pub(super) fn is_internal(self) -> bool {
+    pub(crate) fn is_internal(self) -> bool {
         self.0 & INTERNAL_ID != 0
     }
 

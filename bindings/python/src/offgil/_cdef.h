@@ -85,6 +85,34 @@ typedef struct
   offgil_status status;
   void *result;
 } completion_t;
+typedef struct 
+{
+  size_t size;
+  uint32_t threads;
+  uint32_t threads_alive;
+  uint32_t threads_spare;
+  uint32_t threads_lent;
+  uint32_t threads_running;
+  uint32_t threads_blocked;
+  uint32_t threads_parked;
+  uint32_t threads_blocking;
+  uint32_t threads_blocking_idle;
+  uint32_t reserved;
+  uint64_t tasks_submitted;
+  uint64_t tasks_completed;
+  uint64_t tasks_failed;
+  uint64_t tasks_canceled;
+  uint64_t tasks_queued;
+  uint64_t tasks_held;
+  uint64_t tasks_stolen;
+  uint64_t queue_high_water;
+  uint64_t time_queued_count;
+  uint64_t time_queued_sum_ns;
+  uint64_t time_queued[64];
+  uint64_t time_run_count;
+  uint64_t time_run_sum_ns;
+  uint64_t time_run[64];
+} pool_stats_t;
 const char *offgil_status_name(offgil_status status);
 const char *offgil_status_message(offgil_status status);
 offgil_status offgil_last_status(void);
@@ -135,3 +163,6 @@ offgil_status completion_queue_add(completion_queue_t *queue, future_t *future, 
 offgil_status completion_queue_next(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count);
 int32_t completion_queue_fd(completion_queue_t *queue);
 offgil_status completion_queue_release(completion_queue_t *queue);
+offgil_status pool_stats(pool_t *pool, pool_stats_t *stats, size_t size);
+offgil_status pool_trace_start(pool_t *pool, const char *path);
+offgil_status pool_trace_stop(pool_t *pool);

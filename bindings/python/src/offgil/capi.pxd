@@ -82,6 +82,33 @@ cdef extern from *:
       offgil_status status;
       void *result;
     } completion_t;
+    typedef struct {
+      size_t size;
+      uint32_t threads;
+      uint32_t threads_alive;
+      uint32_t threads_spare;
+      uint32_t threads_lent;
+      uint32_t threads_running;
+      uint32_t threads_blocked;
+      uint32_t threads_parked;
+      uint32_t threads_blocking;
+      uint32_t threads_blocking_idle;
+      uint32_t reserved;
+      uint64_t tasks_submitted;
+      uint64_t tasks_completed;
+      uint64_t tasks_failed;
+      uint64_t tasks_canceled;
+      uint64_t tasks_queued;
+      uint64_t tasks_held;
+      uint64_t tasks_stolen;
+      uint64_t queue_high_water;
+      uint64_t time_queued_count;
+      uint64_t time_queued_sum_ns;
+      uint64_t time_queued[64];
+      uint64_t time_run_count;
+      uint64_t time_run_sum_ns;
+      uint64_t time_run[64];
+    } pool_stats_t;
     #define OFFGIL_OK 0
     #define OFFGIL_EINVAL -1
     #define OFFGIL_EHANDLE -2
@@ -202,6 +229,12 @@ cdef extern from *:
                                         size_t *count);
     int32_t completion_queue_fd(completion_queue_t *queue);
     offgil_status completion_queue_release(completion_queue_t *queue);
+    offgil_status pool_stats(pool_t *pool,
+                             pool_stats_t *stats,
+                             size_t size);
+    offgil_status pool_trace_start(pool_t *pool,
+                                   const char *path);
+    offgil_status pool_trace_stop(pool_t *pool);
     #ifdef __cplusplus
     }
     #endif
@@ -260,6 +293,32 @@ cdef extern from *:
         uint64_t tag
         offgil_status status
         void *result
+    ctypedef struct pool_stats_t:
+        size_t size
+        uint32_t threads
+        uint32_t threads_alive
+        uint32_t threads_spare
+        uint32_t threads_lent
+        uint32_t threads_running
+        uint32_t threads_blocked
+        uint32_t threads_parked
+        uint32_t threads_blocking
+        uint32_t threads_blocking_idle
+        uint32_t reserved
+        uint64_t tasks_submitted
+        uint64_t tasks_completed
+        uint64_t tasks_failed
+        uint64_t tasks_canceled
+        uint64_t tasks_queued
+        uint64_t tasks_held
+        uint64_t tasks_stolen
+        uint64_t queue_high_water
+        uint64_t time_queued_count
+        uint64_t time_queued_sum_ns
+        uint64_t time_queued[64]
+        uint64_t time_run_count
+        uint64_t time_run_sum_ns
+        uint64_t time_run[64]
 
     const int OFFGIL_FOREVER
     const int POOL_FULL_BLOCK
@@ -343,3 +402,6 @@ cdef offgil_status completion_queue_add(completion_queue_t *queue, future_t *fut
 cdef offgil_status completion_queue_next(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
 cdef int32_t completion_queue_fd(completion_queue_t *queue) noexcept nogil
 cdef offgil_status completion_queue_release(completion_queue_t *queue) noexcept nogil
+cdef offgil_status pool_stats(pool_t *pool, pool_stats_t *stats, size_t size) noexcept nogil
+cdef offgil_status pool_trace_start(pool_t *pool, const char *path) noexcept nogil
+cdef offgil_status pool_trace_stop(pool_t *pool) noexcept nogil

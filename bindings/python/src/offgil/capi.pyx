@@ -53,6 +53,9 @@ cdef extern from * nogil:
     offgil_status c_completion_queue_next "completion_queue_next"(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
     int32_t c_completion_queue_fd "completion_queue_fd"(completion_queue_t *queue) noexcept nogil
     offgil_status c_completion_queue_release "completion_queue_release"(completion_queue_t *queue) noexcept nogil
+    offgil_status c_pool_stats "pool_stats"(pool_t *pool, pool_stats_t *stats, size_t size) noexcept nogil
+    offgil_status c_pool_trace_start "pool_trace_start"(pool_t *pool, const char *path) noexcept nogil
+    offgil_status c_pool_trace_stop "pool_trace_stop"(pool_t *pool) noexcept nogil
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -218,3 +221,12 @@ cdef int32_t completion_queue_fd(completion_queue_t *queue) noexcept nogil:
 
 cdef offgil_status completion_queue_release(completion_queue_t *queue) noexcept nogil:
     return c_completion_queue_release(queue)
+
+cdef offgil_status pool_stats(pool_t *pool, pool_stats_t *stats, size_t size) noexcept nogil:
+    return c_pool_stats(pool, stats, size)
+
+cdef offgil_status pool_trace_start(pool_t *pool, const char *path) noexcept nogil:
+    return c_pool_trace_start(pool, path)
+
+cdef offgil_status pool_trace_stop(pool_t *pool) noexcept nogil:
+    return c_pool_trace_stop(pool)
