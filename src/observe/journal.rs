@@ -43,8 +43,8 @@ pub(super) const EARLY: u32 = 1;
 /// Every task is traced.
 pub(super) const TRACED: u32 = 2;
 
-/// See above. Two cache lines, so that the one beside it isn't drawn along.
-#[repr(align(128))]
+/// See above. The counters are on one cache line; two, so that the one beside it isn't drawn along.
+#[repr(C, align(128))]
 pub(crate) struct Journal {
     pub(crate) submitted: Tally,
     pub(crate) completed: Tally,

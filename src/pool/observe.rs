@@ -44,37 +44,41 @@ fn note_watched_submit(pool: &PoolRef, id: TaskId) {
     pool.observer.note_queue_length(pool.injector.len() + inside + 1);
 }
 
-/// When a body began, and how long its task was queued.
+/// When a body began, and how long its task was queued. Two registers: it is carried over every body.
 #[derive(Clone, Copy)]
 pub(super) struct Timing {
+    /// 0: it isn't timed.
     at: u64,
-    queued: Option<u64>,
+    queued: u64,
 }
+
+const NOT_TIMED: Timing = Timing { at: 0, queued: NOT_KNOWN };
+const NOT_KNOWN: u64 = u64::MAX;
 
 /// The body of a claimed task is about to be called.
 #[inline]
-pub(super) fn body_begins(context: &Context, task: &Claimed) -> Option<Timing> {
+pub(super) fn body_begins(context: &Context, task: &Claimed) -> Timing {
     if context.pool.journal().is_watched(task.id().bits()) {
         watched_body_begins(context, task)
     } else {
-        None
+        NOT_TIMED
     }
 }
 
 #[cold]
 #[inline(never)]
-fn watched_body_begins(context: &Context, task: &Claimed) -> Option<Timing> {
+fn watched_body_begins(context: &Context, task: &Claimed) -> Timing {
     let pool = &context.pool;
     let started = pool.observer.note_started(pool.journal(), task.id().bits());
-    started.map(|(queued, at)| Timing { at, queued })
+    started.map_or(NOT_TIMED, |(queued, at)| Timing { at, queued: queued.unwrap_or(NOT_KNOWN) })
 }
 
 /// It has returned; nobody has been told yet.
 #[inline]
-pub(super) fn body_has_ended(context: &Context, task: &Claimed, outcome: Outcome, timing: Option<Timing>) {
+pub(super) fn body_has_ended(context: &Context, task: &Claimed, outcome: Outcome, timing: Timing) {
     let journal = context.pool.journal();
     if outcome == Outcome::Ok { &journal.completed } else { &journal.failed }.add(1);
-    if let Some(timing) = timing {
+    if timing.at != 0 {
         timed_body_has_ended(context, task, outcome, timing);
     }
 }
@@ -96,7 +100,7 @@ fn timed_body_has_ended(context: &Context, task: &Claimed, outcome: Outcome, tim
     let arguments = Arguments {
         task: (!id.is_internal()).then(|| encode(Kind::Future, id.bits())),
         worker: context.place.get(),
-        queued_ns: timing.queued,
+        queued_ns: (timing.queued != NOT_KNOWN).then_some(timing.queued),
         outcome: Some(match outcome {
             Outcome::Ok => "ok",
             Outcome::Failed => "failed",

@@ -30,13 +30,20 @@ pub(super) fn run(context: &Context, task: Claimed) {
         fork::end_this_thread();
     }
     end_blocking(context);
-    let (outcome, result, failure) = match (ended, failure) {
-        (Ok(result), None) => (Outcome::Ok, result, None),
-        (Ok(_), Some(failure)) => (Outcome::Failed, null_mut(), Some(failure)),
-        (Err(panic), _) => (Outcome::Panicked, null_mut(), Some(describe(panic))),
-    };
-    observe::body_has_ended(context, &task, outcome, timing);
-    end(pool, task, outcome, result, failure);
+    match (ended, failure) {
+        (Ok(result), None) => {
+            observe::body_has_ended(context, &task, Outcome::Ok, timing);
+            end(pool, task, Outcome::Ok, result, None);
+        }
+        (Ok(_), Some(failure)) => {
+            observe::body_has_ended(context, &task, Outcome::Failed, timing);
+            end(pool, task, Outcome::Failed, null_mut(), Some(failure));
+        }
+        (Err(panic), _) => {
+            observe::body_has_ended(context, &task, Outcome::Panicked, timing);
+            end(pool, task, Outcome::Panicked, null_mut(), Some(describe(panic)));
+        }
+    }
 }
 
 /// Whether its deadline has passed before it was started.
