@@ -44,7 +44,7 @@ fn note_watched_submit(pool: &PoolRef, id: TaskId) {
     pool.observer.note_queue_length(pool.injector.len() + inside + 1);
 }
 
-/// When a body began, and how long its task was queued. Two registers: it is carried over every body.
+/// When a body began, and how long its task was queued.
 #[derive(Clone, Copy)]
 pub(super) struct Timing {
     /// 0: it isn't timed.
@@ -52,22 +52,18 @@ pub(super) struct Timing {
     queued: u64,
 }
 
-const NOT_TIMED: Timing = Timing { at: 0, queued: NOT_KNOWN };
+pub(super) const NOT_TIMED: Timing = Timing { at: 0, queued: NOT_KNOWN };
 const NOT_KNOWN: u64 = u64::MAX;
 
-/// The body of a claimed task is about to be called.
+/// Whether the claimed task is to be looked at.
 #[inline]
-pub(super) fn body_begins(context: &Context, task: &Claimed) -> Timing {
-    if context.pool.journal().is_watched(task.id().bits()) {
-        watched_body_begins(context, task)
-    } else {
-        NOT_TIMED
-    }
+pub(super) fn is_watched(context: &Context, task: &Claimed) -> bool {
+    context.pool.journal().is_watched(task.id().bits())
 }
 
-#[cold]
+/// The body of such a task is about to be called.
 #[inline(never)]
-fn watched_body_begins(context: &Context, task: &Claimed) -> Timing {
+pub(super) fn watched_body_begins(context: &Context, task: &Claimed) -> Timing {
     let pool = &context.pool;
     let started = pool.observer.note_started(pool.journal(), task.id().bits());
     started.map_or(NOT_TIMED, |(queued, at)| Timing { at, queued: queued.unwrap_or(NOT_KNOWN) })

@@ -16,13 +16,23 @@ use std::time::Instant;
 
 /// Runs a claimed task to its end. The caller holds a place in the context's pool, or runs its blocking lane.
 pub(super) fn run(context: &Context, task: Claimed) {
+    if observe::is_watched(context, &task) {
+        run_as::<true>(context, task);
+    } else {
+        run_as::<false>(context, task);
+    }
+}
+
+// Twice, so that the way of a task that isn't watched carries nothing over its body.
+#[inline(never)]
+fn run_as<const WATCHED: bool>(context: &Context, task: Claimed) {
     let pool = &*context.pool;
     if pool.is_canceling() || task.extra().is_some_and(is_late) {
         pool.observer.note_canceled();
         return end(pool, task, Outcome::Canceled, null_mut(), None);
     }
     let (function, argument) = task.call();
-    let timing = observe::body_begins(context, &task);
+    let timing = if WATCHED { observe::watched_body_begins(context, &task) } else { observe::NOT_TIMED };
     let frame = Frame::of(&task);
     let forks = epoch();
     let (ended, failure) = frame.enter(|| call(function, argument));
