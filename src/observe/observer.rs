@@ -96,12 +96,10 @@ impl Observer {
 
     /// A watched task is about to be queued.
     pub(crate) fn note_queued(&self, journal: &Journal, task: u64, is_queued: impl FnOnce(u64) -> bool) {
-        if journal.is_early() {
-            if self.early.fetch_add(1, Ordering::Relaxed) >= EARLY_TASKS {
-                journal.set_watch(EARLY, false);
-                if !is_in_sample(task) && !journal.is_traced() {
-                    return;
-                }
+        if journal.is_early() && self.early.fetch_add(1, Ordering::Relaxed) >= EARLY_TASKS {
+            journal.set_watch(EARLY, false);
+            if !is_in_sample(task) && !journal.is_traced() {
+                return;
             }
         }
         self.samples.put(task, now_ns(), is_queued);

@@ -137,7 +137,9 @@ pub(crate) fn from_environment() -> Option<Arc<Sink>> {
         let sink = environment_variable("OFFGIL_TRACE").and_then(|path| {
             let path = if epoch() == 0 { path } else { of_child(path) };
             let opened = Sink::open_in(&mut sinks, Path::new(&path));
-            opened.inspect_err(|error| eprintln!("offgil: OFFGIL_TRACE={}: {error}", path.display())).ok()
+            opened
+                .inspect_err(|error| eprintln!("offgil: OFFGIL_TRACE={}: {error}", path.to_string_lossy()))
+                .ok()
         });
         sinks.environment = Some(sink);
     }
