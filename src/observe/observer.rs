@@ -109,7 +109,9 @@ impl Observer {
     /// none of the sample after all.
     pub(crate) fn note_started(&self, journal: &Journal, task: u64) -> Option<(Option<u64>, u64)> {
         let since = self.samples.take(task);
-        if since.is_none() && journal.is_early() && self.is_early_over() {
+        // One that was held was not counted when it was submitted.
+        if since.is_none() && journal.is_early() && self.early.fetch_add(1, Ordering::Relaxed) >= EARLY_TASKS
+        {
             journal.set_watch(EARLY, false);
             if !is_in_sample(task) && !journal.is_traced() {
                 return None;
