@@ -66,7 +66,12 @@ def test_a_program_leaves_a_trace_of_every_task_without_a_line_changed(tmp_path:
 
 
 def test_every_thread_of_the_trace_has_a_name_and_the_process_too(tmp_path: Path) -> None:
-    trace = traced(PROGRAM, tmp_path / "trace.json")
+    # The main thread may run what it waits for itself; what it spawns only the pool's threads run.
+    spawn = (
+        "task = task_fn(lambda arg: arg)\noffgil.lib.pool_spawn(pool, task, None)\n"
+        "offgil.lib.pool_wait_idle(pool, OFFGIL_FOREVER)\n"
+    )
+    trace = traced(PROGRAM + spawn, tmp_path / "trace.json")
     named = {event["tid"]: event["args"]["name"] for event in trace if event["name"] == "thread_name"}
     assert {event["tid"] for event in trace if "tid" in event} == set(named)
     assert any(re.fullmatch(r"offgil-\d", name) for name in named.values())
