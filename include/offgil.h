@@ -21,6 +21,10 @@
  * `threads` task bodies of a pool run at a time, whoever runs them; a body that is blocked in a wait of this library
  * doesn't count, and counts again before the wait returns.
  *
+ * Names: each is also there with a prefix (offgil_pool_create, offgil_pool_t, OFFGIL_POOL_DRAIN), for programs that have
+ * a pool_create of their own. With OFFGIL_NO_SHORT_NAMES defined before the first include, only names that begin with
+ * offgil_ and OFFGIL_ are declared.
+ *
  * Generated from the Rust source by cbindgen; do not edit.
  */
 
@@ -34,6 +38,148 @@
  * A timeout that is never over (any negative number is). 0 means: look, don't wait. All times are nanoseconds.
  */
 #define OFFGIL_FOREVER -1
+
+/**
+ * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
+ */
+typedef int32_t offgil_status;
+
+/**
+ * Success.
+ */
+#define OFFGIL_OK 0
+
+/**
+ * A bad argument: NULL where none is allowed, a number out of range, an unknown option.
+ */
+#define OFFGIL_EINVAL -1
+
+/**
+ * No such live handle: released, released twice, invented, of another kind, or of another copy of the library.
+ */
+#define OFFGIL_EHANDLE -2
+
+/**
+ * The time was over first.
+ */
+#define OFFGIL_ETIMEDOUT -3
+
+/**
+ * The task was canceled and will never run.
+ */
+#define OFFGIL_ECANCELED -4
+
+/**
+ * The task called task_fail; future_error has its code and message.
+ */
+#define OFFGIL_EFAILED -5
+
+/**
+ * A Rust task panicked; future_error has its message.
+ */
+#define OFFGIL_EPANIC -6
+
+/**
+ * The pool's bounded queue is full (POOL_FULL_FAIL).
+ */
+#define OFFGIL_EFULL -7
+
+/**
+ * The pool is shut down and takes no more tasks.
+ */
+#define OFFGIL_ECLOSED -8
+
+/**
+ * The wait could never end: a task waits for itself, for one that waits for it, or for a pool to be done that it keeps
+ * busy, itself or over others that wait. offgil_last_message names the circle.
+ */
+#define OFFGIL_EDEADLK -9
+
+/**
+ * The handle belongs to the parent of a fork.
+ */
+#define OFFGIL_EFORKED -10
+
+/**
+ * Out of memory, or of handles.
+ */
+#define OFFGIL_ENOMEM -11
+
+/**
+ * A thread is needed and none can be started (a limit of the system's, or max_spare_threads).
+ */
+#define OFFGIL_ETHREAD -12
+
+/**
+ * The task is running already; it was asked to stop.
+ */
+#define OFFGIL_EBUSY -13
+
+/**
+ * The task has ended already.
+ */
+#define OFFGIL_EDONE -14
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.
+ *
+ * The text is static. Any thread; never blocks; can't fail.
+ */
+const char *offgil_status_name(offgil_status status);
+
+/**
+ * What a status means, in a few words of English.
+ *
+ * The text is static. Any thread; never blocks; can't fail.
+ */
+const char *offgil_status_message(offgil_status status);
+
+/**
+ * The status of the calling thread's last call that failed; OFFGIL_OK if none has. Calls that succeed leave it.
+ *
+ * This is how to learn why a function that returns a handle returned NULL. Any thread; never blocks; can't fail.
+ */
+offgil_status offgil_last_status(void);
+
+/**
+ * What was wrong in the calling thread's last call that failed, and where that is known, what to do; "" if none
+ * has failed.
+ *
+ * The text is the library's and lives until the thread's next failure or its end. Any thread; never blocks; can't
+ * fail.
+ */
+const char *offgil_last_message(void);
+
+/**
+ * The library's version: major * 1,000,000 + minor * 1,000 + patch.
+ *
+ * Any thread; never blocks; can't fail.
+ */
+uint32_t offgil_version(void);
+
+/**
+ * The library's version as text, such as "0.1.0".
+ *
+ * The text is static. Any thread; never blocks; can't fail.
+ */
+const char *offgil_version_string(void);
+
+/**
+ * How many CPUs this process may use, at least 1: the affinity mask and the cgroup's quota are counted in.
+ *
+ * Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
+ */
+uint32_t offgil_cpu_count(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#ifndef OFFGIL_NO_SHORT_NAMES
 
 /**
  * A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
@@ -119,7 +265,7 @@
  * Made by completion_queue_create, due to one completion_queue_release. Owns a share in each future that was added,
  * until it is taken out. All functions on it may be called from any thread at any time, also at the same time.
  */
-typedef struct completion_queue_t completion_queue_t;
+typedef struct offgil_completion_queue_t completion_queue_t;
 
 /**
  * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
@@ -129,7 +275,7 @@ typedef struct completion_queue_t completion_queue_t;
  * After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
  * one that is due while others still hold the handle.
  */
-typedef struct future_t future_t;
+typedef struct offgil_future_t future_t;
 
 /**
  * Tasks that are waited for and canceled together. An opaque handle: never dereferenced, and checked at each call.
@@ -138,7 +284,7 @@ typedef struct future_t future_t;
  * group_release; its tasks run all the same, and a group below it keeps it. All functions on it may be called from any
  * thread at any time, also at the same time.
  */
-typedef struct group_t group_t;
+typedef struct offgil_group_t group_t;
 
 /**
  * A pool of threads. An opaque handle: never dereferenced, and checked at each call.
@@ -146,12 +292,15 @@ typedef struct group_t group_t;
  * Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
  * pool_release. All functions on it may be called from any thread at any time, also at the same time.
  */
-typedef struct pool_t pool_t;
+typedef struct offgil_pool_t pool_t;
 
 /**
- * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
+ * The types of a function, ready to be called by. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Made by signature_create, which makes one signature_release due. It belongs to no pool, and serves any number of functions
+ * and calls at the same time, from any thread.
  */
-typedef int32_t offgil_status;
+typedef struct offgil_signature_t signature_t;
 
 /**
  * A function that each thread of a pool calls with pool_options_t.context.
@@ -180,7 +329,7 @@ typedef void (*lost_error_fn)(void *context,
  * Plain data of the caller's: copied by pool_create_with, and not needed afterwards (but for `context`, which the
  * hooks get as long as the pool has threads).
  */
-typedef struct {
+typedef struct offgil_pool_options_t {
   /**
    * Size of this struct in bytes, as the caller was compiled. Set by pool_options_init.
    */
@@ -260,12 +409,19 @@ typedef struct {
    * that noticed. NULL (the default): such failures are dropped.
    */
   lost_error_fn on_lost_error;
+  /**
+   * 1: each of the pool's `threads` regular threads is bound to one CPU, round robin over those that the thread which
+   * makes the pool may use (its affinity mask; as a rule the whole process's). Threads that stand in for blocked ones
+   * (max_spare_threads) are not, until one of the others has ended and they take its turn. 0 (the default): the system
+   * moves them as it likes. Only Linux has such a call; elsewhere, and where it is refused, this has no effect.
+   */
+  uint8_t pin;
 } pool_options_t;
 
 /**
  * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
- * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+ * the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+ * that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
  */
 typedef void *(*task_fn)(void *arg);
 
@@ -286,7 +442,7 @@ typedef void (*drop_fn)(void *pointer);
  *
  * Plain data of the caller's: read by the submit, and not needed afterwards.
  */
-typedef struct {
+typedef struct offgil_task_options_t {
   /**
    * Size of this struct in bytes, as the caller was compiled. Set by task_options_init.
    */
@@ -356,9 +512,21 @@ typedef struct {
 typedef void (*range_fn)(void *context, size_t begin, size_t end);
 
 /**
+ * The body of pool_reduce: takes the indices from `begin` up to, not including, `end` into the accumulator, which holds
+ * the identity at first. It must return (see task_fn).
+ */
+typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+
+/**
+ * What pool_reduce makes one accumulator of two with: takes `from`, which comes of the indices after those of `into`, into
+ * `into`. It must return (see task_fn).
+ */
+typedef void (*combine_fn)(void *context, void *into, const void *from);
+
+/**
  * A task that has ended.
  */
-typedef struct {
+typedef struct offgil_completion_t {
   /**
    * What it was added with.
    */
@@ -384,7 +552,7 @@ typedef struct {
  * Times are measured of the pool's first thousand tasks or so, and of one in 64 after that. Bucket i of a histogram counts
  * the times from 2^i to 2^(i+1) - 1 nanoseconds, bucket 0 also 0; the sum of the times divided by their count is the mean.
  */
-typedef struct {
+typedef struct offgil_pool_stats_t {
   /**
    * How many bytes of this struct the library has filled in; what is beyond is 0.
    */
@@ -487,135 +655,9 @@ typedef struct {
   uint64_t time_run[64];
 } pool_stats_t;
 
-/**
- * Success.
- */
-#define OFFGIL_OK 0
-
-/**
- * A bad argument: NULL where none is allowed, a number out of range, an unknown option.
- */
-#define OFFGIL_EINVAL -1
-
-/**
- * No such live handle: released, released twice, invented, of another kind, or of another copy of the library.
- */
-#define OFFGIL_EHANDLE -2
-
-/**
- * The time was over first.
- */
-#define OFFGIL_ETIMEDOUT -3
-
-/**
- * The task was canceled and will never run.
- */
-#define OFFGIL_ECANCELED -4
-
-/**
- * The task called task_fail; future_error has its code and message.
- */
-#define OFFGIL_EFAILED -5
-
-/**
- * A Rust task panicked; future_error has its message.
- */
-#define OFFGIL_EPANIC -6
-
-/**
- * The pool's bounded queue is full (POOL_FULL_FAIL).
- */
-#define OFFGIL_EFULL -7
-
-/**
- * The pool is shut down and takes no more tasks.
- */
-#define OFFGIL_ECLOSED -8
-
-/**
- * The wait could never end: a task waits for itself, for one that waits for it, or for its own pool to be done.
- */
-#define OFFGIL_EDEADLK -9
-
-/**
- * The handle belongs to the parent of a fork.
- */
-#define OFFGIL_EFORKED -10
-
-/**
- * Out of memory, or of handles.
- */
-#define OFFGIL_ENOMEM -11
-
-/**
- * A thread is needed and none can be started (a limit of the system's, or max_spare_threads).
- */
-#define OFFGIL_ETHREAD -12
-
-/**
- * The task is running already; it was asked to stop.
- */
-#define OFFGIL_EBUSY -13
-
-/**
- * The task has ended already.
- */
-#define OFFGIL_EDONE -14
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-/**
- * The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.
- *
- * The text is static. Any thread; never blocks; can't fail.
- */
-const char *offgil_status_name(offgil_status status);
-
-/**
- * What a status means, in a few words of English.
- *
- * The text is static. Any thread; never blocks; can't fail.
- */
-const char *offgil_status_message(offgil_status status);
-
-/**
- * The status of the calling thread's last call that failed; OFFGIL_OK if none has. Calls that succeed leave it.
- *
- * This is how to learn why a function that returns a handle returned NULL. Any thread; never blocks; can't fail.
- */
-offgil_status offgil_last_status(void);
-
-/**
- * What was wrong in the calling thread's last call that failed, and where that is known, what to do; "" if none
- * has failed.
- *
- * The text is the library's and lives until the thread's next failure or its end. Any thread; never blocks; can't
- * fail.
- */
-const char *offgil_last_message(void);
-
-/**
- * The library's version: major * 1,000,000 + minor * 1,000 + patch.
- *
- * Any thread; never blocks; can't fail.
- */
-uint32_t offgil_version(void);
-
-/**
- * The library's version as text, such as "0.1.0".
- *
- * The text is static. Any thread; never blocks; can't fail.
- */
-const char *offgil_version_string(void);
-
-/**
- * How many CPUs this process may use, at least 1: the affinity mask and the cgroup's quota are counted in.
- *
- * Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
- */
-uint32_t offgil_cpu_count(void);
 
 /**
  * Fills a struct of options with the defaults: `pool_options_init(&options, sizeof options)`.
@@ -676,7 +718,11 @@ pool_t *pool_default(void);
  * @param mode       POOL_DRAIN or POOL_CANCEL
  * @param timeout_ns how long to wait; 0: close and look; negative: for ever
  * @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
- *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool
+ *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool, or of
+ *         one that a task of this pool waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle)
+ *
+ * From inside a task of this pool OFFGIL_EDEADLK means that nothing was changed. In the other cases the pool may be
+ * closed then: with POOL_CANCEL it is.
  *
  * Any thread. Blocks; a task of another pool gives its place up meanwhile.
  */
@@ -690,7 +736,9 @@ offgil_status pool_shutdown(pool_t *pool,
  * The handle is dead afterwards; futures of its tasks stay valid until they are released.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
- *         pool (nothing was changed then; pool_release is what a task can call)
+ *         pool (nothing was changed then; pool_release is what a task can call), or of one that a task of this pool
+ *         waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle). The handle stays valid on failure, but the
+ *         pool may be closed
  *
  * Any thread but the pool's own. Blocks.
  */
@@ -710,11 +758,12 @@ offgil_status pool_release(pool_t *pool);
 /**
  * Waits until no task of the pool is queued or running, at most for `timeout_ns`.
  *
- * Others may submit in the meantime: then it waits for that, too. Two tasks that wait for each other's pool to be idle
- * are not found out: they wait for ever.
+ * Others may submit in the meantime: then it waits for that, too.
  *
  * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
- *         this pool
+ *         this pool, or of one that a task of this pool waits for, directly or over other tasks and pools
+ *         (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
+ *         run what the tasks of this pool wait for
  *
  * Any thread. Blocks; a task of another pool gives its place up meanwhile.
  */
@@ -722,7 +771,26 @@ offgil_status pool_wait_idle(pool_t *pool,
                              int64_t timeout_ns);
 
 /**
- * How many task bodies the pool runs at a time; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
+ * Changes how many task bodies the pool runs at a time: more, or fewer.
+ *
+ * It takes effect at once for tasks that start from now on. Bodies that run are not interrupted: after a step down more
+ * than `threads` may run until enough of them have ended or wait, and none is started before. They keep their
+ * pool_worker_index, which may be `threads` or more, until they end or wait. A pool that has become one of one thread runs
+ * one task at a time from then on, and in order what is submitted from then on. Threads that are too many end once
+ * they have nothing to do, new ones are started when there is work for them. max_spare_threads comes on top as before.
+ *
+ * @param threads 1 to 4096; 0 stands for one per usable CPU, or OFFGIL_NUM_THREADS, as in pool_create
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, more than 4096 threads, or a bad OFFGIL_NUM_THREADS; OFFGIL_EHANDLE;
+ *         OFFGIL_ECLOSED: the pool is shut down
+ *
+ * Any thread, also inside tasks, at any time, also at the same time as other calls (of several resizes one is the last);
+ * also on the default pool. Never blocks.
+ */
+offgil_status pool_resize(pool_t *pool,
+                          uint32_t threads);
+
+/**
+ * How many task bodies the pool runs at a time, by its options or the last pool_resize; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
  *
  * Any thread; never blocks.
  */
@@ -733,7 +801,8 @@ uint32_t pool_thread_count(pool_t *pool);
  * the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
  * for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
  *
- * A wait inside a task gives the place up: ask again after it. Any thread; never blocks.
+ * A wait inside a task gives the place up: ask again after it. A task that ran before a pool_resize keeps its number, and
+ * one that starts after it gets one below the new count. Any thread; never blocks.
  */
 int32_t pool_worker_index(pool_t *pool);
 
@@ -860,8 +929,8 @@ offgil_status task_block_end(void);
  * @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
  * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC (future_error and offgil_last_message tell more); OFFGIL_ECANCELED;
  *         OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
- *         OFFGIL_EDEADLK: for ever, and the task waits for the calling one; OFFGIL_ETHREAD: for ever, inside a task, and
- *         no thread can be had to run what is awaited
+ *         OFFGIL_EDEADLK: for ever, and the task waits for the calling one (offgil_last_message names the circle);
+ *         OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to run what is awaited
  *
  * Any thread. Blocks.
  */
@@ -872,8 +941,9 @@ offgil_status future_wait(future_t *future,
 /**
  * Waits until all the tasks have ended, at most for `timeout_ns` altogether.
  *
- * As future_wait for each, in order (so a circle over a later one is found when its turn comes); nothing is released.
- * The array stays as it is until this returns.
+ * As future_wait for each, in order; nothing is released. A wait for ever that could never end because of one of them
+ * is found out at once, before any is waited for; those after the first that is no live handle don't count, as the
+ * wait ends there. The array stays as it is until this returns.
  *
  * @param futures `count` futures; the same may be in it twice
  * @param count   how many; 0 is done at once
@@ -1106,6 +1176,48 @@ offgil_status pool_for(pool_t *pool,
                        void *context);
 
 /**
+ * Accumulates the range in parts, and combines these in their order: `*accumulator` becomes
+ * part 0 + part 1 + part 2 + ..., where + is `combine`.
+ *
+ * Which parts there are, and in which tree they are combined, depends on begin, end and grain alone. So the result is the
+ * same, to the last bit, on every run and for every number of threads, also where + rounds, as for floating-point
+ * numbers. It need not be commutative; if it is associative too, every grain gives the same result.
+ *
+ * Each part begins with an accumulator of its own: a copy, byte by byte, of what `*accumulator` holds at the call, which is
+ * the identity (0 for a sum, 1 for a product). The library allocates them, at most about one a thread and
+ * level of the tree, aligned as by malloc or better, and frees them without a call: what an accumulator points to is for
+ * `combine` to free, which sees each `from` once and may change what that points to. All parts are run to their end, but for
+ * those that find no memory; parts that failed, and what they would be a part of, are not combined.
+ *
+ * @param grain            indices in a part (the last may be shorter); 0: automatic, by the length of the range
+ * @param body             not NULL; a part may call task_fail
+ * @param combine          not NULL; may call task_fail
+ * @param context          what both get; shared by all parts
+ * @param accumulator      the identity, then the result: written on OFFGIL_OK only, not touched if the range is empty; only
+ *                         the library uses it meanwhile; may be NULL if accumulator_size is 0
+ * @param accumulator_size bytes of an accumulator; 0: `body` and `combine` get pointers that they must not follow
+ * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the lowest part that failed, or its combination, ended
+ *         (offgil_last_message has its words); OFFGIL_EINVAL: NULL, end before begin, or an impossible size;
+ *         OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED: the pool was canceled before all was done; OFFGIL_EFULL,
+ *         OFFGIL_ETIMEDOUT: a bounded queue is full, and the calling thread may not work itself; OFFGIL_ENOMEM;
+ *         OFFGIL_ETHREAD (as future_wait)
+ *
+ * Any thread, also inside tasks; the calling thread works too, where it may. Blocks.
+ *
+ * A fixed tree makes sums reproducible: parallel_deterministic_reduce of oneTBB; Demmel and Nguyen, IEEE Transactions on
+ * Computers 64 (2015).
+ */
+offgil_status pool_reduce(pool_t *pool,
+                          size_t begin,
+                          size_t end,
+                          size_t grain,
+                          reduce_fn body,
+                          combine_fn combine,
+                          void *context,
+                          void *accumulator,
+                          size_t accumulator_size);
+
+/**
  * Sets `results[i] = fn(args[i])` for each i below count; returns when all are done.
  *
  * As pool_for with one element a call: a call that fails (task_fail) leaves NULL in its place, the others go on.
@@ -1207,6 +1319,75 @@ int32_t completion_queue_fd(completion_queue_t *queue);
 offgil_status completion_queue_release(completion_queue_t *queue);
 
 /**
+ * Reads the types of a function: its result, and in brackets its arguments, as in "f64(f64,i32,ptr)".
+ *
+ * The types are i8, i16, i32, i64, u8, u16, u32, u64 (integers of so many bits), f32 (float), f64 (double), ptr (a pointer
+ * of any kind) and, for a function without a result, void. "i32()" and "i32(void)" are the same. Spaces may stand between
+ * words and signs. At most 127 arguments. Structs that are passed by value, long double and functions of variable arguments
+ * ("...", such as printf) can't be called: wrap them in a function of fixed arguments.
+ *
+ * @param text the signature; read at once, stays the caller's
+ * @return the handle, due to one signature_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL: NULL, or no
+ *         signature (offgil_last_message says what is wrong, and at which character), OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+signature_t *signature_create(const char *text);
+
+/**
+ * Gives the handle back. Calls that are queued or running keep what they need of it.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
+ *
+ * Any thread; never blocks.
+ */
+offgil_status signature_release(signature_t *signature);
+
+/**
+ * Calls `fn` with these arguments as a task: any C function that is of the signature.
+ *
+ * For callers that have a function's address and the types of its arguments, but no C of their own. What is called runs as
+ * each task does (it may call task_fail, task_is_canceled and the like). `errno` is 0 before the call; what it is afterwards
+ * is saved with the result, so a saved 0 means that the function left it alone. The calling thread's own `errno` is not
+ * changed by a call that runs on it.
+ *
+ * The future is one as any other, but its result is for future_call_result: future_wait gives NULL. If fn is not of the
+ * signature, or is of variable arguments, anything may happen, as in C.
+ *
+ * @param options   as for pool_submit_with, without drop_arg and drop_result, for there is no `arg`; NULL: the defaults
+ * @param signature not NULL; may be released once this returns
+ * @param fn        the function, cast to void (*)(void); not NULL; it must return (see task_fn)
+ * @param args      a pointer to the value of each argument, in their order, of exactly the argument's type; none of them NULL.
+ *                  Pointers and values are copied and can be reused once this returns (what a ptr points to stays the
+ *                  caller's). May be NULL if the signature has no arguments.
+ * @return the future, due to one future_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL: NULL, or options as
+ *         above; OFFGIL_EHANDLE: of pool, signature or options; else as pool_submit_with. Nothing has run then.
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+future_t *pool_call(pool_t *pool,
+                    const task_options_t *options,
+                    signature_t *signature,
+                    void (*fn)(void),
+                    const void *const *args);
+
+/**
+ * Waits as future_wait does, and gives what the function of a pool_call returned.
+ *
+ * @param timeout_ns  how long; 0: look, don't wait; negative: for ever
+ * @param result      where the result goes: exactly as many bytes as its type has, none for void; may be NULL
+ * @param saved_errno where `errno` as it was after the call goes; may be NULL
+ * @return OFFGIL_OK: both are written (on no other outcome); OFFGIL_EINVAL: NULL, or a future of another function
+ *         than pool_call; else as future_wait
+ *
+ * Any thread, any number of times, as long as the future is not released. Blocks.
+ */
+offgil_status future_call_result(future_t *future,
+                                 int64_t timeout_ns,
+                                 void *result,
+                                 int32_t *saved_errno);
+
+/**
  * Tells what the pool is doing and has done (see pool_stats_t).
  *
  * @param stats where to; the caller's
@@ -1252,6 +1433,231 @@ offgil_status pool_trace_start(pool_t *pool,
  */
 offgil_status pool_trace_stop(pool_t *pool);
 
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* OFFGIL_NO_SHORT_NAMES */
+
+/*
+ * The same once more, with the prefix: what each is, its short twin above says.
+ */
+
+#define OFFGIL_POOL_FULL_BLOCK 0
+#define OFFGIL_POOL_FULL_FAIL 1
+#define OFFGIL_POOL_FULL_RUN 2
+#define OFFGIL_POOL_FIFO 0
+#define OFFGIL_POOL_LIFO 1
+#define OFFGIL_POOL_DRAIN 0
+#define OFFGIL_POOL_CANCEL 1
+#define OFFGIL_FUTURE_QUEUED 0
+#define OFFGIL_FUTURE_RUNNING 1
+#define OFFGIL_FUTURE_DONE 2
+#define OFFGIL_FUTURE_CANCELED 3
+#define OFFGIL_FUTURE_INVALID -1
+#define OFFGIL_TASK_LOW -1
+#define OFFGIL_TASK_NORMAL 0
+#define OFFGIL_TASK_HIGH 1
+typedef struct offgil_completion_queue_t offgil_completion_queue_t;
+typedef struct offgil_future_t offgil_future_t;
+typedef struct offgil_group_t offgil_group_t;
+typedef struct offgil_pool_t offgil_pool_t;
+typedef struct offgil_signature_t offgil_signature_t;
+typedef void (*offgil_thread_hook_fn)(void *context);
+typedef int32_t (*offgil_start_worker_fn)(void *context);
+typedef void (*offgil_lost_error_fn)(void *context,
+                                     const char *name,
+                                     offgil_status status,
+                                     int32_t code,
+                                     const char *message);
+typedef struct offgil_pool_options_t offgil_pool_options_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_pool_options_t {
+  size_t size;
+  uint32_t threads;
+  uint32_t max_spare_threads;
+  size_t stack_size;
+  const char *thread_name;
+  size_t queue_limit;
+  int64_t full_timeout_ns;
+  int32_t when_full;
+  int32_t order;
+  uint8_t waiters_help;
+  offgil_thread_hook_fn on_thread_start;
+  offgil_thread_hook_fn on_thread_stop;
+  void *context;
+  uint32_t max_blocking_threads;
+  int64_t keep_alive_ns;
+  offgil_start_worker_fn start_worker;
+  offgil_lost_error_fn on_lost_error;
+  uint8_t pin;
+};
+#endif
+typedef void *(*offgil_task_fn)(void *arg);
+typedef void (*offgil_done_fn)(void *context, offgil_status status, void *result);
+typedef void (*offgil_drop_fn)(void *pointer);
+typedef struct offgil_task_options_t offgil_task_options_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_task_options_t {
+  size_t size;
+  const char *name;
+  int32_t priority;
+  uint8_t blocking;
+  uint8_t lent_only;
+  int64_t delay_ns;
+  int64_t deadline_ns;
+  offgil_future_t *const *after;
+  size_t after_count;
+  offgil_group_t *group;
+  offgil_completion_queue_t *queue;
+  uint64_t tag;
+  offgil_drop_fn drop_arg;
+  offgil_drop_fn drop_result;
+};
+#endif
+typedef void (*offgil_range_fn)(void *context, size_t begin, size_t end);
+typedef void (*offgil_reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+typedef void (*offgil_combine_fn)(void *context, void *into, const void *from);
+typedef struct offgil_completion_t offgil_completion_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_completion_t {
+  uint64_t tag;
+  offgil_status status;
+  void *result;
+};
+#endif
+typedef struct offgil_pool_stats_t offgil_pool_stats_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_pool_stats_t {
+  size_t size;
+  uint32_t threads;
+  uint32_t threads_alive;
+  uint32_t threads_spare;
+  uint32_t threads_lent;
+  uint32_t threads_running;
+  uint32_t threads_blocked;
+  uint32_t threads_parked;
+  uint32_t threads_blocking;
+  uint32_t threads_blocking_idle;
+  uint32_t reserved;
+  uint64_t tasks_submitted;
+  uint64_t tasks_completed;
+  uint64_t tasks_failed;
+  uint64_t tasks_canceled;
+  uint64_t tasks_queued;
+  uint64_t tasks_held;
+  uint64_t tasks_stolen;
+  uint64_t queue_high_water;
+  uint64_t time_queued_count;
+  uint64_t time_queued_sum_ns;
+  uint64_t time_queued[64];
+  uint64_t time_run_count;
+  uint64_t time_run_sum_ns;
+  uint64_t time_run[64];
+};
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+void offgil_pool_options_init(offgil_pool_options_t *options, size_t size);
+offgil_pool_t *offgil_pool_create(uint32_t threads);
+offgil_pool_t *offgil_pool_create_with(const offgil_pool_options_t *options);
+offgil_pool_t *offgil_pool_default(void);
+offgil_status offgil_pool_shutdown(offgil_pool_t *pool, int32_t mode, int64_t timeout_ns);
+offgil_status offgil_pool_destroy(offgil_pool_t *pool);
+offgil_status offgil_pool_release(offgil_pool_t *pool);
+offgil_status offgil_pool_wait_idle(offgil_pool_t *pool, int64_t timeout_ns);
+offgil_status offgil_pool_resize(offgil_pool_t *pool, uint32_t threads);
+uint32_t offgil_pool_thread_count(offgil_pool_t *pool);
+int32_t offgil_pool_worker_index(offgil_pool_t *pool);
+offgil_status offgil_pool_run_worker(offgil_pool_t *pool);
+offgil_future_t *offgil_pool_submit(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
+offgil_status offgil_pool_submit_many(offgil_pool_t *pool,
+                                      offgil_task_fn fn,
+                                      void *const *args,
+                                      size_t count,
+                                      offgil_future_t **futures);
+offgil_status offgil_pool_spawn(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
+uint8_t offgil_task_is_canceled(void);
+offgil_status offgil_task_fail(int32_t code, const char *message);
+offgil_status offgil_task_block_begin(void);
+offgil_status offgil_task_block_end(void);
+offgil_status offgil_future_wait(offgil_future_t *future, int64_t timeout_ns, void **result);
+offgil_status offgil_future_wait_all(offgil_future_t *const *futures, size_t count, int64_t timeout_ns);
+offgil_status offgil_future_wait_any(offgil_future_t *const *futures,
+                                     size_t count,
+                                     int64_t timeout_ns,
+                                     size_t *index);
+int32_t offgil_future_get_state(offgil_future_t *future);
+offgil_status offgil_future_cancel(offgil_future_t *future);
+offgil_status offgil_future_on_done(offgil_future_t *future, offgil_done_fn done, void *context);
+offgil_status offgil_future_error(offgil_future_t *future, int32_t *code, char *message, size_t length);
+offgil_future_t *offgil_future_retain(offgil_future_t *future);
+offgil_status offgil_future_release(offgil_future_t *future);
+void offgil_task_options_init(offgil_task_options_t *options, size_t size);
+offgil_future_t *offgil_pool_submit_with(offgil_pool_t *pool,
+                                         const offgil_task_options_t *options,
+                                         offgil_task_fn fn,
+                                         void *arg);
+offgil_status offgil_pool_spawn_with(offgil_pool_t *pool,
+                                     const offgil_task_options_t *options,
+                                     offgil_task_fn fn,
+                                     void *arg);
+offgil_group_t *offgil_group_create(offgil_pool_t *pool, offgil_group_t *parent);
+offgil_status offgil_group_spawn(offgil_group_t *group, offgil_task_fn fn, void *arg);
+offgil_status offgil_group_wait(offgil_group_t *group, int64_t timeout_ns);
+offgil_status offgil_group_cancel(offgil_group_t *group);
+offgil_status offgil_group_release(offgil_group_t *group);
+offgil_status offgil_pool_for(offgil_pool_t *pool,
+                              size_t begin,
+                              size_t end,
+                              size_t grain,
+                              offgil_range_fn body,
+                              void *context);
+offgil_status offgil_pool_reduce(offgil_pool_t *pool,
+                                 size_t begin,
+                                 size_t end,
+                                 size_t grain,
+                                 offgil_reduce_fn body,
+                                 offgil_combine_fn combine,
+                                 void *context,
+                                 void *accumulator,
+                                 size_t accumulator_size);
+offgil_status offgil_pool_map(offgil_pool_t *pool,
+                              offgil_task_fn fn,
+                              void *const *args,
+                              void **results,
+                              size_t count);
+offgil_status offgil_pool_invoke(offgil_pool_t *pool,
+                                 offgil_task_fn left,
+                                 void *left_arg,
+                                 offgil_task_fn right,
+                                 void *right_arg);
+offgil_completion_queue_t *offgil_completion_queue_create(void);
+offgil_status offgil_completion_queue_add(offgil_completion_queue_t *queue,
+                                          offgil_future_t *future,
+                                          uint64_t tag);
+offgil_status offgil_completion_queue_next(offgil_completion_queue_t *queue,
+                                           int64_t timeout_ns,
+                                           offgil_completion_t *completions,
+                                           size_t capacity,
+                                           size_t *count);
+int32_t offgil_completion_queue_fd(offgil_completion_queue_t *queue);
+offgil_status offgil_completion_queue_release(offgil_completion_queue_t *queue);
+offgil_signature_t *offgil_signature_create(const char *text);
+offgil_status offgil_signature_release(offgil_signature_t *signature);
+offgil_future_t *offgil_pool_call(offgil_pool_t *pool,
+                                  const offgil_task_options_t *options,
+                                  offgil_signature_t *signature,
+                                  void (*fn)(void),
+                                  const void *const *args);
+offgil_status offgil_future_call_result(offgil_future_t *future,
+                                        int64_t timeout_ns,
+                                        void *result,
+                                        int32_t *saved_errno);
+offgil_status offgil_pool_stats(offgil_pool_t *pool, offgil_pool_stats_t *stats, size_t size);
+offgil_status offgil_pool_trace_start(offgil_pool_t *pool, const char *path);
+offgil_status offgil_pool_trace_stop(offgil_pool_t *pool);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

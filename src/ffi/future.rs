@@ -40,14 +40,13 @@ pub const FUTURE_INVALID: i32 = -1;
 /// @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
 /// @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC (future_error and offgil_last_message tell more); OFFGIL_ECANCELED;
 ///         OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
-///         OFFGIL_EDEADLK: for ever, and the task waits for the calling one; OFFGIL_ETHREAD: for ever, inside a task, and
-///         no thread can be had to run what is awaited
+///         OFFGIL_EDEADLK: for ever, and the task waits for the calling one (offgil_last_message names the circle);
+///         OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to run what is awaited
 ///
 /// Any thread. Blocks.
 ///
 /// # Safety
 /// `result` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait(
     future: *mut future_t,
     timeout_ns: i64,
@@ -76,7 +75,7 @@ fn take(id: TaskId) -> Result<(), Error> {
 
 /// A task's failure says more in its own words.
 #[cold]
-fn explain(id: TaskId, error: Error) -> Error {
+pub(super) fn explain(id: TaskId, error: Error) -> Error {
     if !matches!(error.status, Status::Failed | Status::Panic) {
         return error;
     }
@@ -97,8 +96,9 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 
 /// Waits until all the tasks have ended, at most for `timeout_ns` altogether.
 ///
-/// As future_wait for each, in order (so a circle over a later one is found when its turn comes); nothing is released.
-/// The array stays as it is until this returns.
+/// As future_wait for each, in order; nothing is released. A wait for ever that could never end because of one of them
+/// is found out at once, before any is waited for; those after the first that is no live handle don't count, as the
+/// wait ends there. The array stays as it is until this returns.
 ///
 /// @param futures `count` futures; the same may be in it twice
 /// @param count   how many; 0 is done at once
@@ -110,7 +110,6 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 ///
 /// # Safety
 /// `futures` is `count` long, or NULL where that is 0.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait_all(
     futures: *const *mut future_t,
     count: usize,
@@ -142,7 +141,6 @@ pub unsafe extern "C" fn future_wait_all(
 ///
 /// # Safety
 /// `futures` is `count` long; `index` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait_any(
     futures: *const *mut future_t,
     count: usize,
@@ -166,7 +164,6 @@ pub unsafe extern "C" fn future_wait_any(
 /// is no live handle (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
     match task(future).and_then(|id| Ok(tasks::look(id)?.phase)) {
         Ok(Phase::Queued) => FUTURE_QUEUED,
@@ -187,7 +184,6 @@ pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
 ///         NULL; OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks. The handle is still due to be released.
-#[no_mangle]
 pub extern "C" fn future_cancel(future: *mut future_t) -> offgil_status {
     status(|| pools::cancel(task(future)?))
 }
@@ -227,7 +223,6 @@ impl OnEnd for Callback {
 ///
 /// # Safety
 /// `done` may be called with `context`, once, on any thread.
-#[no_mangle]
 pub unsafe extern "C" fn future_on_done(
     future: *mut future_t,
     done: done_fn,
@@ -257,7 +252,6 @@ pub unsafe extern "C" fn future_on_done(
 ///
 /// # Safety
 /// `code` is NULL or writable; `message` is NULL or `length` bytes long.
-#[no_mangle]
 pub unsafe extern "C" fn future_error(
     future: *mut future_t,
     code: *mut i32,
@@ -302,7 +296,6 @@ unsafe fn copy_text(text: &str, to: *mut c_char, length: usize) {
 ///         OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
     future_handle(|| {
         let id = task(future)?;
@@ -319,7 +312,6 @@ pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
     status(|| pools::release_future(task(future)?))
 }

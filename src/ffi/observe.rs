@@ -117,7 +117,6 @@ fn encode(stats: &Stats, size: usize) -> pool_stats_t {
 ///
 /// # Safety
 /// `stats` is NULL or points to `size` writable bytes.
-#[no_mangle]
 pub unsafe extern "C" fn pool_stats(
     pool: *mut pool_t,
     stats: *mut pool_stats_t,
@@ -156,7 +155,6 @@ pub unsafe extern "C" fn pool_stats(
 ///
 /// # Safety
 /// `path` is NULL or a text that ends with a NUL byte.
-#[no_mangle]
 pub unsafe extern "C" fn pool_trace_start(pool: *mut pool_t, path: *const c_char) -> offgil_status {
     status(|| {
         let pool = self::pool(pool)?;
@@ -185,7 +183,6 @@ fn path_of(path: &std::ffi::CStr) -> Result<std::path::PathBuf, Error> {
 ///         and offgil_last_message says why); OFFGIL_EHANDLE; OFFGIL_EDONE: the pool is not traced
 ///
 /// Any thread; never blocks, but for the file system.
-#[no_mangle]
 pub extern "C" fn pool_trace_stop(pool: *mut pool_t) -> offgil_status {
     status(|| pool::stop_trace(&*self::pool(pool)?))
 }

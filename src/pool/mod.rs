@@ -12,7 +12,9 @@
 //! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet.
 
 mod census;
+mod free_set;
 mod places;
+mod resize;
 mod sleep;
 
 #[cfg(not(loom))]
@@ -24,7 +26,12 @@ mod core;
 #[cfg(not(loom))]
 mod deadlock;
 #[cfg(not(loom))]
+mod deques;
+#[cfg(not(loom))]
+mod done;
+#[cfg(not(loom))]
 mod fork;
+
 #[cfg(not(loom))]
 mod group;
 #[cfg(not(loom))]
@@ -32,11 +39,15 @@ mod hold;
 #[cfg(not(loom))]
 mod lanes;
 #[cfg(not(loom))]
+mod leave;
+#[cfg(not(loom))]
 mod lent;
 #[cfg(not(loom))]
 mod observe;
 #[cfg(not(loom))]
 mod options;
+#[cfg(not(loom))]
+mod pin;
 #[cfg(not(loom))]
 mod registry;
 #[cfg(not(loom))]
@@ -56,6 +67,10 @@ mod timers;
 #[cfg(not(loom))]
 mod wait;
 #[cfg(not(loom))]
+mod wait_graph;
+#[cfg(not(loom))]
+mod wait_puzzle;
+#[cfg(not(loom))]
 mod worker;
 
 #[cfg(not(loom))]
@@ -69,6 +84,7 @@ pub(crate) use self::{
     options::{Hooks, Options, WhenFull},
     places::MOST as MOST_THREADS,
     registry::{create, default_pool, find, PoolRef},
+    resize::resize,
     run::{run_part, PartOutcome},
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{Error, Status},

@@ -40,7 +40,7 @@ pub(super) fn note_submit_with(pool: &PoolRef, id: TaskId, held: bool) {
 fn note_watched_submit(pool: &PoolRef, id: TaskId) {
     let is_queued = |task| task::is_queued(TaskId::from_bits(task));
     pool.observer.note_queued(pool.journal(), id.bits(), is_queued);
-    let inside = super::worker_index(pool).map_or(0, |place| pool.deques[place as usize].len());
+    let inside = super::worker_index(pool).map_or(0, |place| pool.deques.of(place).len());
     pool.observer.note_queue_length(pool.injector.len() + inside + 1);
 }
 

@@ -21,7 +21,7 @@
 //! ```
 
 /// The task's number: generation and slot, as queues and handles carry it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub(crate) struct TaskId(u64);
 
 pub(crate) const SLOT_BITS: u32 = 28;
@@ -56,6 +56,11 @@ impl TaskId {
 
     pub(crate) fn bits(self) -> u64 {
         self.0
+    }
+
+    /// The number as a handle would have it.
+    pub(crate) fn handle_bits(self) -> u64 {
+        self.0 & !INTERNAL_ID
     }
 
     pub(crate) fn slot(self) -> u32 {

@@ -11,6 +11,36 @@ cdef extern from *:
     #include <stddef.h>
     #include <stdint.h>
     #define OFFGIL_FOREVER -1
+    typedef int32_t offgil_status;
+    #define OFFGIL_OK 0
+    #define OFFGIL_EINVAL -1
+    #define OFFGIL_EHANDLE -2
+    #define OFFGIL_ETIMEDOUT -3
+    #define OFFGIL_ECANCELED -4
+    #define OFFGIL_EFAILED -5
+    #define OFFGIL_EPANIC -6
+    #define OFFGIL_EFULL -7
+    #define OFFGIL_ECLOSED -8
+    #define OFFGIL_EDEADLK -9
+    #define OFFGIL_EFORKED -10
+    #define OFFGIL_ENOMEM -11
+    #define OFFGIL_ETHREAD -12
+    #define OFFGIL_EBUSY -13
+    #define OFFGIL_EDONE -14
+    #ifdef __cplusplus
+    extern "C" {
+    #endif
+    const char *offgil_status_name(offgil_status status);
+    const char *offgil_status_message(offgil_status status);
+    offgil_status offgil_last_status(void);
+    const char *offgil_last_message(void);
+    uint32_t offgil_version(void);
+    const char *offgil_version_string(void);
+    uint32_t offgil_cpu_count(void);
+    #ifdef __cplusplus
+    }
+    #endif
+    #ifndef OFFGIL_NO_SHORT_NAMES
     #define POOL_FULL_BLOCK 0
     #define POOL_FULL_FAIL 1
     #define POOL_FULL_RUN 2
@@ -26,11 +56,11 @@ cdef extern from *:
     #define TASK_LOW -1
     #define TASK_NORMAL 0
     #define TASK_HIGH 1
-    typedef struct completion_queue_t completion_queue_t;
-    typedef struct future_t future_t;
-    typedef struct group_t group_t;
-    typedef struct pool_t pool_t;
-    typedef int32_t offgil_status;
+    typedef struct offgil_completion_queue_t completion_queue_t;
+    typedef struct offgil_future_t future_t;
+    typedef struct offgil_group_t group_t;
+    typedef struct offgil_pool_t pool_t;
+    typedef struct offgil_signature_t signature_t;
     typedef void (*thread_hook_fn)(void *context);
     typedef int32_t (*start_worker_fn)(void *context);
     typedef void (*lost_error_fn)(void *context,
@@ -38,7 +68,7 @@ cdef extern from *:
                                   offgil_status status,
                                   int32_t code,
                                   const char *message);
-    typedef struct {
+    typedef struct offgil_pool_options_t {
       size_t size;
       uint32_t threads;
       uint32_t max_spare_threads;
@@ -56,11 +86,12 @@ cdef extern from *:
       int64_t keep_alive_ns;
       start_worker_fn start_worker;
       lost_error_fn on_lost_error;
+      uint8_t pin;
     } pool_options_t;
     typedef void *(*task_fn)(void *arg);
     typedef void (*done_fn)(void *context, offgil_status status, void *result);
     typedef void (*drop_fn)(void *pointer);
-    typedef struct {
+    typedef struct offgil_task_options_t {
       size_t size;
       const char *name;
       int32_t priority;
@@ -77,12 +108,14 @@ cdef extern from *:
       drop_fn drop_result;
     } task_options_t;
     typedef void (*range_fn)(void *context, size_t begin, size_t end);
-    typedef struct {
+    typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+    typedef void (*combine_fn)(void *context, void *into, const void *from);
+    typedef struct offgil_completion_t {
       uint64_t tag;
       offgil_status status;
       void *result;
     } completion_t;
-    typedef struct {
+    typedef struct offgil_pool_stats_t {
       size_t size;
       uint32_t threads;
       uint32_t threads_alive;
@@ -109,31 +142,9 @@ cdef extern from *:
       uint64_t time_run_sum_ns;
       uint64_t time_run[64];
     } pool_stats_t;
-    #define OFFGIL_OK 0
-    #define OFFGIL_EINVAL -1
-    #define OFFGIL_EHANDLE -2
-    #define OFFGIL_ETIMEDOUT -3
-    #define OFFGIL_ECANCELED -4
-    #define OFFGIL_EFAILED -5
-    #define OFFGIL_EPANIC -6
-    #define OFFGIL_EFULL -7
-    #define OFFGIL_ECLOSED -8
-    #define OFFGIL_EDEADLK -9
-    #define OFFGIL_EFORKED -10
-    #define OFFGIL_ENOMEM -11
-    #define OFFGIL_ETHREAD -12
-    #define OFFGIL_EBUSY -13
-    #define OFFGIL_EDONE -14
     #ifdef __cplusplus
     extern "C" {
     #endif
-    const char *offgil_status_name(offgil_status status);
-    const char *offgil_status_message(offgil_status status);
-    offgil_status offgil_last_status(void);
-    const char *offgil_last_message(void);
-    uint32_t offgil_version(void);
-    const char *offgil_version_string(void);
-    uint32_t offgil_cpu_count(void);
     void pool_options_init(pool_options_t *options,
                            size_t size);
     pool_t *pool_create(uint32_t threads);
@@ -146,6 +157,8 @@ cdef extern from *:
     offgil_status pool_release(pool_t *pool);
     offgil_status pool_wait_idle(pool_t *pool,
                                  int64_t timeout_ns);
+    offgil_status pool_resize(pool_t *pool,
+                              uint32_t threads);
     uint32_t pool_thread_count(pool_t *pool);
     int32_t pool_worker_index(pool_t *pool);
     offgil_status pool_run_worker(pool_t *pool);
@@ -208,6 +221,15 @@ cdef extern from *:
                            size_t grain,
                            range_fn body,
                            void *context);
+    offgil_status pool_reduce(pool_t *pool,
+                              size_t begin,
+                              size_t end,
+                              size_t grain,
+                              reduce_fn body,
+                              combine_fn combine,
+                              void *context,
+                              void *accumulator,
+                              size_t accumulator_size);
     offgil_status pool_map(pool_t *pool,
                            task_fn fn,
                            void *const *args,
@@ -229,6 +251,17 @@ cdef extern from *:
                                         size_t *count);
     int32_t completion_queue_fd(completion_queue_t *queue);
     offgil_status completion_queue_release(completion_queue_t *queue);
+    signature_t *signature_create(const char *text);
+    offgil_status signature_release(signature_t *signature);
+    future_t *pool_call(pool_t *pool,
+                        const task_options_t *options,
+                        signature_t *signature,
+                        void (*fn)(void),
+                        const void *const *args);
+    offgil_status future_call_result(future_t *future,
+                                     int64_t timeout_ns,
+                                     void *result,
+                                     int32_t *saved_errno);
     offgil_status pool_stats(pool_t *pool,
                              pool_stats_t *stats,
                              size_t size);
@@ -239,7 +272,9 @@ cdef extern from *:
     }
     #endif
     #endif
+    #endif
     """
+    ctypedef int32_t offgil_status
     ctypedef struct completion_queue_t:
         pass
     ctypedef struct future_t:
@@ -248,7 +283,8 @@ cdef extern from *:
         pass
     ctypedef struct pool_t:
         pass
-    ctypedef int32_t offgil_status
+    ctypedef struct signature_t:
+        pass
     ctypedef void (*thread_hook_fn)(void *context) noexcept nogil
     ctypedef int32_t (*start_worker_fn)(void *context) noexcept nogil
     ctypedef void (*lost_error_fn)(void *context, const char *name, offgil_status status, int32_t code, const char *message) noexcept nogil
@@ -270,6 +306,7 @@ cdef extern from *:
         int64_t keep_alive_ns
         start_worker_fn start_worker
         lost_error_fn on_lost_error
+        uint8_t pin
     ctypedef void *(*task_fn)(void *arg) noexcept nogil
     ctypedef void (*done_fn)(void *context, offgil_status status, void *result) noexcept nogil
     ctypedef void (*drop_fn)(void *pointer) noexcept nogil
@@ -289,6 +326,8 @@ cdef extern from *:
         drop_fn drop_arg
         drop_fn drop_result
     ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
+    ctypedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator) noexcept nogil
+    ctypedef void (*combine_fn)(void *context, void *into, const void *from_) noexcept nogil
     ctypedef struct completion_t:
         uint64_t tag
         offgil_status status
@@ -321,21 +360,6 @@ cdef extern from *:
         uint64_t time_run[64]
 
     const int OFFGIL_FOREVER
-    const int POOL_FULL_BLOCK
-    const int POOL_FULL_FAIL
-    const int POOL_FULL_RUN
-    const int POOL_FIFO
-    const int POOL_LIFO
-    const int POOL_DRAIN
-    const int POOL_CANCEL
-    const int FUTURE_QUEUED
-    const int FUTURE_RUNNING
-    const int FUTURE_DONE
-    const int FUTURE_CANCELED
-    const int FUTURE_INVALID
-    const int TASK_LOW
-    const int TASK_NORMAL
-    const int TASK_HIGH
     const int OFFGIL_OK
     const int OFFGIL_EINVAL
     const int OFFGIL_EHANDLE
@@ -351,6 +375,21 @@ cdef extern from *:
     const int OFFGIL_ETHREAD
     const int OFFGIL_EBUSY
     const int OFFGIL_EDONE
+    const int POOL_FULL_BLOCK
+    const int POOL_FULL_FAIL
+    const int POOL_FULL_RUN
+    const int POOL_FIFO
+    const int POOL_LIFO
+    const int POOL_DRAIN
+    const int POOL_CANCEL
+    const int FUTURE_QUEUED
+    const int FUTURE_RUNNING
+    const int FUTURE_DONE
+    const int FUTURE_CANCELED
+    const int FUTURE_INVALID
+    const int TASK_LOW
+    const int TASK_NORMAL
+    const int TASK_HIGH
 
 cdef const char *offgil_status_name(offgil_status status) noexcept nogil
 cdef const char *offgil_status_message(offgil_status status) noexcept nogil
@@ -367,6 +406,7 @@ cdef offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns)
 cdef offgil_status pool_destroy(pool_t *pool) noexcept nogil
 cdef offgil_status pool_release(pool_t *pool) noexcept nogil
 cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil
+cdef offgil_status pool_resize(pool_t *pool, uint32_t threads) noexcept nogil
 cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil
 cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil
 cdef offgil_status pool_run_worker(pool_t *pool) noexcept nogil
@@ -395,6 +435,7 @@ cdef offgil_status group_wait(group_t *group, int64_t timeout_ns) noexcept nogil
 cdef offgil_status group_cancel(group_t *group) noexcept nogil
 cdef offgil_status group_release(group_t *group) noexcept nogil
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
 cdef completion_queue_t *completion_queue_create() noexcept nogil
@@ -402,6 +443,10 @@ cdef offgil_status completion_queue_add(completion_queue_t *queue, future_t *fut
 cdef offgil_status completion_queue_next(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
 cdef int32_t completion_queue_fd(completion_queue_t *queue) noexcept nogil
 cdef offgil_status completion_queue_release(completion_queue_t *queue) noexcept nogil
+cdef signature_t *signature_create(const char *text) noexcept nogil
+cdef offgil_status signature_release(signature_t *signature) noexcept nogil
+cdef future_t *pool_call(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
+cdef offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil
 cdef offgil_status pool_stats(pool_t *pool, pool_stats_t *stats, size_t size) noexcept nogil
 cdef offgil_status pool_trace_start(pool_t *pool, const char *path) noexcept nogil
 cdef offgil_status pool_trace_stop(pool_t *pool) noexcept nogil

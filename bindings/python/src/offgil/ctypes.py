@@ -28,24 +28,9 @@ from ctypes import (
 )
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from offgil._ctypes_types import Function, Handle
+from offgil._ctypes_types import Function, Handle, function_type
 
 OFFGIL_FOREVER: Final = -1
-POOL_FULL_BLOCK: Final = 0
-POOL_FULL_FAIL: Final = 1
-POOL_FULL_RUN: Final = 2
-POOL_FIFO: Final = 0
-POOL_LIFO: Final = 1
-POOL_DRAIN: Final = 0
-POOL_CANCEL: Final = 1
-FUTURE_QUEUED: Final = 0
-FUTURE_RUNNING: Final = 1
-FUTURE_DONE: Final = 2
-FUTURE_CANCELED: Final = 3
-FUTURE_INVALID: Final = -1
-TASK_LOW: Final = -1
-TASK_NORMAL: Final = 0
-TASK_HIGH: Final = 1
 OFFGIL_OK: Final = 0
 OFFGIL_EINVAL: Final = -1
 OFFGIL_EHANDLE: Final = -2
@@ -61,6 +46,21 @@ OFFGIL_ENOMEM: Final = -11
 OFFGIL_ETHREAD: Final = -12
 OFFGIL_EBUSY: Final = -13
 OFFGIL_EDONE: Final = -14
+POOL_FULL_BLOCK: Final = 0
+POOL_FULL_FAIL: Final = 1
+POOL_FULL_RUN: Final = 2
+POOL_FIFO: Final = 0
+POOL_LIFO: Final = 1
+POOL_DRAIN: Final = 0
+POOL_CANCEL: Final = 1
+FUTURE_QUEUED: Final = 0
+FUTURE_RUNNING: Final = 1
+FUTURE_DONE: Final = 2
+FUTURE_CANCELED: Final = 3
+FUTURE_INVALID: Final = -1
+TASK_LOW: Final = -1
+TASK_NORMAL: Final = 0
+TASK_HIGH: Final = 1
 
 offgil_status: TypeAlias = c_int32
 
@@ -79,6 +79,10 @@ class group_t(Handle):
 
 class pool_t(Handle):
     """A `pool_t *`."""
+
+
+class signature_t(Handle):
+    """A `signature_t *`."""
 
 
 class thread_hook_fn(Function):
@@ -126,6 +130,7 @@ class pool_options_t(Structure):
         ("keep_alive_ns", c_int64),
         ("start_worker", start_worker_fn),
         ("on_lost_error", lost_error_fn),
+        ("pin", c_uint8),
     )
     size: int
     threads: int
@@ -144,6 +149,7 @@ class pool_options_t(Structure):
     keep_alive_ns: int
     start_worker: start_worker_fn
     on_lost_error: lost_error_fn
+    pin: int
 
 
 class task_fn(Function):
@@ -211,6 +217,22 @@ class range_fn(Function):
     _flags_ = Function._flags_
     _restype_ = None
     _argtypes_ = (c_void_p, c_size_t, c_size_t)
+
+
+class reduce_fn(Function):
+    """The C function pointer type `reduce_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_size_t, c_size_t, c_void_p)
+
+
+class combine_fn(Function):
+    """The C function pointer type `combine_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_void_p, c_void_p)
 
 
 class completion_t(Structure):
@@ -299,6 +321,7 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("pool_destroy", offgil_status, (pool_t,)),
     ("pool_release", offgil_status, (pool_t,)),
     ("pool_wait_idle", offgil_status, (pool_t, c_int64)),
+    ("pool_resize", offgil_status, (pool_t, c_uint32)),
     ("pool_thread_count", c_uint32, (pool_t,)),
     ("pool_worker_index", c_int32, (pool_t,)),
     ("pool_run_worker", offgil_status, (pool_t,)),
@@ -327,6 +350,11 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("group_cancel", offgil_status, (group_t,)),
     ("group_release", offgil_status, (group_t,)),
     ("pool_for", offgil_status, (pool_t, c_size_t, c_size_t, c_size_t, range_fn, c_void_p)),
+    (
+        "pool_reduce",
+        offgil_status,
+        (pool_t, c_size_t, c_size_t, c_size_t, reduce_fn, combine_fn, c_void_p, c_void_p, c_size_t),
+    ),
     ("pool_map", offgil_status, (pool_t, task_fn, POINTER(c_void_p), POINTER(c_void_p), c_size_t)),
     ("pool_invoke", offgil_status, (pool_t, task_fn, c_void_p, task_fn, c_void_p)),
     ("completion_queue_create", completion_queue_t, ()),
@@ -338,6 +366,14 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ),
     ("completion_queue_fd", c_int32, (completion_queue_t,)),
     ("completion_queue_release", offgil_status, (completion_queue_t,)),
+    ("signature_create", signature_t, (c_char_p,)),
+    ("signature_release", offgil_status, (signature_t,)),
+    (
+        "pool_call",
+        future_t,
+        (pool_t, POINTER(task_options_t), signature_t, function_type(None), POINTER(c_void_p)),
+    ),
+    ("future_call_result", offgil_status, (future_t, c_int64, c_void_p, POINTER(c_int32))),
     ("pool_stats", offgil_status, (pool_t, POINTER(pool_stats_t), c_size_t)),
     ("pool_trace_start", offgil_status, (pool_t, c_char_p)),
     ("pool_trace_stop", offgil_status, (pool_t,)),
@@ -386,6 +422,8 @@ class Library(CDLL):
         def pool_release(self, pool: pool_t | int | None, /) -> int: ...
 
         def pool_wait_idle(self, pool: pool_t | int | None, timeout_ns: int, /) -> int: ...
+
+        def pool_resize(self, pool: pool_t | int | None, threads: int, /) -> int: ...
 
         def pool_thread_count(self, pool: pool_t | int | None, /) -> int: ...
 
@@ -451,6 +489,20 @@ class Library(CDLL):
             self, pool: pool_t | int | None, begin: int, end: int, grain: int, body: Any, context: Any, /
         ) -> int: ...
 
+        def pool_reduce(
+            self,
+            pool: pool_t | int | None,
+            begin: int,
+            end: int,
+            grain: int,
+            body: Any,
+            combine: Any,
+            context: Any,
+            accumulator: Any,
+            accumulator_size: int,
+            /,
+        ) -> int: ...
+
         def pool_map(
             self, pool: pool_t | int | None, fn: Any, args: Any, results: Any, count: int, /
         ) -> int: ...
@@ -478,6 +530,24 @@ class Library(CDLL):
         def completion_queue_fd(self, queue: completion_queue_t | int | None, /) -> int: ...
 
         def completion_queue_release(self, queue: completion_queue_t | int | None, /) -> int: ...
+
+        def signature_create(self, text: bytes | None, /) -> signature_t: ...
+
+        def signature_release(self, signature: signature_t | int | None, /) -> int: ...
+
+        def pool_call(
+            self,
+            pool: pool_t | int | None,
+            options: Any,
+            signature: signature_t | int | None,
+            fn: Any,
+            args: Any,
+            /,
+        ) -> future_t: ...
+
+        def future_call_result(
+            self, future: future_t | int | None, timeout_ns: int, result: Any, saved_errno: Any, /
+        ) -> int: ...
 
         def pool_stats(self, pool: pool_t | int | None, stats: Any, size: int, /) -> int: ...
 
