@@ -1,0 +1,27 @@
+// All tests in one program: what is compiled for each compiler and standard is compiled once.
+#include "future.cpp"
+#include "group.cpp"
+#include "parallel.cpp"
+#include "pool.cpp"
+#include "then.cpp"
+
+int main(int argc, char **argv) {
+    if (argc > 2) {
+        std::fprintf(stderr, "usage: %s [--list | NAME]\n", argv[0]);
+        return 2;
+    }
+    const std::string wanted = argc == 2 ? argv[1] : "";
+    bool found = wanted.empty();
+    for (const test_case &test : all_tests()) {
+        if (wanted == "--list") {
+            std::puts(test.name);
+            found = true;
+        } else if (wanted.empty() || wanted == test.name) {
+            test.run();
+            found = true;
+        }
+    }
+    if (!found)
+        std::fprintf(stderr, "no test is called %s\n", wanted.c_str());
+    return found ? 0 : 2;
+}
