@@ -7,7 +7,7 @@ VENV_PYTHON := $(VENV)/bin/python
 LIBRARY := target/release/liboffgil.so
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
 BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
-C_FILES := $(shell find c-tests examples benches bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
+C_FILES := $(shell find c-tests examples benches bindings include/offgil.hpp -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
 
 .PHONY: help build header demo test test-rust test-loom test-python lint format bench micro clean tools
 
