@@ -137,6 +137,60 @@ static void a_wait_for_all_with_oneself_among_them_is_told(void) {
     CHECK_OK(pool_destroy(pool));
 }
 
+static void *zero_waits_for_the_gate_and_one(void *arg) {
+    circle_t *circle = arg;
+    future_t *futures[2];
+    count_wait(&circle->ready, 1);
+    futures[0] = circle->futures[2];
+    futures[1] = circle->futures[1];
+    circle->answers[0] = future_wait_all(futures, 2, OFFGIL_FOREVER);
+    count_add(&circle->waits, circle->answers[0] == OFFGIL_EDEADLK);
+    return NULL;
+}
+
+static void *one_waits_for_zero_and_says_so(void *arg) {
+    circle_t *circle = arg;
+    count_wait(&circle->ready, 1);
+    circle->answers[1] = future_wait(circle->futures[0], OFFGIL_FOREVER, NULL);
+    count_add(&circle->waits, circle->answers[1] == OFFGIL_EDEADLK);
+    return NULL;
+}
+
+static void a_circle_over_the_last_of_a_wait_for_all_is_seen_before_the_first_has_ended(void) {
+    int round;
+    for (round = 0; round < 200; round++) {
+        circle_t circle = CIRCLE;
+        pool_t *pool = pool_create(3);
+        circle.futures[0] = check_submit(pool, zero_waits_for_the_gate_and_one, &circle);
+        circle.futures[1] = check_submit(pool, one_waits_for_zero_and_says_so, &circle);
+        circle.futures[2] = check_submit(pool, gate_task, &circle.gate);
+        count_wait(&circle.gate.started, 1);
+        count_add(&circle.ready, 1);
+        count_wait(&circle.waits, 1);
+        gate_open(&circle.gate);
+        take_all(&circle, 3);
+        expect_one_deadlock_among(&circle, 2);
+        CHECK_OK(pool_destroy(pool));
+    }
+}
+
+static void what_comes_after_a_stale_handle_in_a_wait_for_all_is_not_looked_at(void) {
+    circle_t circle = CIRCLE;
+    pool_t *pool = pool_create(2);
+    circle.futures[0] = check_submit(pool, zero_waits_for_all, &circle);
+    circle.futures[1] = check_submit(pool, gate_task, &circle.gate);
+    circle.futures[2] = circle.futures[0];
+    circle.futures[0] = check_submit(pool, gate_task, &circle.gate);
+    gate_open(&circle.gate);
+    CHECK_OK(future_release(circle.futures[1]));
+    count_add(&circle.ready, 1);
+    CHECK_OK(future_wait(circle.futures[2], OFFGIL_FOREVER, NULL));
+    CHECK_STATUS(circle.answers[0], OFFGIL_EHANDLE);
+    CHECK_OK(future_release(circle.futures[0]));
+    CHECK_OK(future_release(circle.futures[2]));
+    CHECK_OK(pool_destroy(pool));
+}
+
 static void *zero_waits_for_any(void *arg) {
     circle_t *circle = arg;
     count_wait(&circle->ready, 1);
@@ -349,6 +403,8 @@ CHECK_MAIN(TEST(a_task_that_waits_for_itself_is_told),
            TEST(of_two_tasks_that_wait_for_each_other_one_is_told),
            TEST(of_three_tasks_in_a_circle_one_is_told), TEST(a_circle_through_two_pools_is_seen),
            TEST(a_wait_for_all_with_oneself_among_them_is_told),
+           TEST(a_circle_over_the_last_of_a_wait_for_all_is_seen_before_the_first_has_ended),
+           TEST(what_comes_after_a_stale_handle_in_a_wait_for_all_is_not_looked_at),
            TEST(an_any_wait_with_a_way_out_is_no_deadlock),
            TEST(an_any_wait_with_every_branch_caught_is_a_deadlock), TEST(a_timed_wait_for_oneself_times_out),
            TEST(a_timed_wait_closes_no_circle), TEST(a_part_that_waits_for_the_task_around_it_is_told),

@@ -149,6 +149,14 @@ typedef struct group_t group_t;
 typedef struct pool_t pool_t;
 
 /**
+ * The types of a function, ready to be called by. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Made by signature_create, which makes one signature_release due. It belongs to no pool, and serves any number of functions
+ * and calls at the same time, from any thread.
+ */
+typedef struct signature_t signature_t;
+
+/**
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
@@ -264,8 +272,8 @@ typedef struct {
 
 /**
  * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
- * and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+ * the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+ * that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
  */
 typedef void *(*task_fn)(void *arg);
 
@@ -356,6 +364,18 @@ typedef struct {
 typedef void (*range_fn)(void *context, size_t begin, size_t end);
 
 /**
+ * The body of pool_reduce: takes the indices from `begin` up to, not including, `end` into the accumulator, which holds
+ * the identity at first. It must return (see task_fn).
+ */
+typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+
+/**
+ * What pool_reduce makes one accumulator of two with: takes `from`, which comes of the indices after those of `into`, into
+ * `into`. It must return (see task_fn).
+ */
+typedef void (*combine_fn)(void *context, void *into, const void *from);
+
+/**
  * A task that has ended.
  */
 typedef struct {
@@ -419,7 +439,8 @@ typedef struct {
 #define OFFGIL_ECLOSED -8
 
 /**
- * The wait could never end: a task waits for itself, for one that waits for it, or for its own pool to be done.
+ * The wait could never end: a task waits for itself, for one that waits for it, or for a pool to be done that it keeps
+ * busy, itself or over others that wait. offgil_last_message names the circle.
  */
 #define OFFGIL_EDEADLK -9
 
@@ -562,7 +583,11 @@ pool_t *pool_default(void);
  * @param mode       POOL_DRAIN or POOL_CANCEL
  * @param timeout_ns how long to wait; 0: close and look; negative: for ever
  * @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
- *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool
+ *         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool, or of
+ *         one that a task of this pool waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle)
+ *
+ * From inside a task of this pool OFFGIL_EDEADLK means that nothing was changed. In the other cases the pool may be
+ * closed then: with POOL_CANCEL it is.
  *
  * Any thread. Blocks; a task of another pool gives its place up meanwhile.
  */
@@ -576,7 +601,9 @@ offgil_status pool_shutdown(pool_t *pool,
  * The handle is dead afterwards; futures of its tasks stay valid until they are released.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
- *         pool (nothing was changed then; pool_release is what a task can call)
+ *         pool (nothing was changed then; pool_release is what a task can call), or of one that a task of this pool
+ *         waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle). The handle stays valid on failure, but the
+ *         pool may be closed
  *
  * Any thread but the pool's own. Blocks.
  */
@@ -596,11 +623,12 @@ offgil_status pool_release(pool_t *pool);
 /**
  * Waits until no task of the pool is queued or running, at most for `timeout_ns`.
  *
- * Others may submit in the meantime: then it waits for that, too. Two tasks that wait for each other's pool to be idle
- * are not found out: they wait for ever.
+ * Others may submit in the meantime: then it waits for that, too.
  *
  * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
- *         this pool
+ *         this pool, or of one that a task of this pool waits for, directly or over other tasks and pools
+ *         (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
+ *         run what the tasks of this pool wait for
  *
  * Any thread. Blocks; a task of another pool gives its place up meanwhile.
  */
@@ -746,8 +774,8 @@ offgil_status task_block_end(void);
  * @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
  * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC (future_error and offgil_last_message tell more); OFFGIL_ECANCELED;
  *         OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
- *         OFFGIL_EDEADLK: for ever, and the task waits for the calling one; OFFGIL_ETHREAD: for ever, inside a task, and
- *         no thread can be had to run what is awaited
+ *         OFFGIL_EDEADLK: for ever, and the task waits for the calling one (offgil_last_message names the circle);
+ *         OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to run what is awaited
  *
  * Any thread. Blocks.
  */
@@ -758,8 +786,9 @@ offgil_status future_wait(future_t *future,
 /**
  * Waits until all the tasks have ended, at most for `timeout_ns` altogether.
  *
- * As future_wait for each, in order (so a circle over a later one is found when its turn comes); nothing is released.
- * The array stays as it is until this returns.
+ * As future_wait for each, in order; nothing is released. A wait for ever that could never end because of one of them
+ * is found out at once, before any is waited for; those after the first that is no live handle don't count, as the
+ * wait ends there. The array stays as it is until this returns.
  *
  * @param futures `count` futures; the same may be in it twice
  * @param count   how many; 0 is done at once
@@ -992,6 +1021,48 @@ offgil_status pool_for(pool_t *pool,
                        void *context);
 
 /**
+ * Accumulates the range in parts, and combines these in their order: `*accumulator` becomes
+ * part 0 + part 1 + part 2 + ..., where + is `combine`.
+ *
+ * Which parts there are, and in which tree they are combined, depends on begin, end and grain alone. So the result is the
+ * same, to the last bit, on every run and for every number of threads, also where + rounds, as for floating-point
+ * numbers. It need not be commutative; if it is associative too, every grain gives the same result.
+ *
+ * Each part begins with an accumulator of its own: a copy, byte by byte, of what `*accumulator` holds at the call, which is
+ * the identity (0 for a sum, 1 for a product). The library allocates them, at most about one a thread and
+ * level of the tree, aligned as by malloc or better, and frees them without a call: what an accumulator points to is for
+ * `combine` to free, which sees each `from` once and may change what that points to. All parts are run to their end, but for
+ * those that find no memory; parts that failed, and what they would be a part of, are not combined.
+ *
+ * @param grain            indices in a part (the last may be shorter); 0: automatic, by the length of the range
+ * @param body             not NULL; a part may call task_fail
+ * @param combine          not NULL; may call task_fail
+ * @param context          what both get; shared by all parts
+ * @param accumulator      the identity, then the result: written on OFFGIL_OK only, not touched if the range is empty; only
+ *                         the library uses it meanwhile; may be NULL if accumulator_size is 0
+ * @param accumulator_size bytes of an accumulator; 0: `body` and `combine` get pointers that they must not follow
+ * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the lowest part that failed, or its combination, ended
+ *         (offgil_last_message has its words); OFFGIL_EINVAL: NULL, end before begin, or an impossible size;
+ *         OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED: the pool was canceled before all was done; OFFGIL_EFULL,
+ *         OFFGIL_ETIMEDOUT: a bounded queue is full, and the calling thread may not work itself; OFFGIL_ENOMEM;
+ *         OFFGIL_ETHREAD (as future_wait)
+ *
+ * Any thread, also inside tasks; the calling thread works too, where it may. Blocks.
+ *
+ * A fixed tree makes sums reproducible: parallel_deterministic_reduce of oneTBB; Demmel and Nguyen, IEEE Transactions on
+ * Computers 64 (2015).
+ */
+offgil_status pool_reduce(pool_t *pool,
+                          size_t begin,
+                          size_t end,
+                          size_t grain,
+                          reduce_fn body,
+                          combine_fn combine,
+                          void *context,
+                          void *accumulator,
+                          size_t accumulator_size);
+
+/**
  * Sets `results[i] = fn(args[i])` for each i below count; returns when all are done.
  *
  * As pool_for with one element a call: a call that fails (task_fail) leaves NULL in its place, the others go on.
@@ -1091,6 +1162,75 @@ int32_t completion_queue_fd(completion_queue_t *queue);
  * Any thread; never blocks.
  */
 offgil_status completion_queue_release(completion_queue_t *queue);
+
+/**
+ * Reads the types of a function: its result, and in brackets its arguments, as in "f64(f64,i32,ptr)".
+ *
+ * The types are i8, i16, i32, i64, u8, u16, u32, u64 (integers of so many bits), f32 (float), f64 (double), ptr (a pointer
+ * of any kind) and, for a function without a result, void. "i32()" and "i32(void)" are the same. Spaces may stand between
+ * words and signs. At most 127 arguments. Structs that are passed by value, long double and functions of variable arguments
+ * ("...", such as printf) can't be called: wrap them in a function of fixed arguments.
+ *
+ * @param text the signature; read at once, stays the caller's
+ * @return the handle, due to one signature_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL: NULL, or no
+ *         signature (offgil_last_message says what is wrong, and at which character), OFFGIL_ENOMEM
+ *
+ * Any thread; never blocks.
+ */
+signature_t *signature_create(const char *text);
+
+/**
+ * Gives the handle back. Calls that are queued or running keep what they need of it.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
+ *
+ * Any thread; never blocks.
+ */
+offgil_status signature_release(signature_t *signature);
+
+/**
+ * Calls `fn` with these arguments as a task: any C function that is of the signature.
+ *
+ * For callers that have a function's address and the types of its arguments, but no C of their own. What is called runs as
+ * each task does (it may call task_fail, task_is_canceled and the like). `errno` is 0 before the call; what it is afterwards
+ * is saved with the result, so a saved 0 means that the function left it alone. The calling thread's own `errno` is not
+ * changed by a call that runs on it.
+ *
+ * The future is one as any other, but its result is for future_call_result: future_wait gives NULL. If fn is not of the
+ * signature, or is of variable arguments, anything may happen, as in C.
+ *
+ * @param options   as for pool_submit_with, without drop_arg and drop_result, for there is no `arg`; NULL: the defaults
+ * @param signature not NULL; may be released once this returns
+ * @param fn        the function, cast to void (*)(void); not NULL; it must return (see task_fn)
+ * @param args      a pointer to the value of each argument, in their order, of exactly the argument's type; none of them NULL.
+ *                  Pointers and values are copied and can be reused once this returns (what a ptr points to stays the
+ *                  caller's). May be NULL if the signature has no arguments.
+ * @return the future, due to one future_release; NULL on failure (offgil_last_status): OFFGIL_EINVAL: NULL, or options as
+ *         above; OFFGIL_EHANDLE: of pool, signature or options; else as pool_submit_with. Nothing has run then.
+ *
+ * Any thread. Blocks only where the queue is bounded and full.
+ */
+future_t *pool_call(pool_t *pool,
+                    const task_options_t *options,
+                    signature_t *signature,
+                    void (*fn)(void),
+                    const void *const *args);
+
+/**
+ * Waits as future_wait does, and gives what the function of a pool_call returned.
+ *
+ * @param timeout_ns  how long; 0: look, don't wait; negative: for ever
+ * @param result      where the result goes: exactly as many bytes as its type has, none for void; may be NULL
+ * @param saved_errno where `errno` as it was after the call goes; may be NULL
+ * @return OFFGIL_OK: both are written (on no other outcome); OFFGIL_EINVAL: NULL, or a future of another function
+ *         than pool_call; else as future_wait
+ *
+ * Any thread, any number of times, as long as the future is not released. Blocks.
+ */
+offgil_status future_call_result(future_t *future,
+                                 int64_t timeout_ns,
+                                 void *result,
+                                 int32_t *saved_errno);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! ffi/       L5  one file per noun of the header: decode the handle, one call, encode the status
-//! parallel/  L4  for, map, invoke: what is built out of tasks
+//! call/      L4  calls of any C function: signature, arguments, result
+//! parallel/  L4  for, reduce, map, invoke: what is built out of tasks
 //! pool/      L3  places, workers, submit, wait, sleep, shutdown: introduces tasks to queues
 //! task/      L2  cell and its state word, slab of cells, handles, watchers, failures
 //! queue/     L2  per-worker deque, injector: they carry entries and know no task
@@ -27,6 +28,8 @@ pub(crate) mod task;
 
 pub(crate) mod pool;
 
+#[cfg(not(loom))]
+pub(crate) mod call;
 #[cfg(not(loom))]
 pub mod ffi;
 #[cfg(not(loom))]

@@ -69,7 +69,8 @@ fn missing(function: &Declaration) -> Vec<&'static str> {
     let comment = function.comment.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| comment.contains(word));
     let gives_status = function.text.starts_with("offgil_status ");
-    let gives_handle = ["pool_t *", "future_t *"].iter().any(|handle| function.text.starts_with(handle));
+    let gives_handle =
+        ["pool_t *", "future_t *", "signature_t *"].iter().any(|handle| function.text.starts_with(handle));
     let mut missing = Vec::new();
     if !says(&["thread"]) {
         missing.push("from which threads it may be called");

@@ -1,6 +1,7 @@
 //! What every entry point does: handles in, statuses out, and the thread's last failure kept.
 
 use super::{future_t, offgil_status, pool_t};
+use crate::call;
 use crate::pool::{self, Error, PoolRef, Status};
 use crate::sync::{Slots, Use};
 use crate::task::{decode, decode_task, encode, is_parents, Kind, TaskId};
@@ -67,11 +68,8 @@ pub(super) fn handle<T>(kind: Kind, body: impl FnOnce() -> Result<u64, Error>) -
 /// The first thing in each call that uses what a fork leaves behind.
 #[inline]
 fn notice_fork() {
-    pool::check_fork(nothing_above);
+    pool::check_fork(call::after_fork);
 }
-
-/// The floors above the pool keep nothing that another thread may have been changing.
-unsafe fn nothing_above() {}
 
 #[cold]
 fn forked() -> Error {

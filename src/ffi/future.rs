@@ -40,8 +40,8 @@ pub const FUTURE_INVALID: i32 = -1;
 /// @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
 /// @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC (future_error and offgil_last_message tell more); OFFGIL_ECANCELED;
 ///         OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
-///         OFFGIL_EDEADLK: for ever, and the task waits for the calling one; OFFGIL_ETHREAD: for ever, inside a task, and
-///         no thread can be had to run what is awaited
+///         OFFGIL_EDEADLK: for ever, and the task waits for the calling one (offgil_last_message names the circle);
+///         OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to run what is awaited
 ///
 /// Any thread. Blocks.
 ///
@@ -76,7 +76,7 @@ fn take(id: TaskId) -> Result<(), Error> {
 
 /// A task's failure says more in its own words.
 #[cold]
-fn explain(id: TaskId, error: Error) -> Error {
+pub(super) fn explain(id: TaskId, error: Error) -> Error {
     if !matches!(error.status, Status::Failed | Status::Panic) {
         return error;
     }
@@ -97,8 +97,9 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 
 /// Waits until all the tasks have ended, at most for `timeout_ns` altogether.
 ///
-/// As future_wait for each, in order (so a circle over a later one is found when its turn comes); nothing is released.
-/// The array stays as it is until this returns.
+/// As future_wait for each, in order; nothing is released. A wait for ever that could never end because of one of them
+/// is found out at once, before any is waited for; those after the first that is no live handle don't count, as the
+/// wait ends there. The array stays as it is until this returns.
 ///
 /// @param futures `count` futures; the same may be in it twice
 /// @param count   how many; 0 is done at once

@@ -24,10 +24,13 @@ mod parallel;
 
 mod completion_queue;
 
+mod call;
+
 mod boundary;
 
 mod struct_of_size;
 
+pub use call::*;
 pub use completion_queue::*;
 pub use future::*;
 pub use group::*;

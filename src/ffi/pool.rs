@@ -77,7 +77,11 @@ pub extern "C" fn pool_default() -> *mut pool_t {
 /// @param mode       POOL_DRAIN or POOL_CANCEL
 /// @param timeout_ns how long to wait; 0: close and look; negative: for ever
 /// @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
-///         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool
+///         mode, or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of this pool, or of
+///         one that a task of this pool waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle)
+///
+/// From inside a task of this pool OFFGIL_EDEADLK means that nothing was changed. In the other cases the pool may be
+/// closed then: with POOL_CANCEL it is.
 ///
 /// Any thread. Blocks; a task of another pool gives its place up meanwhile.
 #[no_mangle]
@@ -97,7 +101,9 @@ pub extern "C" fn pool_shutdown(pool: *mut pool_t, mode: i32, timeout_ns: i64) -
 /// The handle is dead afterwards; futures of its tasks stay valid until they are released.
 ///
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
-///         pool (nothing was changed then; pool_release is what a task can call)
+///         pool (nothing was changed then; pool_release is what a task can call), or of one that a task of this pool
+///         waits for (as pool_wait_idle); OFFGIL_ETHREAD (as pool_wait_idle). The handle stays valid on failure, but the
+///         pool may be closed
 ///
 /// Any thread but the pool's own. Blocks.
 #[no_mangle]
@@ -119,11 +125,12 @@ pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
 
 /// Waits until no task of the pool is queued or running, at most for `timeout_ns`.
 ///
-/// Others may submit in the meantime: then it waits for that, too. Two tasks that wait for each other's pool to be idle
-/// are not found out: they wait for ever.
+/// Others may submit in the meantime: then it waits for that, too.
 ///
 /// @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
-///         this pool
+///         this pool, or of one that a task of this pool waits for, directly or over other tasks and pools
+///         (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
+///         run what the tasks of this pool wait for
 ///
 /// Any thread. Blocks; a task of another pool gives its place up meanwhile.
 #[no_mangle]

@@ -32,7 +32,8 @@ pub const OFFGIL_EPANIC: offgil_status = -6;
 pub const OFFGIL_EFULL: offgil_status = -7;
 /// The pool is shut down and takes no more tasks.
 pub const OFFGIL_ECLOSED: offgil_status = -8;
-/// The wait could never end: a task waits for itself, for one that waits for it, or for its own pool to be done.
+/// The wait could never end: a task waits for itself, for one that waits for it, or for a pool to be done that it keeps
+/// busy, itself or over others that wait. offgil_last_message names the circle.
 pub const OFFGIL_EDEADLK: offgil_status = -9;
 /// The handle belongs to the parent of a fork.
 pub const OFFGIL_EFORKED: offgil_status = -10;

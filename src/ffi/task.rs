@@ -8,8 +8,8 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 /// The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
-/// the task's result. It must return: left by a C++ exception or by pthread_exit it ends the process with a message,
-/// and a longjmp out of it is undefined. A Rust panic is caught and becomes OFFGIL_EPANIC.
+/// the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+/// that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
 #[allow(non_camel_case_types)]
 pub type task_fn = Option<unsafe extern "C-unwind" fn(arg: *mut c_void) -> *mut c_void>;
 

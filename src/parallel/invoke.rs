@@ -1,17 +1,15 @@
 //! Fork-join of two: the right half can be stolen while the caller does the left (Cilk's spawn and sync; Frigo,
 //! Leiserson and Randall, PLDI 1998). No heap: the right half is a cell of the caller's own list.
 
+use super::{as_error, runs_here};
 use crate::pool::{self, Error, PoolRef};
 use crate::task::{failure, release, Job, TaskId};
 
 /// Runs both halves, perhaps at the same time, and returns when both have ended; the left one's failure first.
 pub(crate) fn invoke(pool: &PoolRef, left: Job, right: Job) -> Result<(), Error> {
     pool::check_open(pool)?;
-    if pool::inside_pool(pool) && pool::stack_allows_another_body() {
-        return fork_join(pool, left, right);
-    }
     let mut result = Ok(());
-    if pool::as_helper(pool, || result = fork_join(pool, left, right)) {
+    if runs_here(pool, || result = fork_join(pool, left, right)) {
         return result;
     }
     // Neither may run here (no place, or no stack left): both are tasks, and the caller waits.
@@ -29,10 +27,11 @@ fn fork_join(pool: &PoolRef, left: Job, right: Job) -> Result<(), Error> {
         unsafe { (left.function)(left.argument) };
     });
     let right = join(pool, forked);
-    left.map_err(|(status, failure)| Error::new(status, failure.message.to_string())).and(right)
+    as_error(left).and(right)
 }
 
-fn join(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
+/// Waits for a part that uses the caller's stack, and lets go of it: it has ended then, or will never begin.
+pub(super) fn join(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
     let mut joined = pool::join(pool, forked).map(drop);
     if let (Err(error), Ok(Some(failure))) = (&joined, failure(forked)) {
         joined = Err(error.clone().saying(&failure.message));

@@ -1,7 +1,26 @@
-//! What is built out of tasks: ranges (for, map) and fork-join (invoke).
+//! What is built out of tasks: ranges (for, map), fixed trees (reduce) and fork-join (invoke).
 
 mod invoke;
 mod range;
+mod reduce;
 
 pub(crate) use invoke::invoke;
 pub(crate) use range::{for_range, map};
+pub(crate) use reduce::{reduce, Operation};
+
+use crate::pool::{self, Error, PartOutcome, PoolRef};
+
+/// Runs the caller's own part on the calling thread if bodies of the pool may run there: inside the pool, or as a
+/// helper on a free place. Whether it did; if not, all parts must be tasks, and the caller waits.
+fn runs_here(pool: &PoolRef, part: impl FnOnce()) -> bool {
+    if pool::inside_pool(pool) && pool::stack_allows_another_body() {
+        part();
+        return true;
+    }
+    pool::as_helper(pool, part)
+}
+
+/// A part's failure as that of the whole.
+fn as_error(ended: PartOutcome) -> Result<(), Error> {
+    ended.map_err(|(status, failure)| Error::new(status, failure.message.to_string()))
+}

@@ -8,6 +8,7 @@
 //! what is left, so that few steps are taken while there is much and nobody waits long at the end. The range lies on
 //! the caller's stack: the caller takes helpers back that have not begun, and waits for those that have.
 
+use super::{as_error, runs_here};
 use crate::pool::{self, Error, PartOutcome, PoolRef, Status};
 use crate::sync::{lock, AtomicUsize, Mutex, Ordering};
 use crate::task::{release, Failure, Job, Owner, TaskId};
@@ -86,16 +87,14 @@ fn drive(
     let helpers = threads.min((end - begin).div_ceil(grain));
     let argument = (&raw const range).cast_mut().cast();
     let work = || with_helpers(pool, argument, helpers - 1, || range.work());
-    if pool::inside_pool(pool) && pool::stack_allows_another_body() {
-        work();
-    } else if !pool::as_helper(pool, work) {
+    if !runs_here(pool, work) {
         let waited = all_by_helpers(pool, argument, helpers);
         if range.cursor.load(Ordering::Relaxed) < end {
             waited?;
         }
     }
     let failure = lock(&range.lowest_failure).take();
-    failure.map_or(Ok(()), |(_, (status, failure))| Err(Error::new(status, failure.message.to_string())))
+    failure.map_or(Ok(()), |(_, failure)| as_error(Err(failure)))
 }
 
 /// Lets up to `count` tasks help with what the caller does.

@@ -3,13 +3,17 @@
 //! ```text
 //! CURRENT -> Context { pool, place } <- outer        a thread of a pool, or a visitor that helps
 //!    frame -> Frame { task, failure } <- outer       the bodies on this stack, innermost first
+//!                owner: the frame of the task whose part this is
 //! ```
 //!
 //! Contexts and frames lie on the stack and are linked through it; each is unlinked by the guard that linked it.
 
 use super::core::Pool;
+use super::deadlock;
+use super::leave;
 use super::registry::PoolRef;
-use crate::task::{cell_of, Claimed, Extra, Failure, TaskId};
+use super::wait_graph::Node;
+use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, TaskId};
 use std::cell::{Cell, RefCell};
 use std::ptr::null;
 
@@ -136,18 +140,32 @@ pub(super) struct Frame {
     extra: *const Extra,
     failure: RefCell<Option<Failure>>,
     outer: Cell<*const Frame>,
+    /// The frame of the task that this body belongs to: this one, or one further out; NULL: it is of none.
+    owner: Cell<*const Frame>,
+    /// The task under this one on the stack is known to wait for it (`deadlock`).
+    pub(super) linked: Cell<bool>,
 }
 
 impl Frame {
     /// A body of a task.
     pub(super) fn of(task: &Claimed) -> Self {
-        let extra = task.extra().map_or(null(), std::ptr::from_ref);
-        Self { task: Some(task.id()), extra, failure: RefCell::new(None), outer: Cell::new(null()) }
+        Self::new(Some(task.id()), task.extra().map_or(null(), std::ptr::from_ref))
     }
 
     /// A part of something bigger, which is no task of its own.
     pub(super) fn of_part() -> Self {
-        Self { task: None, extra: null(), failure: RefCell::new(None), outer: Cell::new(null()) }
+        Self::new(None, null())
+    }
+
+    fn new(task: Option<TaskId>, extra: *const Extra) -> Self {
+        Self {
+            task,
+            extra,
+            failure: RefCell::new(None),
+            outer: Cell::new(null()),
+            owner: Cell::new(null()),
+            linked: Cell::new(false),
+        }
     }
 
     /// Makes this the innermost frame while `body` runs; then gives what `task_fail` left.
@@ -156,20 +174,63 @@ impl Frame {
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
                 CURRENT.with(|current| current.frame.set(self.0.outer.get()));
+                if self.0.linked.get() {
+                    self.0.outer_task().into_iter().for_each(deadlock::unlink);
+                }
             }
         }
         self.outer.set(CURRENT.with(|current| current.frame.replace(self)));
+        self.owner.set(match self.task {
+            Some(_) => self,
+            None => self.outer().map_or(null(), |outer| outer.owner.get()),
+        });
         let leave = Leave(self);
         let value = body();
+        CURRENT.with(|current| {
+            if !std::ptr::eq(current.frame.get(), self) && !current.frame.get().is_null() {
+                leave::left_by("longjmp");
+            }
+        });
         drop(leave);
         (value, self.failure.take())
     }
 
-    /// The tasks of this frame and those around it.
-    fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
-        // SAFETY: as in `with_context`.
-        std::iter::successors(Some(self), |frame| unsafe { frame.outer.get().as_ref() })
-            .filter_map(|frame| frame.task)
+    /// What its task is called.
+    fn called(&self) -> String {
+        let name = self.extra().and_then(|extra| extra.name.as_deref());
+        match (name, self.task) {
+            (Some(name), _) => format!("the task \"{name}\""),
+            (None, Some(task)) => format!("task {:#x}", encode(Kind::Future, task.handle_bits())),
+            (None, None) => "a part of a parallel call".to_owned(),
+        }
+    }
+
+    /// What the task has besides its cell.
+    pub(super) fn extra(&self) -> Option<&Extra> {
+        // SAFETY: null, or the extra of a task whose body runs, which keeps it.
+        unsafe { self.extra.as_ref() }
+    }
+
+    fn outer(&self) -> Option<&Frame> {
+        // SAFETY: as in `with_context`; here and in `owner`.
+        unsafe { self.outer.get().as_ref() }
+    }
+
+    /// The frame of the task that this body belongs to; the frame itself if it is of none.
+    pub(super) fn owner(&self) -> &Frame {
+        // SAFETY: as in `outer`: the owner is this frame or further out.
+        unsafe { self.owner.get().as_ref() }.unwrap_or(self)
+    }
+
+    /// The task under this body's on the stack.
+    pub(super) fn outer_task(&self) -> Option<&Frame> {
+        self.owner().outer().map(Frame::owner).filter(|owner| owner.task.is_some())
+    }
+
+    /// As what this body waits: as its task, or as a part that is of none.
+    pub(super) fn node(&self) -> Node {
+        let owner = self.owner();
+        owner.task.map_or(Node::Part(std::ptr::from_ref(owner).addr()), Node::Task)
     }
 }
 
@@ -179,6 +240,11 @@ pub(super) fn forget_stack() {
         current.context.set(null());
         current.frame.set(null());
     });
+}
+
+/// What the innermost body on this stack is called: its name, or the number in its handle.
+pub(super) fn name_of_innermost() -> String {
+    with_frame(|frame| frame.map_or_else(|| "a task".to_owned(), Frame::called))
 }
 
 fn with_frame<T>(body: impl FnOnce(Option<&Frame>) -> T) -> T {
@@ -192,7 +258,7 @@ pub(crate) fn is_asked_to_stop() -> Option<bool> {
     with_frame(|frame| {
         let frame = frame?;
         // The parts of a `pool_for` are no tasks of their own: the task around them counts.
-        let asked = frame.tasks().next().is_some_and(|task| cell_of(task).state.is_asked_to_stop());
+        let asked = frame.owner().task.is_some_and(|task| cell_of(task).state.is_asked_to_stop());
         Some(asked || with_context(|context| context.is_some_and(|here| here.pool.is_canceling())))
     })
 }
@@ -213,14 +279,9 @@ pub(crate) fn current_has_failed() -> bool {
     with_frame(|frame| frame.is_some_and(|frame| frame.failure.borrow().is_some()))
 }
 
-/// The tasks whose bodies are on this stack, innermost first.
-pub(super) fn tasks_on_this_stack() -> Vec<TaskId> {
-    with_frame(|frame| frame.map_or_else(Vec::new, |frame| frame.tasks().collect()))
-}
-
-/// The pool whose own thread this is, if any.
-pub(super) fn own_thread_of() -> Option<u32> {
-    with_context(|context| context.filter(|here| here.is_own_thread).map(|here| here.pool.number))
+/// Runs `body` with the innermost frame; `None` outside all bodies.
+pub(super) fn with_innermost<T>(body: impl FnOnce(&Frame) -> T) -> Option<T> {
+    with_frame(|frame| frame.map(body))
 }
 
 /// Whether the thread holds a place: in a body, or as a visitor between two.

@@ -1,22 +1,23 @@
-//! Waits that could never end.
+//! Waits that could never end: the one graph of the process, and what a body does with it before it blocks for ever.
 //!
 //! ```text
-//! EDGES: blocked task -> the tasks that it waits for (for ever, inside a body; the bodies under it on its stack too)
+//! Edge::begin   the new wait goes into the graph; EDEADLK if it could never end
+//!     about_to_block   the same again, if somebody who must wait has made this wait look again
+//!     ensure_thread    ETHREAD if it comes down to queued tasks, and no thread can be had for one
+//! drop          out again
 //! ```
 //!
-//! Before a body blocks for ever, everything that it waits for, directly or over others that are blocked, is
-//! walked. If all of it is blocked, the caller would close a circle. If it ends at tasks that are only queued, a
-//! thread must be had for one of them. (The wait-for graph of Holt, "Some deadlock properties of computer systems",
-//! 1972; with one wait a task, and any-waits that count only if every branch is caught, reachability is enough.)
+//! One lock, taken where a body blocks for ever (and at the begin of its `wait_all`), never where it does not.
 
-use super::context;
+use super::context::{with_context, with_innermost, Frame};
 use super::registry;
 use super::status::{Error, Status};
+use super::wait_graph::{idleness, title, Facts, Fate, Graph, Node, Question, Told, Want, Who};
+use super::wait_puzzle::{Key, Puzzle};
 use crate::sync::{lock, Mutex, Renewable};
-use crate::task::{self, News, Phase, TaskId};
-use std::collections::BTreeMap;
+use crate::task::{self, Member, News, Phase, TaskId, GROUPS};
 
-static EDGES: Renewable<Mutex<BTreeMap<u64, Edge>>> = Renewable::new(Mutex::new(BTreeMap::new()));
+static GRAPH: Renewable<Mutex<Graph>> = Renewable::new(Mutex::new(Graph::new()));
 
 /// In the child of a fork: who waits is the parent's.
 ///
@@ -24,120 +25,228 @@ static EDGES: Renewable<Mutex<BTreeMap<u64, Edge>>> = Renewable::new(Mutex::new(
 /// No other thread uses the library.
 pub(super) unsafe fn after_fork() {
     // SAFETY: by the contract above.
-    unsafe { EDGES.renew(Mutex::new(BTreeMap::new())) };
+    unsafe { GRAPH.renew(Mutex::new(Graph::new())) };
 }
 
-struct Edge {
-    targets: Vec<TaskId>,
-    /// The pool whose own thread runs the blocked task; a visitor's is of none.
-    thread_of: Option<u32>,
-}
+/// The tasks of the process.
+struct Tasks;
 
-/// The edges of a blocked body; dropped when its wait is over.
-pub(super) struct Edges {
-    waiters: Vec<TaskId>,
-    targets: Vec<TaskId>,
-}
-
-impl Edges {
-    /// Adds the edges from the tasks on this stack to what they are about to wait for.
-    ///
-    /// `EDEADLK` if that closes a circle; a caller that can't but wait says so, and then whoever waits for it looks
-    /// again, finds the circle, and gets the `EDEADLK`.
-    pub(super) fn add(waiters: Vec<TaskId>, targets: &[TaskId], must_wait: bool) -> Result<Self, Error> {
-        let ends = {
-            let mut edges = lock(&EDGES);
-            let ends = walk(&edges, &waiters, targets);
-            // A part that an outside thread runs is of no task, so nobody can wait for it.
-            if ends.is_empty() && !must_wait && !waiters.is_empty() {
-                return Err(Error::new(Status::Deadlock, "all that this task waits for waits for this task"));
-            }
-            if ends.is_empty() {
-                // Who waits for this one is about to be told: what waits for him is on no circle.
-                edges.retain(|_, edge| !edge.targets.iter().any(|target| waiters.contains(target)));
-            }
-            let thread_of = context::own_thread_of();
-            edges.extend(
-                waiters.iter().map(|waiter| (waiter.bits(), Edge { targets: targets.to_vec(), thread_of })),
-            );
-            ends
-        };
-        if ends.is_empty() {
-            waiters.iter().for_each(|&waiter| task::tell(waiter, News::LookAgain));
+impl Facts for Tasks {
+    fn fate(&self, task: TaskId) -> Fate {
+        match task::look(task).map(|look| look.phase) {
+            Err(_) => Fate::Gone,
+            Ok(Phase::Done(_)) => Fate::Ended,
+            Ok(Phase::Queued) => Fate::Queued,
+            Ok(Phase::Running) => Fate::Running,
         }
-        Ok(Self { waiters, targets: targets.to_vec() })
+    }
+
+    fn has_ended(&self, task: TaskId) -> bool {
+        task::has_ended(task)
+    }
+}
+
+/// The wait of a body, in the graph until this is dropped.
+pub(super) struct Edge {
+    node: Node,
+    want: Want,
+    must_wait: bool,
+}
+
+impl Edge {
+    /// Registers a wait for ever of the innermost body on this stack.
+    ///
+    /// `EDEADLK` if it could never end; a caller that can't but wait says so, and then whoever waits for it looks
+    /// again, finds the circle, and gets the `EDEADLK`.
+    pub(super) fn begin(want: Want, must_wait: bool) -> Result<Self, Error> {
+        let node = with_innermost(|frame| frame.node()).expect("only a body's wait is an edge");
+        let edge = Self { node, want, must_wait };
+        let told = edge.register(&mut lock(&GRAPH));
+        // Refused, it is not in the graph, and dropping it changes nothing.
+        told?.tell();
+        Ok(edge)
+    }
+
+    fn register(&self, graph: &mut Graph) -> Result<Told, Error> {
+        with_innermost(|frame| {
+            link_stack(graph, frame);
+            graph.wait(self.node, who(frame), self.want.clone());
+        });
+        let Some(puzzle) = graph.stuck(&Tasks, self.node) else { return Ok(Told::default()) };
+        if self.must_wait {
+            return Ok(graph.take_waits_for(self.node));
+        }
+        let message = describe(graph, &puzzle);
+        graph.end_wait(self.node);
+        Err(Error::new(Status::Deadlock, message))
+    }
+
+    /// The wait blocks now; of a wait for all, at `turn`. Looks again if somebody who must wait has asked for that.
+    pub(super) fn about_to_block(&self, turn: Option<TaskId>) -> Result<(), Error> {
+        let told = {
+            let mut graph = lock(&GRAPH);
+            let told = if graph.is_waiting(self.node) { Told::default() } else { self.register(&mut graph)? };
+            graph.set_turn(self.node, turn);
+            told
+        };
+        told.tell();
+        Ok(())
+    }
+
+    /// Whether somebody who must wait has asked for another look: `about_to_block`.
+    pub(super) fn must_look_again(&self) -> bool {
+        !lock(&GRAPH).is_waiting(self.node)
+    }
+
+    /// Ends the wait if `over`, so that nobody finds it in the graph once that may have changed again; whether it did.
+    pub(super) fn end_if(&self, over: impl FnOnce() -> bool) -> bool {
+        let mut graph = lock(&GRAPH);
+        let over = over();
+        if over {
+            graph.end_wait(self.node);
+        }
+        over
     }
 
     /// Makes sure that a thread can come for one of the tasks that the wait comes down to. The waiter counts as
-    /// blocked already, so the last of several that block at once sees the edges of them all, and no free thread.
+    /// blocked already, so the last of several that block at once sees the waits of them all, and no free thread.
     ///
-    /// A caller that can't but wait tells who else waits for those tasks to ask, too, and get the `ETHREAD`.
+    /// A caller that can't but wait for the end tells who else waits for those tasks to ask, too, and get the `ETHREAD`.
     pub(super) fn ensure_thread(&self, must_wait: bool) -> Result<(), Error> {
-        let ends = walk(&lock(&EDGES), &self.waiters, &self.targets);
-        let mut result = Ok(());
-        for &end in &ends {
-            result = if task::is_queued(end) { ensure_thread_for(end) } else { Ok(()) };
-            if result.is_ok() {
-                return result;
+        let mut puzzle = Puzzle::new(&lock(&GRAPH), &Tasks, Question::Now, Key::Wait(self.node));
+        match puzzle.solve(ensure_thread_for) {
+            Ok(()) => Ok(()),
+            Err((_, error)) if !must_wait => Err(error),
+            Err((queued, _)) => {
+                for task in queued {
+                    let hanging = lock(&GRAPH).hanging_on(Node::Task(task));
+                    hanging.into_iter().for_each(look_again);
+                }
+                Ok(())
             }
         }
-        if must_wait && result.is_err() {
-            ends.iter().for_each(|&end| task::tell(end, News::LookAgain));
-            return Ok(());
-        }
-        result
     }
 }
 
-impl Drop for Edges {
+impl Drop for Edge {
     fn drop(&mut self) {
-        let mut edges = lock(&EDGES);
-        for waiter in &self.waiters {
-            edges.remove(&waiter.bits());
-        }
+        lock(&GRAPH).end_wait(self.node);
     }
 }
 
-/// A held task waits for others: an edge of its own. One that fails ends its wait, so each of them may.
-pub(super) fn hold(task: TaskId, after: &[TaskId], _name: Option<std::sync::Arc<str>>) {
-    if !after.is_empty() {
-        lock(&EDGES).insert(task.bits(), Edge { targets: after.to_vec(), thread_of: None });
-    }
-}
-
-/// One of the tasks that a held one waits for has ended: who waits for that looks again.
-pub(super) fn one_less(held: TaskId) {
-    task::tell(held, News::LookAgain);
-}
-
-/// The held task waits no longer.
-pub(super) fn let_go(held: TaskId) {
-    lock(&EDGES).remove(&held.bits());
-}
-
-/// What the targets come down to: tasks that are not blocked, or have ended.
-fn walk(edges: &BTreeMap<u64, Edge>, waiters: &[TaskId], targets: &[TaskId]) -> Vec<TaskId> {
-    let mut ends = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    let mut open = targets.to_vec();
-    while let Some(task) = open.pop() {
-        if !seen.insert(task.bits()) || waiters.contains(&task) {
-            continue;
-        }
-        match edges.get(&task.bits()) {
-            Some(Edge { targets, .. })
-                if !task::has_ended(task) && targets.iter().all(|&target| task::look(target).is_ok()) =>
-            {
-                open.extend(targets);
+impl Told {
+    /// After the graph is unlocked.
+    fn tell(self) {
+        self.tasks.into_iter().for_each(|task| look_again(Node::Task(task)));
+        for pool in self.pools {
+            if let Some(pool) = registry::of_task(pool) {
+                pool.idle.notify_all();
             }
-            // Not blocked, or not for long: it has ended, or its wait has (with EHANDLE, if a handle is gone).
-            _ => ends.push(task),
+        }
+        for group in self.groups {
+            if let Some(group) = GROUPS.get_used(group) {
+                group.done.notify_all();
+            }
         }
     }
-    ends
 }
+
+fn look_again(node: Node) {
+    if let Node::Task(task) = node {
+        task::tell(task, News::LookAgain);
+    }
+}
+
+/// Each task on this stack that runs another inline waits for that one to return. What is linked stays so until the
+/// inner one returns (`unlink`), and then so is everything further out: a stack of any depth is walked once.
+fn link_stack(graph: &mut Graph, innermost: &Frame) {
+    let mut inner = innermost.owner();
+    while let Some(outer) = inner.outer_task().filter(|_| !inner.linked.replace(true)) {
+        graph.link(outer.node(), who(outer), inner.node());
+        inner = outer;
+    }
+}
+
+/// A linked body has returned to `outer`.
+pub(super) fn unlink(outer: &Frame) {
+    lock(&GRAPH).unlink(outer.node());
+}
+
+/// All bodies on a stack are of the pool that the thread works for.
+fn who(frame: &Frame) -> Who {
+    with_context(|context| {
+        let context = context.expect("a body runs in a context");
+        let owner = frame.owner();
+        Who {
+            name: owner.extra().and_then(|extra| extra.name.clone()),
+            pool: context.pool.number,
+            groups: owner.extra().and_then(|extra| extra.member.as_ref()).map(Member::groups),
+            on_own_thread: context.is_own_thread,
+        }
+    })
+}
+
+/// What `offgil_last_message` says of a circle.
+fn describe(graph: &Graph, puzzle: &Puzzle) -> String {
+    match puzzle.circle() {
+        Some(circle) => circle_of(circle.into_iter().filter_map(|key| graph.title(key))),
+        None => "all that this task waits for waits for this task".to_owned(),
+    }
+}
+
+fn circle_of(titles: impl Iterator<Item = String>) -> String {
+    format!("a circle of waits: {}", titles.collect::<Vec<_>>().join(" -> "))
+}
+
+/// The simplest circle. One of the pool's thread hooks closes it, too, though that is no body.
+#[cold]
+pub(super) fn waits_for_own_pool(pool: u32) -> Error {
+    let me = with_innermost(|frame| title(who(frame).name.as_ref(), frame.node()));
+    let me = me.unwrap_or_else(|| "a hook of the pool's".to_owned());
+    let circle = [me.clone(), idleness(pool), me];
+    Error::new(Status::Deadlock, circle_of(circle.into_iter()))
+}
+
+/// Holds a task back in the graph: it is not started before `dependencies` have ended.
+///
+/// If that closes a circle (one of them waits for the task's pool to be idle), whoever is on it looks again.
+pub(super) fn hold(dependant: TaskId, who: Who, dependencies: &[TaskId]) {
+    let told = {
+        let mut graph = lock(&GRAPH);
+        graph.wait(Node::Task(dependant), who, Want::After(dependencies.to_vec()));
+        give_way(&mut graph, dependant)
+    };
+    told.tell();
+}
+
+/// One of the tasks that a held one waits for has ended well; if all that are left wait for the held one, they look again.
+pub(super) fn strike(dependant: TaskId, dependency: TaskId) {
+    let told = {
+        let mut graph = lock(&GRAPH);
+        graph.strike(Node::Task(dependant), dependency);
+        give_way(&mut graph, dependant)
+    };
+    told.tell();
+}
+
+fn give_way(graph: &mut Graph, dependant: TaskId) -> Told {
+    match graph.stuck(&Tasks, Node::Task(dependant)) {
+        Some(_) => graph.take_waits_for(Node::Task(dependant)),
+        None => Told::default(),
+    }
+}
+
+/// A held task is queued now, or canceled.
+pub(super) fn let_go(dependant: TaskId) {
+    lock(&GRAPH).end_wait(Node::Task(dependant));
+}
+
+// Threads.
 
 fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
+    if !task::is_queued(queued) {
+        return Ok(());
+    }
     let pool = registry::of_task(task::cell_of(queued).pool());
     // The number was the task's only if it still is queued.
     let Some(pool) = pool.filter(|_| task::is_queued(queued)) else { return Ok(()) };
@@ -153,6 +262,8 @@ fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
 /// comes for work when its body has ended.
 fn a_wait_is_over_in(pool: u32) -> bool {
     let over =
-        |&target: &TaskId| task::look(target).map_or(true, |look| matches!(look.phase, Phase::Done(_)));
-    lock(&EDGES).values().any(|edge| edge.thread_of == Some(pool) && edge.targets.iter().any(over))
+        |tasks: &[TaskId]| tasks.iter().any(|&task| matches!(Tasks.fate(task), Fate::Gone | Fate::Ended));
+    let idle = |pool| registry::of_task(pool).is_some_and(|pool| pool.is_idle());
+    let done = |group| GROUPS.get_used(group).is_none_or(|group| group.is_done());
+    lock(&GRAPH).any_is_over_on_a_thread_of(pool, over, idle, done)
 }

@@ -1,10 +1,12 @@
 //! Groups of tasks: spawned into, waited for and canceled as one.
 
 use super::core::Pool;
+use super::done::DoneWait;
 use super::registry::{self, PoolRef};
 use super::status::{Error, Status};
 use super::submit_with::{submit_with, Request};
-use super::wait::{help_with, status_of, wait_for_group};
+use super::wait::{help_with, status_of};
+use super::wait_graph::Want;
 use crate::sync::{Deadline, Use};
 use crate::task::{self, Extra, Function, Group, Owner, TaskId, GROUPS};
 use std::ffi::c_void;
@@ -29,12 +31,13 @@ pub(crate) fn spawn_in(group: Use<Group>, function: Function, argument: *mut c_v
 /// Waits until all tasks of the group and those below it have ended; the status is that of the lowest-numbered one that
 /// failed. A wait for ever runs those that have not begun, as far as it may.
 pub(crate) fn wait_group(group: &Use<Group>, deadline: Deadline) -> Result<(), Error> {
+    let wait = DoneWait::begin(&group.done, Want::Group(group.number()), deadline)?;
     if deadline == Deadline::Never {
         if let Some(pool) = registry::of_task(group.pool) {
-            while !group.is_done() && help_with_one(&pool, group) {}
+            help_with_all(&pool, group);
         }
     }
-    wait_for_group(group, deadline)?;
+    wait.wait(|| group.is_done())?;
     match group.lowest_failure() {
         None => Ok(()),
         Some(failed) => {
@@ -44,8 +47,13 @@ pub(crate) fn wait_group(group: &Use<Group>, deadline: Deadline) -> Result<(), E
     }
 }
 
-fn help_with_one(pool: &PoolRef, group: &Group) -> bool {
-    group.newest_unstarted().is_some_and(|task| help_with(pool, task))
+fn help_with_all(pool: &PoolRef, group: &Group) {
+    while let Some(task) = group.newest_unstarted() {
+        // Not run here, and not by somebody else either: this thread may not.
+        if !help_with(pool, task) && task::is_for_waiters(task) {
+            break;
+        }
+    }
 }
 
 /// Cancels what has not begun, of the group and of those below it, and asks what runs to stop.

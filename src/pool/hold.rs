@@ -14,6 +14,7 @@ use super::lanes::Lane;
 use super::status::{Error, Status};
 use super::timers::{self, Due};
 use super::wait::how_it_ended;
+use super::wait_graph::Who;
 use crate::sync::{lock, AtomicU32, AtomicUsize, Mutex, Ordering};
 use crate::task::{self, Ended, OnEnd, Outcome, TaskId};
 use std::collections::HashMap;
@@ -102,9 +103,9 @@ impl Hold {
 struct Before(Arc<Hold>);
 
 impl OnEnd for Before {
-    fn ended(self: Box<Self>, _: TaskId, ended: &Ended) {
+    fn ended(self: Box<Self>, before: TaskId, ended: &Ended) {
         if ended.outcome == Outcome::Ok {
-            deadlock::one_less(self.0.task);
+            deadlock::strike(self.0.task, before);
             self.0.one_less();
         } else {
             self.0.spoil(ended);
@@ -117,7 +118,9 @@ pub(super) struct Conditions {
     pub(super) lane: Lane,
     pub(super) not_before: Option<Instant>,
     pub(super) after: Vec<TaskId>,
+    /// What the graph of waits knows of it.
     pub(super) name: Option<Arc<str>>,
+    pub(super) groups: Option<Arc<[u64]>>,
 }
 
 impl Pool {
@@ -129,7 +132,15 @@ impl Pool {
         let Some(pool) = self.me.upgrade() else { return Err(Status::Closed.into()) };
         let left = AtomicU32::new(1 + u32::from(conditions.not_before.is_some()));
         let hold = Arc::new(Hold { pool, task, lane: conditions.lane, left });
-        deadlock::hold(task, &conditions.after, conditions.name);
+        if !conditions.after.is_empty() {
+            let who = Who {
+                name: conditions.name,
+                pool: self.number,
+                groups: conditions.groups,
+                on_own_thread: false,
+            };
+            deadlock::hold(task, who, &conditions.after);
+        }
         for &before in &conditions.after {
             hold.left.fetch_add(1, Ordering::Relaxed);
             if let Some(ended_already) = task::on_end(before, Box::new(Before(hold.clone())))? {

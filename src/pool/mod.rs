@@ -23,6 +23,8 @@ mod core;
 #[cfg(not(loom))]
 mod deadlock;
 #[cfg(not(loom))]
+mod done;
+#[cfg(not(loom))]
 mod fork;
 #[cfg(not(loom))]
 mod group;
@@ -30,6 +32,8 @@ mod group;
 mod hold;
 #[cfg(not(loom))]
 mod lanes;
+#[cfg(not(loom))]
+mod leave;
 #[cfg(not(loom))]
 mod lent;
 #[cfg(not(loom))]
@@ -52,6 +56,10 @@ mod threads;
 mod timers;
 #[cfg(not(loom))]
 mod wait;
+#[cfg(not(loom))]
+mod wait_graph;
+#[cfg(not(loom))]
+mod wait_puzzle;
 #[cfg(not(loom))]
 mod worker;
 

@@ -3,6 +3,7 @@
 use super::context::{Context, Frame};
 use super::core::Pool;
 use super::fork;
+use super::leave::OnlyPanicsMayPass;
 use super::status::Status;
 use super::wait::end_blocking;
 use crate::sync::epoch;
@@ -104,21 +105,6 @@ fn catch<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
         std::mem::forget(guard);
         value
     }))
-}
-
-/// Dropped by whatever unwinds through a body: a Rust panic goes on to `catch`; anything else ends the process.
-struct OnlyPanicsMayPass;
-
-impl Drop for OnlyPanicsMayPass {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            eprintln!(
-                "offgil: a task was left by a C++ exception, pthread_exit or another foreign unwind; \
-                 a task must return. The process ends."
-            );
-            std::process::abort();
-        }
-    }
 }
 
 #[cold]

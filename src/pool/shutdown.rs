@@ -8,9 +8,12 @@
 
 use super::context::is_within;
 use super::core::Pool;
+use super::deadlock;
+use super::done::DoneWait;
 use super::registry::{self, PoolRef};
 use super::status::{Error, Status};
 use super::wait::while_blocked;
+use super::wait_graph::Want;
 use crate::queue::{Entry, Steal};
 use crate::sync::Deadline;
 use crate::task::{self, TaskId};
@@ -75,14 +78,9 @@ impl Pool {
         }
     }
 
-    /// Waits until the pool is over; false if the deadline passed first.
-    fn wait_until_over(&self, deadline: Deadline) -> bool {
-        while_blocked(|| {
-            self.idle.wait_until(deadline, || {
-                self.end_if_over();
-                self.places.census().is_over()
-            })
-        })
+    fn is_over(&self) -> bool {
+        self.end_if_over();
+        self.places.census().is_over()
     }
 }
 
@@ -95,7 +93,7 @@ fn not_the_default(pool: &Pool) -> Result<(), Error> {
 
 fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     if deadline == Deadline::Never && is_within(pool) {
-        return Err(Error::new(Status::Deadlock, "a task can't wait for its own pool to be done"));
+        return Err(deadlock::waits_for_own_pool(pool.number));
     }
     Ok(())
 }
@@ -103,19 +101,22 @@ fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
 /// Waits until nothing is queued and nothing runs.
 pub(crate) fn wait_idle(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     not_from_within(pool, deadline)?;
-    in_time(while_blocked(|| pool.idle.wait_until(deadline, || pool.is_idle())))
-}
-
-fn in_time(in_time: bool) -> Result<(), Error> {
-    in_time.then_some(()).ok_or_else(|| Status::TimedOut.into())
+    DoneWait::begin(&pool.idle, Want::Idle(pool.number), deadline)?.wait(|| pool.is_idle())
 }
 
 /// Closes the pool and waits until it is done. The handle stays.
 pub(crate) fn shutdown(pool: &Pool, mode: Mode, deadline: Deadline) -> Result<(), Error> {
     not_the_default(pool)?;
     not_from_within(pool, deadline)?;
-    pool.close(mode);
-    in_time(pool.wait_until_over(deadline))
+    if mode == Mode::Cancel {
+        // First: what it cancels may be what would keep the wait from ending.
+        pool.close(mode);
+    }
+    let wait = DoneWait::begin(&pool.idle, Want::Idle(pool.number), deadline)?;
+    if mode == Mode::Drain {
+        pool.close(mode);
+    }
+    wait.wait(|| pool.is_over())
 }
 
 /// Closes the pool, drains it, joins its threads and takes its handle away.

@@ -56,6 +56,7 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
         not_before: request.not_before,
         after: request.after,
         name: request.extra.name.clone(),
+        groups: request.extra.member.as_ref().map(Member::groups),
     };
     let own_deque = place.filter(|_| lane == Lane::Normal && !held);
     let terms = Terms {

@@ -9,16 +9,18 @@
 //! A waiter runs the awaited task and nothing else. What it can't run itself another thread does: the place it gave
 //! up makes room for one, and `notify` wakes or starts it.
 
-use super::context::{holds_a_place, inside, is_in_a_body, tasks_on_this_stack, with_context, Context};
+use super::context::{holds_a_place, inside, is_in_a_body, with_context, Context};
 use super::core::Pool;
-use super::deadlock::Edges;
+use super::deadlock::Edge;
+use super::leave::fenced;
 use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
-use crate::sync::{Deadline, Latch, SpinBudget, Use};
+use super::wait_graph::Want;
+use crate::sync::{Deadline, Latch, SpinBudget};
 use crate::task::{
-    self, watching, Claimed, Completion, Ended, Group, Look, News, NotWatched, Outcome, Phase, Queue, TaskId,
+    self, watching, Claimed, Completion, Ended, Look, News, NotWatched, Outcome, Phase, Queue, TaskId,
 };
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -59,13 +61,14 @@ pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
     let look = task::look(id)?;
     match ended(&look) {
         Some(result) => result,
-        None => wait_for_pending(id, look, deadline, Must::Nothing),
+        None => wait_for_pending(id, look, How::until(deadline)),
     }
 }
 
 /// Waits for a part of something that the caller can't leave: one that uses its stack.
 pub(crate) fn join(pool: &Pool, id: TaskId) -> Waited {
-    let joined = wait_for_pending(id, task::look(id)?, Deadline::Never, Must::NotFindCircles);
+    let how = How { must: Must::NotFindCircles, ..How::until(Deadline::Never) };
+    let joined = wait_for_pending(id, task::look(id)?, how);
     if !matches!(joined, Err(Error { status: Status::Thread, .. })) {
         return joined;
     }
@@ -77,25 +80,25 @@ pub(crate) fn join(pool: &Pool, id: TaskId) -> Waited {
 }
 
 #[inline(never)]
-fn wait_for_pending(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Waited {
-    if deadline == Deadline::Now {
+fn wait_for_pending(id: TaskId, mut look: Look, how: How) -> Waited {
+    if how.deadline == Deadline::Now {
         return Err(Status::TimedOut.into());
     }
-    if deadline == Deadline::Never && look.phase == Phase::Queued {
+    if how.deadline == Deadline::Never && look.phase == Phase::Queued {
         run_awaited(id, &look);
         look = task::look(id)?;
     }
-    wait_for_end(id, look, deadline, must)
+    wait_for_end(id, look, how)
 }
 
 /// Spins, then blocks, until the task has ended.
-fn wait_for_end(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> Waited {
+fn wait_for_end(id: TaskId, mut look: Look, how: How) -> Waited {
     loop {
         if let Some(result) = ended(&look) {
             return result;
         }
         if !spin_until(|| task::look(id).map_or(true, |look| ended(&look).is_some()), &look) {
-            block(&[id], deadline, must)?;
+            block(&[id], how)?;
         }
         look = task::look(id)?;
     }
@@ -103,20 +106,16 @@ fn wait_for_end(id: TaskId, mut look: Look, deadline: Deadline, must: Must) -> W
 
 /// Waits for all; the status is that of the lowest-numbered one that failed.
 pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Deadline) -> Result<(), Error> {
-    if deadline == Deadline::Never && is_in_a_body() {
-        // At once, not after the tasks before it.
-        let mine = tasks_on_this_stack();
-        if ids.clone().any(|id| mine.contains(&id)) {
-            return Err(Error::new(
-                Status::Deadlock,
-                "a task waits for itself, or for one that waits for it",
-            ));
-        }
-    }
+    // For all at once: a circle over the last one is found before the first is waited for.
+    let is_pending = |id| task::look(id).is_ok_and(|look| ended(&look).is_none());
+    let tracked = deadline == Deadline::Never && is_in_a_body() && ids.clone().any(is_pending);
+    let edge = tracked.then(|| Edge::begin(Want::All(ids.clone().collect()), false)).transpose()?;
+    let how = How { edge: edge.as_ref(), ..How::until(deadline) };
     let mut first_failure = Ok(());
     for id in ids {
-        match wait(id, deadline).map(drop) {
-            Ok(()) => {}
+        let look = task::look(id)?;
+        match ended(&look).unwrap_or_else(|| wait_for_pending(id, look, how)) {
+            Ok(_) => {}
             Err(error) if matches!(error.status, Status::Failed | Status::Panic | Status::Canceled) => {
                 let _ = task::failure(id); // it has been looked at
                 first_failure = first_failure.and(Err(error));
@@ -138,7 +137,7 @@ pub(crate) fn wait_any(ids: &[TaskId], deadline: Deadline) -> Result<usize, Erro
         if deadline.has_passed() {
             return Err(Status::TimedOut.into());
         }
-        block(ids, deadline, Must::Nothing)?;
+        block(ids, How::until(deadline))?;
     }
 }
 
@@ -174,14 +173,13 @@ fn run_if_queued(context: &Context, own_place: Option<u32>, id: TaskId) -> bool 
         Some(place) => forget_entry(pool, place, id, from_outside),
         None => pool.left_entry_behind(from_outside),
     }
-    run(context, task);
+    // A body further down this stack may have called setjmp.
+    if own_place.is_some() {
+        fenced(|| run(context, task));
+    } else {
+        run(context, task);
+    }
     true
-}
-
-/// Waits until all tasks of a group have ended.
-pub(super) fn wait_for_group(group: &Use<Group>, deadline: Deadline) -> Result<(), Error> {
-    let in_time = while_blocked(|| group.done.wait_until(deadline, || group.is_done()));
-    in_time.then_some(()).ok_or_else(|| Status::TimedOut.into())
 }
 
 /// Whether this thread, which is not inside the pool, may run bodies of it, given a place.
@@ -198,7 +196,7 @@ fn as_visitor(pool: &PoolRef, body: impl FnOnce(&Context)) -> bool {
 /// Does something on a place that was taken for it, then gives the place back.
 pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Context) -> T) -> T {
     let context = Context::of_visitor(pool.clone(), place);
-    let value = context.enter(body);
+    let value = context.enter(|context| fenced(|| body(context)));
     // A wait in the body may have brought another place.
     let place = context.place.get().expect("a body has its place back when its wait returns");
     pool.cover(pool.places.give_back(place, pool.served()));
@@ -236,7 +234,8 @@ pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Waited {
         });
         return Err(Status::Canceled.into());
     }
-    wait_for_end(id, task::look(id)?, Deadline::Never, Must::WaitForTheEnd)
+    let how = How { must: Must::WaitForTheEnd, ..How::until(Deadline::Never) };
+    wait_for_end(id, task::look(id)?, how)
 }
 
 // Blocking.
@@ -275,12 +274,27 @@ enum Must {
     WaitForTheEnd,
 }
 
+/// How to wait.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    deadline: Deadline,
+    must: Must,
+    /// What is waited for is part of this wait, which is registered.
+    edge: Option<&'a Edge>,
+}
+
+impl How<'_> {
+    fn until(deadline: Deadline) -> Self {
+        Self { deadline, must: Must::Nothing, edge: None }
+    }
+}
+
 /// Blocks until one of the tasks has news, or the deadline has passed.
 #[inline(never)]
-fn block(ids: &[TaskId], deadline: Deadline, must: Must) -> Result<(), Error> {
+fn block(ids: &[TaskId], how: How) -> Result<(), Error> {
     let news = watching(ids, |latch| match holds_a_place() || is_in_a_body() {
-        true => block_body(ids, deadline, latch, must),
-        false => Ok(latch.wait(deadline)),
+        true => block_body(ids, how, latch),
+        false => Ok(latch.wait(how.deadline)),
     });
     match news {
         Err(NotWatched::Ended) => Ok(()),
@@ -293,15 +307,18 @@ fn block(ids: &[TaskId], deadline: Deadline, must: Must) -> Result<(), Error> {
 }
 
 /// A body blocks: it is on no place meanwhile. Only waits for ever are edges.
-fn block_body(ids: &[TaskId], deadline: Deadline, latch: &Latch, must: Must) -> Result<Option<u32>, Error> {
+fn block_body(ids: &[TaskId], how: How, latch: &Latch) -> Result<Option<u32>, Error> {
     // A visitor's own calls, outside all bodies, are no edges either.
-    let tracked = deadline == Deadline::Never && is_in_a_body();
-    let edges = tracked.then(|| Edges::add(tasks_on_this_stack(), ids, must != Must::Nothing)).transpose()?;
+    let tracked = how.edge.is_none() && how.deadline == Deadline::Never && is_in_a_body();
+    let own = tracked.then(|| Edge::begin(Want::Any(ids.into()), how.must != Must::Nothing)).transpose()?;
+    if let Some(edge) = how.edge {
+        edge.about_to_block(ids.first().copied())?;
+    }
     while_blocked(|| {
-        if let Some(edges) = &edges {
-            edges.ensure_thread(must == Must::WaitForTheEnd)?;
+        if let Some(edge) = how.edge.or(own.as_ref()) {
+            edge.ensure_thread(how.must == Must::WaitForTheEnd)?;
         }
-        Ok(latch.wait(deadline))
+        Ok(latch.wait(how.deadline))
     })
 }
 

@@ -11,6 +11,7 @@
 
 use super::context::Context;
 use super::core::Pool;
+use super::leave::fenced;
 use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
@@ -30,7 +31,7 @@ pub(super) fn main(pool: Arc<Pool>) {
 
 /// What a lent thread does until the pool is over; it is counted as a searcher.
 pub(super) fn lend(pool: &PoolRef) {
-    work_in(Context::of_lent_thread(pool.clone()));
+    fenced(|| work_in(Context::of_lent_thread(pool.clone())));
 }
 
 fn work_in(context: Context) {

@@ -51,6 +51,19 @@ impl Word {
         self.step(generation, |word| word + 1, Ordering::Acquire)
     }
 
+    /// One more use, if somebody still has one, open or not.
+    fn enter_used(&self, generation: u64) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & USES != 0 && word >> GENERATION_SHIFT == generation {
+            // Acquire: as in `enter`.
+            match self.0.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
     /// No use from now on; the handle's own is the caller's. False if somebody was faster.
     fn close(&self, generation: u64) -> bool {
         self.step(generation, |word| word - OPEN, Ordering::Acquire)
@@ -103,9 +116,21 @@ mod table {
 
     const INDEX_BITS: u32 = 24;
     const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
-    const CHUNK_BITS: u32 = 10;
-    const CHUNK: usize = 1 << CHUNK_BITS;
-    const CHUNKS: usize = 1 << (INDEX_BITS - CHUNK_BITS);
+    /// The first chunk has so many slots, each other one as many as all before it and these: few pointers lead to all, which
+    /// keeps a table small in the library's file.
+    const FIRST_CHUNK_BITS: u32 = 6;
+    const CHUNKS: usize = (INDEX_BITS - FIRST_CHUNK_BITS) as usize;
+
+    /// The chunk of a slot, and its place in there.
+    fn place(index: u64) -> (usize, usize) {
+        let from_first = index + (1 << FIRST_CHUNK_BITS);
+        let bits = from_first.ilog2();
+        ((bits - FIRST_CHUNK_BITS) as usize, (from_first - (1 << bits)) as usize)
+    }
+
+    fn length(chunk: usize) -> usize {
+        1 << (FIRST_CHUNK_BITS as usize + chunk)
+    }
 
     struct Slot<T> {
         word: Word,
@@ -137,10 +162,11 @@ mod table {
         }
 
         fn slot(&self, index: u64) -> Option<&'static Slot<T>> {
+            let (chunk, offset) = place(index);
             // Acquire: pairs with the Release in `take_slot`; the slots are zeroed.
-            let chunk = self.chunks.get(index as usize / CHUNK)?.load(Ordering::Acquire);
-            // SAFETY: a chunk has CHUNK slots and is never freed.
-            (!chunk.is_null()).then(|| unsafe { &*chunk.add(index as usize % CHUNK) })
+            let chunk = self.chunks.get(chunk)?.load(Ordering::Acquire);
+            // SAFETY: `place` stays within the length of a chunk, which is never freed.
+            (!chunk.is_null()).then(|| unsafe { &*chunk.add(offset) })
         }
 
         /// Puts an object in; its number. `None`: out of memory, or of numbers.
@@ -158,9 +184,10 @@ mod table {
                 return Some(index);
             }
             let index = self.made.load(Ordering::Relaxed);
-            let chunk = self.chunks.get(index as usize / CHUNK)?;
+            let (number, _) = place(u64::from(index));
+            let chunk = self.chunks.get(number)?;
             if chunk.load(Ordering::Relaxed).is_null() {
-                let layout = std::alloc::Layout::array::<Slot<T>>(CHUNK).ok()?;
+                let layout = std::alloc::Layout::array::<Slot<T>>(length(number)).ok()?;
                 // SAFETY: a slot has a word, so the layout is not of size zero.
                 let made = unsafe { std::alloc::alloc_zeroed(layout) };
                 if made.is_null() {
@@ -182,6 +209,12 @@ mod table {
         pub(crate) fn get(&'static self, number: u64) -> Option<Use<T>> {
             let slot = self.slot(number & INDEX_MASK)?;
             slot.word.enter(number >> INDEX_BITS).then(|| Use { table: self, slot, number })
+        }
+
+        /// The object of a number, also after its handle is gone, as long as somebody uses it.
+        pub(crate) fn get_used(&'static self, number: u64) -> Option<Use<T>> {
+            let slot = self.slot(number & INDEX_MASK)?;
+            slot.word.enter_used(number >> INDEX_BITS).then(|| Use { table: self, slot, number })
         }
 
         /// Takes the number away: the one call that gets the object may do the last things with it.
@@ -261,12 +294,29 @@ mod table {
             let last = TABLE.close(number).expect("open");
             assert!(TABLE.get(number).is_none() && TABLE.close(number).is_none());
             drop(last);
+            assert!(TABLE.get_used(number).is_some());
             assert_eq!(Arc::strong_count(&object), 2, "still used");
             drop(used);
             assert_eq!(Arc::strong_count(&object), 1);
+            assert!(TABLE.get_used(number).is_none());
             let again = TABLE.insert(object.clone()).expect("memory");
             assert_eq!(again & INDEX_MASK, number & INDEX_MASK, "the slot is used again");
             assert!(TABLE.get(number).is_none(), "by another generation");
+        }
+
+        #[test]
+        fn each_slot_has_a_place_of_its_own_and_in_order() {
+            let (mut chunk, mut offset) = (0, 0);
+            for index in 0..100_000 {
+                assert_eq!(place(index), (chunk, offset));
+                offset += 1;
+                if offset == length(chunk) {
+                    (chunk, offset) = (chunk + 1, 0);
+                }
+            }
+            let first_missing = (1 << INDEX_BITS) - (1 << FIRST_CHUNK_BITS);
+            assert_eq!(place(first_missing - 1), (CHUNKS - 1, length(CHUNKS - 1) - 1));
+            assert_eq!(place(first_missing), (CHUNKS, 0));
         }
 
         #[test]

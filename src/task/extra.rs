@@ -10,6 +10,7 @@
 use super::cell::Function;
 use super::completions::Delivery;
 use super::group::Member;
+use super::watch::Attached;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +30,8 @@ pub(crate) struct Extra {
     pub(crate) delivery: Option<Delivery>,
     pub(crate) drop_argument: Option<DropFunction>,
     pub(crate) drop_result: Option<DropFunction>,
+    /// What `lifecycle::attached` finds through a handle.
+    pub(crate) attached: Option<Arc<Attached>>,
 }
 
 impl Extra {
@@ -42,6 +45,7 @@ impl Extra {
             delivery: None,
             drop_argument: None,
             drop_result: None,
+            attached: None,
         }
     }
 
@@ -59,5 +63,31 @@ impl Extra {
             // SAFETY: as above, for the result.
             unsafe { drop(result) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{attached, create_with, discard, release, Only, Owner, Stale, Terms};
+
+    unsafe extern "C-unwind" fn nothing(argument: *mut c_void) -> *mut c_void {
+        argument
+    }
+
+    #[test]
+    fn what_is_attached_is_found_by_the_handle_and_goes_with_the_last_one() {
+        let object = Arc::new(7_u32);
+        let mut extra = Box::new(Extra::new(nothing, std::ptr::null_mut()));
+        extra.attached = Some(object.clone());
+        let terms = Terms { extra, owner: Owner::Caller, from_outside: true, held: false, only: Only::Any };
+        let id = create_with(terms, 0).expect("memory");
+        let found = || attached(id).map(|it| it.and_then(|it| it.downcast::<u32>().ok()).as_deref().copied());
+        assert_eq!(found(), Ok(Some(7)));
+        assert!(discard(id).is_some());
+        assert_eq!(found(), Ok(Some(7)), "its end changes nothing");
+        assert!(release(id).is_ok());
+        assert_eq!(found(), Err(Stale));
+        assert_eq!(Arc::strong_count(&object), 1, "nobody keeps it");
     }
 }

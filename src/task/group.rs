@@ -9,6 +9,8 @@ use super::watch::Failure;
 use super::word::{Outcome, TaskId};
 use crate::sync::{lock, AtomicU64, AtomicUsize, EventCount, Mutex, Ordering, Slots, Use};
 
+use std::sync::Arc;
+
 /// All groups of the process.
 pub(crate) static GROUPS: Slots<Group> = Slots::new();
 
@@ -75,11 +77,6 @@ impl Group {
     /// This group and those above it.
     fn chain(&self) -> impl Iterator<Item = &Group> {
         std::iter::successors(Some(self), |group| group.parent.as_deref())
-    }
-
-    /// Whether it is `number`'s group, or below that.
-    pub(crate) fn is_within(me: &Use<Group>, number: u64) -> bool {
-        me.number() == number || me.parent.as_ref().is_some_and(|parent| Self::is_within(parent, number))
     }
 
     /// Whether all of it has ended.
@@ -154,6 +151,11 @@ impl Member {
             }
         }
         Self { group, number }
+    }
+
+    /// The numbers of its group and of all above.
+    pub(crate) fn groups(&self) -> Arc<[u64]> {
+        std::iter::successors(Some(&self.group), |group| group.parent.as_ref()).map(Use::number).collect()
     }
 
     /// The task has ended, this way.

@@ -10,7 +10,7 @@ use super::cell::{cell, cell_of, Cell, Function};
 use super::extra::Extra;
 use super::free_list;
 use super::state::{Cancel, Finished, Release, Stale};
-use super::watch::{self, Ended, Failure, News};
+use super::watch::{self, Attached, Ended, Failure, News};
 use super::word::{self, Outcome, Phase, Snapshot, TaskId};
 use crate::sync::{fence, Ordering};
 use std::ffi::c_void;
@@ -88,6 +88,9 @@ pub(crate) fn create_with(terms: Terms, pool: u32) -> Option<TaskId> {
         | flag(terms.only == Only::Lent, word::LENT);
     // A completion queue has a handle of its own.
     let handles = terms.owner.handles() + u32::from(terms.extra.delivery.is_some());
+    if let Some(attached) = &terms.extra.attached {
+        watch::attach(id, attached.clone());
+    }
     cell.fill_with(terms.extra, pool);
     cell.state.publish(id, handles, flags);
     Some(id)
@@ -212,6 +215,9 @@ fn free(id: TaskId, cell: &Cell) -> Option<Lost> {
             extra.drop_result(cell.payload());
         }
         name = extra.name.take();
+        if extra.attached.is_some() {
+            watch::detach(id);
+        }
     }
     let unseen = if word.has_side() { watch::drop_failure(id) } else { None };
     let pool = cell.pool();
@@ -385,4 +391,10 @@ pub(crate) fn release(id: TaskId) -> Result<Option<Lost>, Stale> {
 pub(crate) fn failure(id: TaskId) -> Result<Option<Failure>, Stale> {
     let failure = watch::failure(id);
     look(id).map(|_| failure)
+}
+
+/// What is attached to the task, through a live handle.
+pub(crate) fn attached(id: TaskId) -> Result<Option<Arc<Attached>>, Stale> {
+    let attached = watch::attached(id);
+    look(id).map(|_| attached)
 }

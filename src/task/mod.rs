@@ -37,9 +37,9 @@ pub(crate) use {
     group::{Group, Member, GROUPS},
     handle::{decode, encode, task as decode_task, Kind},
     lifecycle::{
-        ask_to_stop, cancel, create, create_with, discard, discard_as, failure, finish, has_ended, is_queued,
-        let_go, look, note_taken, release, retain, snapshot, withdraw, Canceled, Claimed, Job, Look, Lost,
-        Only, Owner, Terms,
+        ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish, has_ended,
+        is_for_waiters, is_queued, let_go, look, note_taken, release, retain, snapshot, withdraw, Canceled,
+        Claimed, Job, Look, Lost, Only, Owner, Terms,
     },
     state::Stale,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},

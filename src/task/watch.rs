@@ -1,7 +1,8 @@
-//! Who waits for which task, and why tasks failed: a table beside the slab.
+//! Who waits for which task, why tasks failed, and what is attached to them: a table beside the slab.
 //!
 //! ```text
-//! shard[slot % 64] = lock { watchers: {task: [latch or something to call]}, failures: {task: code and message} }
+//! shard[slot % 64] = lock { watchers: {task: [latch or something to call]}, failures: {task: code and message},
+//!                           attached: {task: object} }
 //! ```
 //!
 //! As in WebKit's parking lot: a cell has one bit (HAS_WAITER) that sends its finisher here, so that waiting costs
@@ -13,6 +14,7 @@ use super::cell::cell;
 use super::state::Stale;
 use super::word::{Outcome, Snapshot, TaskId};
 use crate::sync::{lock, Latch, Mutex, MutexGuard, Renewable};
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_void;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -49,6 +51,9 @@ pub(crate) trait OnEnd: Send {
     fn ended(self: Box<Self>, task: TaskId, ended: &Ended);
 }
 
+/// What goes with a task as long as somebody has a handle of it, or it has not ended.
+pub(crate) type Attached = dyn Any + Send + Sync;
+
 enum Watcher {
     Waiter(*const Latch),
     Other(Box<dyn OnEnd>),
@@ -83,6 +88,7 @@ struct Shard {
     watchers: Watchers,
     /// And whether somebody has seen it.
     failures: BTreeMap<u64, (Failure, bool)>,
+    attached: BTreeMap<u64, Arc<Attached>>,
 }
 
 #[repr(align(128))]
@@ -93,7 +99,7 @@ static TABLE: [Line; SHARDS] = [const { Line(Renewable::new(empty())) }; SHARDS]
 
 const fn empty() -> Mutex<Shard> {
     let watchers = HashMap::with_hasher(BuildHasherDefault::new());
-    Mutex::new(Shard { watchers, failures: BTreeMap::new() })
+    Mutex::new(Shard { watchers, failures: BTreeMap::new(), attached: BTreeMap::new() })
 }
 
 fn shard(task: TaskId) -> MutexGuard<'static, Shard> {
@@ -232,4 +238,22 @@ pub(crate) fn failure(task: TaskId) -> Option<Failure> {
 pub(crate) fn drop_failure(task: TaskId) -> Option<Failure> {
     let (failure, seen) = shard(task).failures.remove(&task.bits())?;
     (!seen).then_some(failure)
+}
+
+/// Attaches an object until the task's cell is freed. Before `state.publish`.
+#[cold]
+pub(super) fn attach(task: TaskId, object: Arc<Attached>) {
+    shard(task).attached.insert(task.bits(), object);
+}
+
+/// What is attached to the task.
+#[cold]
+pub(super) fn attached(task: TaskId) -> Option<Arc<Attached>> {
+    shard(task).attached.get(&task.bits()).cloned()
+}
+
+/// Takes it off, by whoever frees the cell.
+#[cold]
+pub(super) fn detach(task: TaskId) -> Option<Arc<Attached>> {
+    shard(task).attached.remove(&task.bits())
 }

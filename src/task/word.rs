@@ -21,7 +21,7 @@
 //! ```
 
 /// The task's number: generation and slot, as queues and handles carry it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub(crate) struct TaskId(u64);
 
 pub(crate) const SLOT_BITS: u32 = 28;
@@ -50,12 +50,17 @@ impl TaskId {
         Self(self.0 | INTERNAL_ID)
     }
 
-    pub(super) fn is_internal(self) -> bool {
+    pub(crate) fn is_internal(self) -> bool {
         self.0 & INTERNAL_ID != 0
     }
 
     pub(crate) fn bits(self) -> u64 {
         self.0
+    }
+
+    /// The number as a handle would have it.
+    pub(crate) fn handle_bits(self) -> u64 {
+        self.0 & !INTERNAL_ID
     }
 
     pub(crate) fn slot(self) -> u32 {

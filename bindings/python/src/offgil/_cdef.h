@@ -34,6 +34,7 @@ typedef struct completion_queue_t completion_queue_t;
 typedef struct future_t future_t;
 typedef struct group_t group_t;
 typedef struct pool_t pool_t;
+typedef struct signature_t signature_t;
 typedef int32_t offgil_status;
 typedef void (*thread_hook_fn)(void *context);
 typedef int32_t (*start_worker_fn)(void *context);
@@ -79,6 +80,8 @@ typedef struct
   drop_fn drop_result;
 } task_options_t;
 typedef void (*range_fn)(void *context, size_t begin, size_t end);
+typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+typedef void (*combine_fn)(void *context, void *into, const void *from);
 typedef struct 
 {
   uint64_t tag;
@@ -128,6 +131,7 @@ offgil_status group_wait(group_t *group, int64_t timeout_ns);
 offgil_status group_cancel(group_t *group);
 offgil_status group_release(group_t *group);
 offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context);
+offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size);
 offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count);
 offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg);
 completion_queue_t *completion_queue_create(void);
@@ -135,3 +139,7 @@ offgil_status completion_queue_add(completion_queue_t *queue, future_t *future, 
 offgil_status completion_queue_next(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count);
 int32_t completion_queue_fd(completion_queue_t *queue);
 offgil_status completion_queue_release(completion_queue_t *queue);
+signature_t *signature_create(const char *text);
+offgil_status signature_release(signature_t *signature);
+future_t *pool_call(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)(void), const void * const *args);
+offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno);

@@ -30,6 +30,7 @@ cdef extern from *:
     typedef struct future_t future_t;
     typedef struct group_t group_t;
     typedef struct pool_t pool_t;
+    typedef struct signature_t signature_t;
     typedef int32_t offgil_status;
     typedef void (*thread_hook_fn)(void *context);
     typedef int32_t (*start_worker_fn)(void *context);
@@ -77,6 +78,8 @@ cdef extern from *:
       drop_fn drop_result;
     } task_options_t;
     typedef void (*range_fn)(void *context, size_t begin, size_t end);
+    typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+    typedef void (*combine_fn)(void *context, void *into, const void *from);
     typedef struct {
       uint64_t tag;
       offgil_status status;
@@ -181,6 +184,15 @@ cdef extern from *:
                            size_t grain,
                            range_fn body,
                            void *context);
+    offgil_status pool_reduce(pool_t *pool,
+                              size_t begin,
+                              size_t end,
+                              size_t grain,
+                              reduce_fn body,
+                              combine_fn combine,
+                              void *context,
+                              void *accumulator,
+                              size_t accumulator_size);
     offgil_status pool_map(pool_t *pool,
                            task_fn fn,
                            void *const *args,
@@ -202,6 +214,17 @@ cdef extern from *:
                                         size_t *count);
     int32_t completion_queue_fd(completion_queue_t *queue);
     offgil_status completion_queue_release(completion_queue_t *queue);
+    signature_t *signature_create(const char *text);
+    offgil_status signature_release(signature_t *signature);
+    future_t *pool_call(pool_t *pool,
+                        const task_options_t *options,
+                        signature_t *signature,
+                        void (*fn)(void),
+                        const void *const *args);
+    offgil_status future_call_result(future_t *future,
+                                     int64_t timeout_ns,
+                                     void *result,
+                                     int32_t *saved_errno);
     #ifdef __cplusplus
     }
     #endif
@@ -214,6 +237,8 @@ cdef extern from *:
     ctypedef struct group_t:
         pass
     ctypedef struct pool_t:
+        pass
+    ctypedef struct signature_t:
         pass
     ctypedef int32_t offgil_status
     ctypedef void (*thread_hook_fn)(void *context) noexcept nogil
@@ -256,6 +281,8 @@ cdef extern from *:
         drop_fn drop_arg
         drop_fn drop_result
     ctypedef void (*range_fn)(void *context, size_t begin, size_t end) noexcept nogil
+    ctypedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator) noexcept nogil
+    ctypedef void (*combine_fn)(void *context, void *into, const void *from_) noexcept nogil
     ctypedef struct completion_t:
         uint64_t tag
         offgil_status status
@@ -336,6 +363,7 @@ cdef offgil_status group_wait(group_t *group, int64_t timeout_ns) noexcept nogil
 cdef offgil_status group_cancel(group_t *group) noexcept nogil
 cdef offgil_status group_release(group_t *group) noexcept nogil
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
 cdef offgil_status pool_invoke(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
 cdef completion_queue_t *completion_queue_create() noexcept nogil
@@ -343,3 +371,7 @@ cdef offgil_status completion_queue_add(completion_queue_t *queue, future_t *fut
 cdef offgil_status completion_queue_next(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
 cdef int32_t completion_queue_fd(completion_queue_t *queue) noexcept nogil
 cdef offgil_status completion_queue_release(completion_queue_t *queue) noexcept nogil
+cdef signature_t *signature_create(const char *text) noexcept nogil
+cdef offgil_status signature_release(signature_t *signature) noexcept nogil
+cdef future_t *pool_call(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
+cdef offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil

@@ -46,6 +46,7 @@ cdef extern from * nogil:
     offgil_status c_group_cancel "group_cancel"(group_t *group) noexcept nogil
     offgil_status c_group_release "group_release"(group_t *group) noexcept nogil
     offgil_status c_pool_for "pool_for"(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+    offgil_status c_pool_reduce "pool_reduce"(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
     offgil_status c_pool_map "pool_map"(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
     offgil_status c_pool_invoke "pool_invoke"(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
     completion_queue_t *c_completion_queue_create "completion_queue_create"() noexcept nogil
@@ -53,6 +54,10 @@ cdef extern from * nogil:
     offgil_status c_completion_queue_next "completion_queue_next"(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
     int32_t c_completion_queue_fd "completion_queue_fd"(completion_queue_t *queue) noexcept nogil
     offgil_status c_completion_queue_release "completion_queue_release"(completion_queue_t *queue) noexcept nogil
+    signature_t *c_signature_create "signature_create"(const char *text) noexcept nogil
+    offgil_status c_signature_release "signature_release"(signature_t *signature) noexcept nogil
+    future_t *c_pool_call "pool_call"(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
+    offgil_status c_future_call_result "future_call_result"(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -198,6 +203,9 @@ cdef offgil_status group_release(group_t *group) noexcept nogil:
 cdef offgil_status pool_for(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil:
     return c_pool_for(pool, begin, end, grain, body, context)
 
+cdef offgil_status pool_reduce(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil:
+    return c_pool_reduce(pool, begin, end, grain, body, combine, context, accumulator, accumulator_size)
+
 cdef offgil_status pool_map(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil:
     return c_pool_map(pool, fn, args, results, count)
 
@@ -218,3 +226,15 @@ cdef int32_t completion_queue_fd(completion_queue_t *queue) noexcept nogil:
 
 cdef offgil_status completion_queue_release(completion_queue_t *queue) noexcept nogil:
     return c_completion_queue_release(queue)
+
+cdef signature_t *signature_create(const char *text) noexcept nogil:
+    return c_signature_create(text)
+
+cdef offgil_status signature_release(signature_t *signature) noexcept nogil:
+    return c_signature_release(signature)
+
+cdef future_t *pool_call(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil:
+    return c_pool_call(pool, options, signature, fn, args)
+
+cdef offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil:
+    return c_future_call_result(future, timeout_ns, result, saved_errno)

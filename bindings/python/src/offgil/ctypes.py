@@ -28,7 +28,7 @@ from ctypes import (
 )
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from offgil._ctypes_types import Function, Handle
+from offgil._ctypes_types import Function, Handle, function_type
 
 OFFGIL_FOREVER: Final = -1
 POOL_FULL_BLOCK: Final = 0
@@ -79,6 +79,10 @@ class group_t(Handle):
 
 class pool_t(Handle):
     """A `pool_t *`."""
+
+
+class signature_t(Handle):
+    """A `signature_t *`."""
 
 
 class thread_hook_fn(Function):
@@ -213,6 +217,22 @@ class range_fn(Function):
     _argtypes_ = (c_void_p, c_size_t, c_size_t)
 
 
+class reduce_fn(Function):
+    """The C function pointer type `reduce_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_size_t, c_size_t, c_void_p)
+
+
+class combine_fn(Function):
+    """The C function pointer type `combine_fn`."""
+
+    _flags_ = Function._flags_
+    _restype_ = None
+    _argtypes_ = (c_void_p, c_void_p, c_void_p)
+
+
 class completion_t(Structure):
     """The C struct `completion_t`."""
 
@@ -270,6 +290,11 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("group_cancel", offgil_status, (group_t,)),
     ("group_release", offgil_status, (group_t,)),
     ("pool_for", offgil_status, (pool_t, c_size_t, c_size_t, c_size_t, range_fn, c_void_p)),
+    (
+        "pool_reduce",
+        offgil_status,
+        (pool_t, c_size_t, c_size_t, c_size_t, reduce_fn, combine_fn, c_void_p, c_void_p, c_size_t),
+    ),
     ("pool_map", offgil_status, (pool_t, task_fn, POINTER(c_void_p), POINTER(c_void_p), c_size_t)),
     ("pool_invoke", offgil_status, (pool_t, task_fn, c_void_p, task_fn, c_void_p)),
     ("completion_queue_create", completion_queue_t, ()),
@@ -281,6 +306,14 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ),
     ("completion_queue_fd", c_int32, (completion_queue_t,)),
     ("completion_queue_release", offgil_status, (completion_queue_t,)),
+    ("signature_create", signature_t, (c_char_p,)),
+    ("signature_release", offgil_status, (signature_t,)),
+    (
+        "pool_call",
+        future_t,
+        (pool_t, POINTER(task_options_t), signature_t, function_type(None), POINTER(c_void_p)),
+    ),
+    ("future_call_result", offgil_status, (future_t, c_int64, c_void_p, POINTER(c_int32))),
 )
 
 
@@ -391,6 +424,20 @@ class Library(CDLL):
             self, pool: pool_t | int | None, begin: int, end: int, grain: int, body: Any, context: Any, /
         ) -> int: ...
 
+        def pool_reduce(
+            self,
+            pool: pool_t | int | None,
+            begin: int,
+            end: int,
+            grain: int,
+            body: Any,
+            combine: Any,
+            context: Any,
+            accumulator: Any,
+            accumulator_size: int,
+            /,
+        ) -> int: ...
+
         def pool_map(
             self, pool: pool_t | int | None, fn: Any, args: Any, results: Any, count: int, /
         ) -> int: ...
@@ -418,3 +465,21 @@ class Library(CDLL):
         def completion_queue_fd(self, queue: completion_queue_t | int | None, /) -> int: ...
 
         def completion_queue_release(self, queue: completion_queue_t | int | None, /) -> int: ...
+
+        def signature_create(self, text: bytes | None, /) -> signature_t: ...
+
+        def signature_release(self, signature: signature_t | int | None, /) -> int: ...
+
+        def pool_call(
+            self,
+            pool: pool_t | int | None,
+            options: Any,
+            signature: signature_t | int | None,
+            fn: Any,
+            args: Any,
+            /,
+        ) -> future_t: ...
+
+        def future_call_result(
+            self, future: future_t | int | None, timeout_ns: int, result: Any, saved_errno: Any, /
+        ) -> int: ...

@@ -1,0 +1,86 @@
+//! A body must return: what else gets out of it ends the process, with a message that names the task.
+//!
+//! ```text
+//! Rust panic      caught (pool/run)
+//! C++ exception, pthread_exit      unwinds: `OnlyPanicsMayPass` is dropped on the way
+//! longjmp         skips our frames without a word; the C library runs the cleanup handlers of what it skips (`Fence`), and
+//!                 who comes back to a frame of ours finds another one above it (`Frame::enter`)
+//! ```
+
+use super::context::name_of_innermost;
+use std::ffi::c_void;
+
+/// Ends the process.
+#[cold]
+pub(super) fn left_by(what: &str) -> ! {
+    let task = name_of_innermost();
+    eprintln!("offgil: {task} was left by {what}; a task must return. The process ends.");
+    std::process::abort();
+}
+
+/// Dropped by whatever unwinds through a body: a Rust panic goes on to where it is caught; anything else ends the process.
+pub(super) struct OnlyPanicsMayPass;
+
+impl Drop for OnlyPanicsMayPass {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            left_by("a C++ exception, pthread_exit or another foreign unwind");
+        }
+    }
+}
+
+/// Runs `body` on a stack where somebody below may have called setjmp: a longjmp over it ends the process.
+///
+/// glibc's longjmp runs the handlers of `_pthread_cleanup_push` whose frames it skips (nptl/jmp-unwind.c).
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(super) fn fenced<T>(body: impl FnOnce() -> T) -> T {
+    let mut fence =
+        Fence { routine: None, argument: std::ptr::null_mut(), kind: 0, outer: std::ptr::null_mut() };
+    // SAFETY: the buffer stays where it is until the pop below, which every way out of `body` comes by: it returns, or
+    // panics (the guard), and all else ends the process.
+    unsafe { _pthread_cleanup_push(&mut fence, skipped, std::ptr::null_mut()) };
+    let _pop = Pop(&mut fence);
+    body()
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(super) fn fenced<T>(body: impl FnOnce() -> T) -> T {
+    body()
+}
+
+/// Pops the fence on every way out.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+struct Pop<'a>(&'a mut Fence);
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Drop for Pop<'_> {
+    fn drop(&mut self) {
+        // SAFETY: pushed by `fenced`, and what was pushed on top has been popped.
+        unsafe { _pthread_cleanup_pop(self.0, 0) };
+    }
+}
+
+/// glibc's `struct _pthread_cleanup_buffer`.
+///
+/// cbindgen:ignore
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[repr(C)]
+struct Fence {
+    routine: Option<extern "C" fn(*mut c_void)>,
+    argument: *mut c_void,
+    kind: i32,
+    outer: *mut Fence,
+}
+
+/// cbindgen:ignore
+#[allow(unused_doc_comments)]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+extern "C" {
+    fn _pthread_cleanup_push(buffer: *mut Fence, routine: extern "C" fn(*mut c_void), argument: *mut c_void);
+    fn _pthread_cleanup_pop(buffer: *mut Fence, execute: i32);
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+extern "C" fn skipped(_: *mut c_void) {
+    left_by("longjmp or pthread_exit");
+}
