@@ -870,6 +870,12 @@ class pool {
         return in_time(offgil_pool_wait_idle(handle_, detail::nanoseconds(time)));
     }
 
+    /**
+     * Changes how many tasks it runs at a time (pool_resize in offgil.h). Throws offgil::error:
+     * status::invalid. Never blocks.
+     */
+    void resize(std::uint32_t threads) const { detail::check(offgil_pool_resize(handle_, threads)); }
+
     /** How many tasks it runs at a time. Never blocks. */
     std::uint32_t thread_count() const {
         const std::uint32_t count = offgil_pool_thread_count(handle_);
@@ -1079,6 +1085,32 @@ inline task_options &task_options::in(const offgil::group &group) noexcept {
 
 namespace detail {
 
+/** Calls `body`, which C code has called: nothing is thrown, but kept with its number. */
+template <class Body> bool guarded(lowest_error &errors, std::uint64_t number, Body &&body) {
+    try {
+        body();
+        return true;
+#if defined(__GLIBCXX__)
+    } catch (abi::__forced_unwind &) {
+        throw;
+#endif
+    } catch (...) {
+        errors.keep(number);
+        return false;
+    }
+}
+
+/** Throws what was kept, else what a call came to. */
+inline void check(offgil_status status, lowest_error &errors) {
+    if (status == OFFGIL_OK) {
+        errors.rethrow();
+        return;
+    }
+    const error failure(status);
+    errors.rethrow();
+    throw failure;
+}
+
 /** The body of a pool_for over single indices; its exceptions go to the caller. */
 template <class F> struct range {
     F &function;
@@ -1087,35 +1119,21 @@ template <class F> struct range {
     static void part(void *self, std::size_t begin, std::size_t end) {
         range &all = *static_cast<range *>(self);
         for (std::size_t i = begin; i < end && !all.errors.is_below(i); i++) {
-            try {
-                all.function(i);
-#if defined(__GLIBCXX__)
-            } catch (abi::__forced_unwind &) {
-                throw;
-#endif
-            } catch (...) {
-                all.errors.keep(i);
+            if (!guarded(all.errors, i, [&] { all.function(i); }))
                 return;
-            }
         }
     }
 };
 
+/** One of the two of a pool_invoke. */
 template <class F> struct side {
     F &function;
-    std::exception_ptr thrown;
+    lowest_error &errors;
+    std::uint64_t number;
 
     static void *body(void *self) {
         side &one = *static_cast<side *>(self);
-        try {
-            std::invoke(one.function);
-#if defined(__GLIBCXX__)
-        } catch (abi::__forced_unwind &) {
-            throw;
-#endif
-        } catch (...) {
-            one.thrown = std::current_exception();
-        }
+        guarded(one.errors, one.number, [&] { std::invoke(one.function); });
         return nullptr;
     }
 };
@@ -1137,12 +1155,7 @@ void for_each_index(const pool &where, std::size_t begin, std::size_t end, F &&f
     using body = detail::range<std::remove_reference_t<F>>;
     body all{function, {}};
     const offgil_status status = offgil_pool_for(where.handle(), begin, end, grain, body::part, &all);
-    if (status != OFFGIL_OK) {
-        const error failure(status);
-        all.errors.rethrow();
-        throw failure;
-    }
-    all.errors.rethrow();
+    detail::check(status, all.errors);
 }
 
 /** Calls `function(*i)` for each element of a range with random access, as for_each_index. */
@@ -1157,36 +1170,70 @@ void for_each(const pool &where, Iterator first, Iterator last, F &&function, st
         where, 0, count, [&](std::size_t i) { function(first[static_cast<difference>(i)]); }, grain);
 }
 
+namespace detail {
+
+/** What pool_reduce works on: its accumulators point to the parts' results, which this owns. */
+template <class Iterator, class T, class Op, class Transform> struct reduction {
+    using slot = std::optional<T>;
+
+    Iterator first;
+    Op &op;
+    Transform &transform;
+    std::size_t length;
+    std::vector<slot> parts;
+    lowest_error errors;
+
+    static void part(void *self, std::size_t begin, std::size_t end, void *accumulator) {
+        using difference = typename std::iterator_traits<Iterator>::difference_type;
+        reduction &all = *static_cast<reduction *>(self);
+        const std::size_t number = begin / all.length;
+        slot &result = all.parts[number];
+        *static_cast<slot **>(accumulator) = &result;
+        guarded(all.errors, 2 * number, [&] {
+            T sum = all.transform(all.first[static_cast<difference>(begin)]);
+            for (std::size_t i = begin + 1; i < end; i++)
+                sum = all.op(std::move(sum), all.transform(all.first[static_cast<difference>(i)]));
+            result.emplace(std::move(sum));
+        });
+    }
+
+    static void combine(void *self, void *into, const void *from) {
+        reduction &all = *static_cast<reduction *>(self);
+        slot &left = **static_cast<slot **>(into), &right = **static_cast<slot *const *>(from);
+        const auto number = static_cast<std::size_t>(&left - all.parts.data());
+        guarded(all.errors, 2 * number + 1, [&] {
+            if (left && right)
+                left.emplace(all.op(std::move(*left), std::move(*right)));
+            else
+                left.reset(); // a part of it threw
+        });
+    }
+};
+
+} // namespace detail
+
 /**
  * `op(op(init, transform(*first)), ...)` over a range with random access, in parts that run on the pool and
  * on the calling thread. `op` has to be associative, not commutative; elements and partial results are moved
- * into it.
+ * into it. `op` and `transform` are shared by all threads.
  *
- * The result is the same each time, whatever the pool, also in floating point: the parts follow from the
- * number of elements alone, and are put together from left to right. Throws and blocks as for_each_index; of
- * several exceptions that of the leftmost part.
+ * The result is the same each time, whatever the pool, also in floating point: the parts, and the tree in
+ * which they are put together, follow from the number of elements alone (pool_reduce). Throws and blocks as
+ * for_each_index; of several exceptions always the same one, of the leftmost part that threw or couldn't be
+ * taken together with those after it.
  */
 template <class Iterator, class T, class Op, class Transform>
 T reduce(const pool &where, Iterator first, Iterator last, T init, Op op, Transform transform) {
-    using difference = typename std::iterator_traits<Iterator>::difference_type;
-    constexpr std::size_t most_parts = 256;
+    using work = detail::reduction<Iterator, T, Op, Transform>;
+    constexpr std::size_t most_parts = 512;
     const auto count = static_cast<std::size_t>(last - first);
-    const std::size_t length = (count + most_parts - 1) / most_parts;
-    const std::size_t parts = length == 0 ? 0 : (count + length - 1) / length;
-    std::vector<std::optional<T>> partial(parts);
-    for_each_index(
-        where, 0, parts,
-        [&](std::size_t part) {
-            const std::size_t begin = part * length, end = std::min(begin + length, count);
-            T sum = transform(first[static_cast<difference>(begin)]);
-            for (std::size_t i = begin + 1; i < end; i++)
-                sum = op(std::move(sum), transform(first[static_cast<difference>(i)]));
-            partial[part].emplace(std::move(sum));
-        },
-        1);
-    for (std::optional<T> &sum : partial)
-        init = op(std::move(init), std::move(*sum));
-    return init;
+    const std::size_t length = std::max<std::size_t>(1, (count + most_parts - 1) / most_parts);
+    work all{first, op, transform, length, std::vector<std::optional<T>>((count + length - 1) / length), {}};
+    std::optional<T> *result = nullptr;
+    const offgil_status status = offgil_pool_reduce(where.handle(), 0, count, length, work::part,
+                                                    work::combine, &all, &result, sizeof result);
+    detail::check(status, all.errors);
+    return result == nullptr ? init : op(std::move(init), std::move(**result));
 }
 
 /** As above, of the elements themselves. */
@@ -1205,14 +1252,10 @@ T reduce(const pool &where, Iterator first, Iterator last, T init, Op op) {
  * is allocated.
  */
 template <class Left, class Right> void invoke(const pool &where, Left &&left, Right &&right) {
-    detail::side<std::remove_reference_t<Left>> first{left, nullptr};
-    detail::side<std::remove_reference_t<Right>> second{right, nullptr};
-    const offgil_status status = offgil_pool_invoke(where.handle(), first.body, &first, second.body, &second);
-    for (const std::exception_ptr &thrown : {first.thrown, second.thrown}) {
-        if (thrown)
-            std::rethrow_exception(thrown);
-    }
-    detail::check(status);
+    detail::lowest_error errors;
+    detail::side<std::remove_reference_t<Left>> first{left, errors, 0};
+    detail::side<std::remove_reference_t<Right>> second{right, errors, 1};
+    detail::check(offgil_pool_invoke(where.handle(), first.body, &first, second.body, &second), errors);
 }
 
 template <class Left, class Right, class Next, class... More>

@@ -13,6 +13,7 @@ using offgil_task_options_t = task_options_t;
 #define offgil_completion_queue_fd completion_queue_fd
 #define offgil_completion_queue_next completion_queue_next
 #define offgil_completion_queue_release completion_queue_release
+#define offgil_future_call_result future_call_result
 #define offgil_future_cancel future_cancel
 #define offgil_future_error future_error
 #define offgil_future_get_state future_get_state
@@ -27,6 +28,7 @@ using offgil_task_options_t = task_options_t;
 #define offgil_group_release group_release
 #define offgil_group_spawn group_spawn
 #define offgil_group_wait group_wait
+#define offgil_pool_call pool_call
 #define offgil_pool_create pool_create
 #define offgil_pool_create_with pool_create_with
 #define offgil_pool_default pool_default
@@ -35,6 +37,7 @@ using offgil_task_options_t = task_options_t;
 #define offgil_pool_invoke pool_invoke
 #define offgil_pool_map pool_map
 #define offgil_pool_options_init pool_options_init
+#define offgil_pool_reduce pool_reduce
 #define offgil_pool_release pool_release
 #define offgil_pool_run_worker pool_run_worker
 #define offgil_pool_shutdown pool_shutdown

@@ -97,6 +97,20 @@ TEST(reduce_throws_the_exception_of_the_leftmost_part) {
                      offgil::reduce(pool, numbers.begin(), numbers.end(), 0, std::plus<>(), refuse));
 }
 
+TEST(reduce_throws_what_op_throws_and_destroys_what_it_made) {
+    const offgil::pool pool(3);
+    const std::vector<int> numbers(10000, 1);
+    const auto plus = [](const counted &a, const counted &b) {
+        return a.value + b.value > 500 ? throw std::overflow_error("too large") : counted(a.value + b.value);
+    };
+    const auto object = [](int n) { return counted(n); };
+    for (int round = 0; round < 10; round++)
+        CHECK_THROWS(std::overflow_error, "too large",
+                     offgil::reduce(pool, numbers.begin(), numbers.end(), counted(), plus, object));
+    CHECK(offgil::reduce(pool, numbers.begin(), numbers.begin() + 300, counted(), plus, object).value == 300);
+    CHECK(counted::alive() == 0);
+}
+
 static int fibonacci(const offgil::pool &pool, int n) {
     if (n < 2)
         return n;
