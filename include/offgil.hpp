@@ -870,12 +870,6 @@ class pool {
         return in_time(offgil_pool_wait_idle(handle_, detail::nanoseconds(time)));
     }
 
-    /**
-     * Changes how many tasks it runs at a time (pool_resize in offgil.h). Throws offgil::error:
-     * status::invalid. Never blocks.
-     */
-    void resize(std::uint32_t threads) const { detail::check(offgil_pool_resize(handle_, threads)); }
-
     /** How many tasks it runs at a time. Never blocks. */
     std::uint32_t thread_count() const {
         const std::uint32_t count = offgil_pool_thread_count(handle_);
