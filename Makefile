@@ -4,29 +4,48 @@ PYTHON ?= python3
 BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
+# Without the library for Rust beside them, cargo optimizes both as a whole (the profile's `lto`).
+CARGO_LIBRARIES := cargo rustc --release --locked --lib --crate-type cdylib,staticlib
 LIBRARY := target/release/liboffgil.so
-SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
+SOURCES := $(shell find src codegen -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
 BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
-C_FILES := $(shell find c-tests examples benches bindings include/offgil.hpp -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
+C_FILES := $(shell find c-tests examples benches bindings tests include/offgil.hpp -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
 
-.PHONY: help build header demo test test-rust test-loom test-python lint format bench micro clean tools
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR ?=
+INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
+
+.PHONY: help build install uninstall header demo test test-rust test-loom test-python test-install test-cargo-c test-abi abi lint format bench micro clean tools
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 build: $(LIBRARY)  ## builds the shared and the static library into target/release
 
-$(LIBRARY): $(SOURCES) | tools
-	cargo build --release --locked
+$(LIBRARY): $(SOURCES)
+	@$(NEEDS_RUST)
+	$(CARGO_LIBRARIES)
 	@touch $@
+
+install: $(LIBRARY)  ## lays libraries, header, offgil.pc and CMake package into PREFIX (DESTDIR, LIBDIR, INCLUDEDIR)
+	$(INSTALLER) install
+
+uninstall:     ## takes them away again
+	$(INSTALLER) uninstall
 
 header:        ## writes include/offgil.h and the Python bindings that are made from it
 	OFFGIL_UPDATE_HEADER=1 cargo build --locked
 	@$(MAKE) --no-print-directory $(VENV)/tools
 	$(VENV_PYTHON) bindings/python/tools/generate.py
 
+define NEEDS_RUST
+command -v cargo >/dev/null || { echo "offgil needs Rust: install it with rustup, then try again" >&2; exit 1; }
+endef
+
 tools:
-	@command -v cargo >/dev/null || { echo "offgil needs Rust: install it with rustup, then try again" >&2; exit 1; }
+	@$(NEEDS_RUST)
 	@command -v cc >/dev/null || { echo "offgil needs a C compiler named cc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
 	  { echo "offgil needs Python 3.10 or newer as $(PYTHON) (or: make PYTHON=...)" >&2; exit 1; }
@@ -41,7 +60,7 @@ $(VENV)/tools: bindings/python/requirements-dev.txt | tools
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-dev.txt
 	@touch $@
 
-$(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h
+$(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h include/offgil.hpp
 	@echo "building the Python package"
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
 	  --force-reinstall ./bindings/python
@@ -50,7 +69,7 @@ $(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-python  ## runs every check: formats, lints, Rust, model checks, C, Python, README
+test: lint test-rust test-loom test-python test-install test-abi  ## runs every check: formats, lints, Rust, model checks, C, Python, README, install, ABI
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
@@ -62,16 +81,28 @@ test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the 
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
 
+test-install: $(VENV)/tools $(LIBRARY)  ## builds against an installed tree with pkg-config, CMake and Meson
+	$(VENV_PYTHON) -m pytest -q -rs tests/install --ignore tests/install/test_cargo_c.py
+
+test-cargo-c: $(VENV)/tools $(LIBRARY)  ## compares what `cargo cinstall` lays with it (takes cargo-c: minutes to install)
+	$(VENV_PYTHON) -m pytest -q -rs tests/install/test_cargo_c.py
+
+test-abi: $(VENV)/tools $(LIBRARY)  ## fails when a program that was compiled before would break
+	$(VENV_PYTHON) -m pytest -q -rs tests/abi
+
+abi: $(VENV)/tools $(LIBRARY)  ## makes the ABI as it is the one to keep: writes abi/
+	$(VENV_PYTHON) tests/abi/abi.py
+
 lint: $(VENV)/tools  ## rustfmt, clippy, ruff, clang-format
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	$(VENV_PYTHON) -m ruff check bindings/python examples benches
-	$(VENV_PYTHON) -m ruff format --check bindings/python examples benches
+	$(VENV_PYTHON) -m ruff check bindings/python examples benches tests
+	$(VENV_PYTHON) -m ruff format --check bindings/python examples benches tests
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 
 format: $(VENV)/tools  ## formats everything
 	cargo fmt
-	$(VENV_PYTHON) -m ruff format bindings/python examples benches
+	$(VENV_PYTHON) -m ruff format bindings/python examples benches tests
 	$(VENV)/bin/clang-format -i $(C_FILES)
 
 bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)

@@ -1,79 +1,7 @@
 /* Random programs: pools with random options whose tasks and visitors do at random all there is to do, and
  * that end at a random moment. A failure names its round; for others compile with
  * -DMIXED_SEED=3 -DMIXED_ROUNDS=9000. */
-#include "check.h"
-
-#ifndef MIXED_SEED
-#define MIXED_SEED 2
-#define MIXED_ROUNDS 500
-#endif
-
-enum { TASKS = 2000, MOST_THREADS = 4, MOST_POOLS = 3, VISITORS = 3, DEEPEST = 6, HANDFUL = 6 };
-
-typedef enum { REFUSED, ACCEPTED, PERHAPS } fate_t;
-
-typedef struct {
-    uint64_t random;
-    int home, depth, began, ended, canceled; /* the last three: how often */
-    fate_t fate;
-    future_t *kept; /* until the end of the round */
-} task_t;
-
-/* The round that is played: one pool or three, and all that happens in them. */
-static struct {
-    char title[160];
-    pool_options_t options;
-    pthread_mutex_t lock; /* for what follows, but for the pools */
-    struct {
-        pool_t *pool;
-        int running, owned[MOST_THREADS]; /* bodies that aren't blocked in a wait, and their places */
-    } homes[MOST_POOLS];
-    int pools, for_ever;
-    int closing, canceling, dying;
-    int began, ended; /* bodies of any kind, also parts of ranges */
-    int count;
-    task_t tasks[TASKS];
-} world = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* Who calls: a body, which is at home in a pool, or a thread outside (-1). */
-typedef struct {
-    uint64_t random;
-    int home, depth, place;
-} caller_t;
-
-static void demand_failed(int line, const char *what, offgil_status status) {
-    char values[300];
-    snprintf(values, sizeof values, "%s (%s), %s", offgil_status_name(status), offgil_last_message(),
-             world.title);
-    check_failed(__FILE__, line, what, values);
-}
-
-#define DEMAND(truth, status) ((truth) ? (void)0 : demand_failed(__LINE__, #truth, status))
-
-/* A set of statuses; OFFGIL_OK is in each. */
-#define BIT(status) (1u << -(status))
-#define EXPECT(status, set)                                                                                  \
-    DEMAND((status) <= 0 && (status) >= OFFGIL_EDONE && ((set) | 1) >> -(status) & 1, status)
-
-static uint64_t next_random(uint64_t *state) { /* xorshift64 */
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-/* A number from 0 up to, not including, `limit`. */
-static int some(uint64_t *state, int limit) {
-    return (int)((next_random(state) >> 32) % (unsigned)limit);
-}
-
-static int add(int *number, int step) {
-    int value;
-    pthread_mutex_lock(&world.lock);
-    value = *number += step;
-    pthread_mutex_unlock(&world.lock);
-    return value;
-}
+#include "mixed.h"
 
 /* A body goes on: has it a place of its own, and is it not one too many? */
 static void enter(caller_t *me) {
@@ -307,11 +235,20 @@ static void look_whether_idle(caller_t *me) {
     DEMAND(me->home != 0 || status == OFFGIL_ETIMEDOUT, status);
 }
 
+/* Never to more than there were at first: the checks hold at any moment. */
+static void resize(caller_t *me) {
+    pool_t *pool = world.homes[some(&me->random, world.pools)].pool;
+    uint32_t threads = 1 + (uint32_t)some(&me->random, (int)world.options.threads);
+    offgil_status status = pool_resize(pool, threads);
+    EXPECT(status, refusals(me) | (add(&world.closing, 0) ? BIT(OFFGIL_ECLOSED) : 0));
+    DEMAND(me->home < 0 || pool_worker_index(world.homes[me->home].pool) == me->place, status);
+}
+
 static void act(caller_t *me) {
     int64_t until = now_ns() + some(&me->random, 30000);
     task_t *task;
     future_t *future;
-    switch (some(&me->random, 12)) {
+    switch (some(&me->random, 13)) {
     case 0:
     case 1:
         spawn_or_invoke(me, some(&me->random, 2));
@@ -331,6 +268,9 @@ static void act(caller_t *me) {
         CHECK_STATUS(task_fail(1, "at random"), me->home >= 0 ? OFFGIL_OK : OFFGIL_EINVAL);
         break;
     case 8:
+        resize(me);
+        break;
+    case 9:
         while (now_ns() < until)
             (void)task_is_canceled();
         break;

@@ -10,6 +10,8 @@ static void open_pool(uint32_t threads, size_t stack_size) {
     pool_options_t options;
     pool_options_init(&options, sizeof options);
     options.threads = threads;
+    if (stack_size != 0)
+        options.max_spare_threads = 2000;
     options.stack_size = stack_size;
     pool = pool_create_with(&options);
     CHECK(pool != NULL);
@@ -41,6 +43,7 @@ static void waits_nest_ten_thousand_deep_in_a_pool_of_one_on_small_stacks(void) 
 }
 
 static void waits_nest_ten_thousand_deep_in_a_pool_of_two_on_small_stacks(void) {
+    /* Each child that the other thread steals costs a thread: how many, chance decides. */
     nested(2, 65536);
 }
 

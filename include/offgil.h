@@ -21,6 +21,10 @@
  * `threads` task bodies of a pool run at a time, whoever runs them; a body that is blocked in a wait of this library
  * doesn't count, and counts again before the wait returns.
  *
+ * Names: each is also there with a prefix (offgil_pool_create, offgil_pool_t, OFFGIL_POOL_DRAIN), for programs that have
+ * a pool_create of their own. With OFFGIL_NO_SHORT_NAMES defined before the first include, only names that begin with
+ * offgil_ and OFFGIL_ are declared.
+ *
  * Generated from the Rust source by cbindgen; do not edit.
  */
 
@@ -36,362 +40,9 @@
 #define OFFGIL_FOREVER -1
 
 /**
- * A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
- */
-#define POOL_FULL_BLOCK 0
-
-/**
- * A submit from outside fails with OFFGIL_EFULL.
- */
-#define POOL_FULL_FAIL 1
-
-/**
- * A submit from outside runs the task itself, once one of the pool's places is free (at most full_timeout_ns).
- * Where outside threads may not run the pool's tasks (see waiters_help) and inside tasks of other pools, as
- * POOL_FULL_BLOCK.
- */
-#define POOL_FULL_RUN 2
-
-/**
- * Tasks from outside are started in the order in which they came.
- */
-#define POOL_FIFO 0
-
-/**
- * The newest task from outside is started first.
- */
-#define POOL_LIFO 1
-
-/**
- * What is queued is run.
- */
-#define POOL_DRAIN 0
-
-/**
- * What is queued is canceled, and what runs is asked to stop (task_is_canceled).
- */
-#define POOL_CANCEL 1
-
-/**
- * Not started yet.
- */
-#define FUTURE_QUEUED 0
-
-/**
- * Running.
- */
-#define FUTURE_RUNNING 1
-
-/**
- * Ended: with a result, by task_fail, or by a panic.
- */
-#define FUTURE_DONE 2
-
-/**
- * Canceled before it ran: it never will.
- */
-#define FUTURE_CANCELED 3
-
-/**
- * NULL or no live handle.
- */
-#define FUTURE_INVALID -1
-
-/**
- * Started when there is no other task of the pool's to start; now and then before all others, so that it gets its turn.
- */
-#define TASK_LOW -1
-
-/**
- * In its turn.
- */
-#define TASK_NORMAL 0
-
-/**
- * Started before all tasks of the pool's that are not high, also before a worker's own children.
- */
-#define TASK_HIGH 1
-
-/**
- * Tasks that have ended, in that order, for a thread or an event loop that takes whichever is next. An opaque handle:
- * never dereferenced, and checked at each call.
- *
- * Made by completion_queue_create, due to one completion_queue_release. Owns a share in each future that was added,
- * until it is taken out. All functions on it may be called from any thread at any time, also at the same time.
- */
-typedef struct completion_queue_t completion_queue_t;
-
-/**
- * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
- *
- * Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
- * one more future_release due. All functions on it may be called from any thread at any time, also at the same time.
- * After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
- * one that is due while others still hold the handle.
- */
-typedef struct future_t future_t;
-
-/**
- * Tasks that are waited for and canceled together. An opaque handle: never dereferenced, and checked at each call.
- *
- * Groups form a tree: a task counts in its group and in all groups above. Made by group_create, due to one
- * group_release; its tasks run all the same, and a group below it keeps it. All functions on it may be called from any
- * thread at any time, also at the same time.
- */
-typedef struct group_t group_t;
-
-/**
- * A pool of threads. An opaque handle: never dereferenced, and checked at each call.
- *
- * Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
- * pool_release. All functions on it may be called from any thread at any time, also at the same time.
- */
-typedef struct pool_t pool_t;
-
-/**
- * The types of a function, ready to be called by. An opaque handle: never dereferenced, and checked at each call.
- *
- * Made by signature_create, which makes one signature_release due. It belongs to no pool, and serves any number of functions
- * and calls at the same time, from any thread.
- */
-typedef struct signature_t signature_t;
-
-/**
  * What a call came to: OFFGIL_OK (0), or a negative number that says what was wrong.
  */
 typedef int32_t offgil_status;
-
-/**
- * A function that each thread of a pool calls with pool_options_t.context.
- */
-typedef void (*thread_hook_fn)(void *context);
-
-/**
- * A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't.
- */
-typedef int32_t (*start_worker_fn)(void *context);
-
-/**
- * A function that is told of a failure nobody has looked at: pool_options_t.context, the task's name (NULL: none),
- * OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call.
- */
-typedef void (*lost_error_fn)(void *context,
-                              const char *name,
-                              offgil_status status,
-                              int32_t code,
-                              const char *message);
-
-/**
- * How a pool is to be. Fill it with pool_options_init, then change what you want to; fields may be added at the
- * end in later versions, which `size` makes safe in both directions.
- *
- * Plain data of the caller's: copied by pool_create_with, and not needed afterwards (but for `context`, which the
- * hooks get as long as the pool has threads).
- */
-typedef struct {
-  /**
-   * Size of this struct in bytes, as the caller was compiled. Set by pool_options_init.
-   */
-  size_t size;
-  /**
-   * How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
-   * environment variable OFFGIL_NUM_THREADS says.
-   */
-  uint32_t threads;
-  /**
-   * How many threads may be started on top while tasks are blocked in waits. Default 256.
-   */
-  uint32_t max_spare_threads;
-  /**
-   * Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
-   */
-  size_t stack_size;
-  /**
-   * Name of the threads, to which "-0", "-1" ... is added (the system may cut it). NULL (the default): "offgil".
-   */
-  const char *thread_name;
-  /**
-   * How many tasks may be queued. 0 (the default): no limit. It holds for threads outside the pool; the pool's
-   * own tasks are never blocked or refused, past the limit they run the new task themselves.
-   */
-  size_t queue_limit;
-  /**
-   * How long POOL_FULL_BLOCK and POOL_FULL_RUN wait, in nanoseconds; negative (the default): for ever.
-   */
-  int64_t full_timeout_ns;
-  /**
-   * What a submit does when the queue is full: POOL_FULL_BLOCK (the default), POOL_FULL_FAIL or POOL_FULL_RUN.
-   */
-  int32_t when_full;
-  /**
-   * In which order tasks from outside are started: POOL_FIFO (the default) or POOL_LIFO. Strict with one thread.
-   * A task's own children come before either, newest first.
-   */
-  int32_t order;
-  /**
-   * 1 (the default): a thread outside the pool that waits for ever for a task that is still queued may run it
-   * itself, if fewer than `threads` bodies run. 0: only the pool's threads run its tasks. A pool of one thread,
-   * and one with hooks, never lets outside threads run its tasks.
-   */
-  uint8_t waiters_help;
-  /**
-   * Called by each of the pool's threads when it starts, before any task. May be NULL. Must return.
-   */
-  thread_hook_fn on_thread_start;
-  /**
-   * Called by each of the pool's threads when it ends. May be NULL. Must return.
-   */
-  thread_hook_fn on_thread_stop;
-  /**
-   * What the hooks get.
-   */
-  void *context;
-  /**
-   * How many threads the blocking lane may have (task_options_t.blocking). Default 512; 0: none, and such tasks are
-   * refused with OFFGIL_ETHREAD. At most 32,767.
-   */
-  uint32_t max_blocking_threads;
-  /**
-   * How long a thread of the blocking lane, or a spare one, stays with nothing to do, in nanoseconds. Default one
-   * second; negative: as long as the pool.
-   */
-  int64_t keep_alive_ns;
-  /**
-   * Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
-   * for it and fewer than `threads` are lent: has a thread started that calls pool_run_worker, and returns 0 (anything
-   * else if it can't). NULL (the default): lent threads come by themselves.
-   */
-  start_worker_fn start_worker;
-  /**
-   * Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
-   * neither a wait, future_error, future_on_done, a completion queue nor a group has shown the failure. On the thread
-   * that noticed. NULL (the default): such failures are dropped.
-   */
-  lost_error_fn on_lost_error;
-} pool_options_t;
-
-/**
- * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
- * the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
- * that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
- */
-typedef void *(*task_fn)(void *arg);
-
-/**
- * A function that is told how a task ended: its context, the status that future_wait gives, and what the task
- * returned (NULL unless that is OFFGIL_OK).
- */
-typedef void (*done_fn)(void *context, offgil_status status, void *result);
-
-/**
- * A function that gets something back: an argument after the task, or a result that nobody took. Must return.
- */
-typedef void (*drop_fn)(void *pointer);
-
-/**
- * How a task is to be run. Fill it with task_options_init, then change what you want to; fields may be added at the end
- * in later versions, which `size` makes safe in both directions.
- *
- * Plain data of the caller's: read by the submit, and not needed afterwards.
- */
-typedef struct {
-  /**
-   * Size of this struct in bytes, as the caller was compiled. Set by task_options_init.
-   */
-  size_t size;
-  /**
-   * What the task is called in messages and traces; copied. NULL (the default): nothing.
-   */
-  const char *name;
-  /**
-   * TASK_LOW, TASK_NORMAL (the default) or TASK_HIGH. Holds in the whole pool, whoever submits. Without meaning for
-   * tasks that are `blocking` or `lent_only`, which have queues of their own.
-   */
-  int32_t priority;
-  /**
-   * 1: the task will sleep in system calls: it runs on one of the pool's blocking threads
-   * (pool_options_t.max_blocking_threads), at once if one can be had, and never takes a place of the pool's. 0: default.
-   */
-  uint8_t blocking;
-  /**
-   * 1: only threads that are lent by pool_run_worker run the task. 0: default.
-   */
-  uint8_t lent_only;
-  /**
-   * Not to be started before so many nanoseconds have passed since the submit. Default 0. A shutdown cancels it before.
-   */
-  int64_t delay_ns;
-  /**
-   * Canceled if it has not been started after so many nanoseconds since the submit. Negative (the default): never.
-   */
-  int64_t deadline_ns;
-  /**
-   * Tasks that are to end first; `after_count` futures, which stay the caller's. If one of them fails or is canceled,
-   * this one never runs and ends with that one's status. NULL: default.
-   */
-  future_t *const *after;
-  /**
-   * How many they are. Default 0.
-   */
-  size_t after_count;
-  /**
-   * The group that the task is in, of the same pool. NULL (the default): none.
-   */
-  group_t *group;
-  /**
-   * The completion queue that the task comes into when it ends, with `tag`. NULL (the default): none.
-   */
-  completion_queue_t *queue;
-  /**
-   * What it comes into `queue` with.
-   */
-  uint64_t tag;
-  /**
-   * Called with the argument, exactly once, when the task has run or is certain never to: before its end can be seen,
-   * by the thread that ends it. Not called if the submit fails: then the argument is the caller's. NULL: default.
-   */
-  drop_fn drop_arg;
-  /**
-   * Called with the result if the task returned one and nobody took it (no future_wait with a `result`, no
-   * future_on_done, no completion queue), when the last handle goes. NULL: default.
-   */
-  drop_fn drop_result;
-} task_options_t;
-
-/**
- * The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
- */
-typedef void (*range_fn)(void *context, size_t begin, size_t end);
-
-/**
- * The body of pool_reduce: takes the indices from `begin` up to, not including, `end` into the accumulator, which holds
- * the identity at first. It must return (see task_fn).
- */
-typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
-
-/**
- * What pool_reduce makes one accumulator of two with: takes `from`, which comes of the indices after those of `into`, into
- * `into`. It must return (see task_fn).
- */
-typedef void (*combine_fn)(void *context, void *into, const void *from);
-
-/**
- * A task that has ended.
- */
-typedef struct {
-  /**
-   * What it was added with.
-   */
-  uint64_t tag;
-  /**
-   * As future_wait gives it: OFFGIL_OK, OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED.
-   */
-  offgil_status status;
-  /**
-   * What the task returned; NULL unless the status is OFFGIL_OK.
-   */
-  void *result;
-} completion_t;
 
 /**
  * Success.
@@ -524,6 +175,376 @@ const char *offgil_version_string(void);
  */
 uint32_t offgil_cpu_count(void);
 
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#ifndef OFFGIL_NO_SHORT_NAMES
+
+/**
+ * A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
+ */
+#define POOL_FULL_BLOCK 0
+
+/**
+ * A submit from outside fails with OFFGIL_EFULL.
+ */
+#define POOL_FULL_FAIL 1
+
+/**
+ * A submit from outside runs the task itself, once one of the pool's places is free (at most full_timeout_ns).
+ * Where outside threads may not run the pool's tasks (see waiters_help) and inside tasks of other pools, as
+ * POOL_FULL_BLOCK.
+ */
+#define POOL_FULL_RUN 2
+
+/**
+ * Tasks from outside are started in the order in which they came.
+ */
+#define POOL_FIFO 0
+
+/**
+ * The newest task from outside is started first.
+ */
+#define POOL_LIFO 1
+
+/**
+ * What is queued is run.
+ */
+#define POOL_DRAIN 0
+
+/**
+ * What is queued is canceled, and what runs is asked to stop (task_is_canceled).
+ */
+#define POOL_CANCEL 1
+
+/**
+ * Not started yet.
+ */
+#define FUTURE_QUEUED 0
+
+/**
+ * Running.
+ */
+#define FUTURE_RUNNING 1
+
+/**
+ * Ended: with a result, by task_fail, or by a panic.
+ */
+#define FUTURE_DONE 2
+
+/**
+ * Canceled before it ran: it never will.
+ */
+#define FUTURE_CANCELED 3
+
+/**
+ * NULL or no live handle.
+ */
+#define FUTURE_INVALID -1
+
+/**
+ * Started when there is no other task of the pool's to start; now and then before all others, so that it gets its turn.
+ */
+#define TASK_LOW -1
+
+/**
+ * In its turn.
+ */
+#define TASK_NORMAL 0
+
+/**
+ * Started before all tasks of the pool's that are not high, also before a worker's own children.
+ */
+#define TASK_HIGH 1
+
+/**
+ * Tasks that have ended, in that order, for a thread or an event loop that takes whichever is next. An opaque handle:
+ * never dereferenced, and checked at each call.
+ *
+ * Made by completion_queue_create, due to one completion_queue_release. Owns a share in each future that was added,
+ * until it is taken out. All functions on it may be called from any thread at any time, also at the same time.
+ */
+typedef struct offgil_completion_queue_t completion_queue_t;
+
+/**
+ * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
+ * one more future_release due. All functions on it may be called from any thread at any time, also at the same time.
+ * After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
+ * one that is due while others still hold the handle.
+ */
+typedef struct offgil_future_t future_t;
+
+/**
+ * Tasks that are waited for and canceled together. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Groups form a tree: a task counts in its group and in all groups above. Made by group_create, due to one
+ * group_release; its tasks run all the same, and a group below it keeps it. All functions on it may be called from any
+ * thread at any time, also at the same time.
+ */
+typedef struct offgil_group_t group_t;
+
+/**
+ * A pool of threads. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
+ * pool_release. All functions on it may be called from any thread at any time, also at the same time.
+ */
+typedef struct offgil_pool_t pool_t;
+
+/**
+ * The types of a function, ready to be called by. An opaque handle: never dereferenced, and checked at each call.
+ *
+ * Made by signature_create, which makes one signature_release due. It belongs to no pool, and serves any number of functions
+ * and calls at the same time, from any thread.
+ */
+typedef struct offgil_signature_t signature_t;
+
+/**
+ * A function that each thread of a pool calls with pool_options_t.context.
+ */
+typedef void (*thread_hook_fn)(void *context);
+
+/**
+ * A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't.
+ */
+typedef int32_t (*start_worker_fn)(void *context);
+
+/**
+ * A function that is told of a failure nobody has looked at: pool_options_t.context, the task's name (NULL: none),
+ * OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call.
+ */
+typedef void (*lost_error_fn)(void *context,
+                              const char *name,
+                              offgil_status status,
+                              int32_t code,
+                              const char *message);
+
+/**
+ * How a pool is to be. Fill it with pool_options_init, then change what you want to; fields may be added at the
+ * end in later versions, which `size` makes safe in both directions.
+ *
+ * Plain data of the caller's: copied by pool_create_with, and not needed afterwards (but for `context`, which the
+ * hooks get as long as the pool has threads).
+ */
+typedef struct offgil_pool_options_t {
+  /**
+   * Size of this struct in bytes, as the caller was compiled. Set by pool_options_init.
+   */
+  size_t size;
+  /**
+   * How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
+   * environment variable OFFGIL_NUM_THREADS says.
+   */
+  uint32_t threads;
+  /**
+   * How many threads may be started on top while tasks are blocked in waits. Default 256.
+   */
+  uint32_t max_spare_threads;
+  /**
+   * Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
+   */
+  size_t stack_size;
+  /**
+   * Name of the threads, to which "-0", "-1" ... is added (the system may cut it). NULL (the default): "offgil".
+   */
+  const char *thread_name;
+  /**
+   * How many tasks may be queued. 0 (the default): no limit. It holds for threads outside the pool; the pool's
+   * own tasks are never blocked or refused, past the limit they run the new task themselves.
+   */
+  size_t queue_limit;
+  /**
+   * How long POOL_FULL_BLOCK and POOL_FULL_RUN wait, in nanoseconds; negative (the default): for ever.
+   */
+  int64_t full_timeout_ns;
+  /**
+   * What a submit does when the queue is full: POOL_FULL_BLOCK (the default), POOL_FULL_FAIL or POOL_FULL_RUN.
+   */
+  int32_t when_full;
+  /**
+   * In which order tasks from outside are started: POOL_FIFO (the default) or POOL_LIFO. Strict with one thread.
+   * A task's own children come before either, newest first.
+   */
+  int32_t order;
+  /**
+   * 1 (the default): a thread outside the pool that waits for ever for a task that is still queued may run it
+   * itself, if fewer than `threads` bodies run. 0: only the pool's threads run its tasks. A pool of one thread,
+   * and one with hooks, never lets outside threads run its tasks.
+   */
+  uint8_t waiters_help;
+  /**
+   * Called by each of the pool's threads when it starts, before any task. May be NULL. Must return.
+   */
+  thread_hook_fn on_thread_start;
+  /**
+   * Called by each of the pool's threads when it ends. May be NULL. Must return.
+   */
+  thread_hook_fn on_thread_stop;
+  /**
+   * What the hooks get.
+   */
+  void *context;
+  /**
+   * How many threads the blocking lane may have (task_options_t.blocking). Default 512; 0: none, and such tasks are
+   * refused with OFFGIL_ETHREAD. At most 32,767.
+   */
+  uint32_t max_blocking_threads;
+  /**
+   * How long a thread of the blocking lane, or a spare one, stays with nothing to do, in nanoseconds. Default one
+   * second; negative: as long as the pool.
+   */
+  int64_t keep_alive_ns;
+  /**
+   * Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
+   * for it and fewer than `threads` are lent: has a thread started that calls pool_run_worker, and returns 0 (anything
+   * else if it can't). NULL (the default): lent threads come by themselves.
+   */
+  start_worker_fn start_worker;
+  /**
+   * Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
+   * neither a wait, future_error, future_on_done, a completion queue nor a group has shown the failure. On the thread
+   * that noticed. NULL (the default): such failures are dropped.
+   */
+  lost_error_fn on_lost_error;
+  /**
+   * 1: each of the pool's `threads` regular threads is bound to one CPU, round robin over those that the thread which
+   * makes the pool may use (its affinity mask; as a rule the whole process's). Threads that stand in for blocked ones
+   * (max_spare_threads) are not, until one of the others has ended and they take its turn. 0 (the default): the system
+   * moves them as it likes. Only Linux has such a call; elsewhere, and where it is refused, this has no effect.
+   */
+  uint8_t pin;
+} pool_options_t;
+
+/**
+ * The body of a task: called once, with the argument that it was submitted with, on some thread. What it returns is
+ * the task's result. It must return: left by a C++ exception, longjmp or pthread_exit it ends the process with a message
+ * that names it. A Rust panic is caught and becomes OFFGIL_EPANIC.
+ */
+typedef void *(*task_fn)(void *arg);
+
+/**
+ * A function that is told how a task ended: its context, the status that future_wait gives, and what the task
+ * returned (NULL unless that is OFFGIL_OK).
+ */
+typedef void (*done_fn)(void *context, offgil_status status, void *result);
+
+/**
+ * A function that gets something back: an argument after the task, or a result that nobody took. Must return.
+ */
+typedef void (*drop_fn)(void *pointer);
+
+/**
+ * How a task is to be run. Fill it with task_options_init, then change what you want to; fields may be added at the end
+ * in later versions, which `size` makes safe in both directions.
+ *
+ * Plain data of the caller's: read by the submit, and not needed afterwards.
+ */
+typedef struct offgil_task_options_t {
+  /**
+   * Size of this struct in bytes, as the caller was compiled. Set by task_options_init.
+   */
+  size_t size;
+  /**
+   * What the task is called in messages and traces; copied. NULL (the default): nothing.
+   */
+  const char *name;
+  /**
+   * TASK_LOW, TASK_NORMAL (the default) or TASK_HIGH. Holds in the whole pool, whoever submits. Without meaning for
+   * tasks that are `blocking` or `lent_only`, which have queues of their own.
+   */
+  int32_t priority;
+  /**
+   * 1: the task will sleep in system calls: it runs on one of the pool's blocking threads
+   * (pool_options_t.max_blocking_threads), at once if one can be had, and never takes a place of the pool's. 0: default.
+   */
+  uint8_t blocking;
+  /**
+   * 1: only threads that are lent by pool_run_worker run the task. 0: default.
+   */
+  uint8_t lent_only;
+  /**
+   * Not to be started before so many nanoseconds have passed since the submit. Default 0. A shutdown cancels it before.
+   */
+  int64_t delay_ns;
+  /**
+   * Canceled if it has not been started after so many nanoseconds since the submit. Negative (the default): never.
+   */
+  int64_t deadline_ns;
+  /**
+   * Tasks that are to end first; `after_count` futures, which stay the caller's. If one of them fails or is canceled,
+   * this one never runs and ends with that one's status. NULL: default.
+   */
+  future_t *const *after;
+  /**
+   * How many they are. Default 0.
+   */
+  size_t after_count;
+  /**
+   * The group that the task is in, of the same pool. NULL (the default): none.
+   */
+  group_t *group;
+  /**
+   * The completion queue that the task comes into when it ends, with `tag`. NULL (the default): none.
+   */
+  completion_queue_t *queue;
+  /**
+   * What it comes into `queue` with.
+   */
+  uint64_t tag;
+  /**
+   * Called with the argument, exactly once, when the task has run or is certain never to: before its end can be seen,
+   * by the thread that ends it. Not called if the submit fails: then the argument is the caller's. NULL: default.
+   */
+  drop_fn drop_arg;
+  /**
+   * Called with the result if the task returned one and nobody took it (no future_wait with a `result`, no
+   * future_on_done, no completion queue), when the last handle goes. NULL: default.
+   */
+  drop_fn drop_result;
+} task_options_t;
+
+/**
+ * The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
+ */
+typedef void (*range_fn)(void *context, size_t begin, size_t end);
+
+/**
+ * The body of pool_reduce: takes the indices from `begin` up to, not including, `end` into the accumulator, which holds
+ * the identity at first. It must return (see task_fn).
+ */
+typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+
+/**
+ * What pool_reduce makes one accumulator of two with: takes `from`, which comes of the indices after those of `into`, into
+ * `into`. It must return (see task_fn).
+ */
+typedef void (*combine_fn)(void *context, void *into, const void *from);
+
+/**
+ * A task that has ended.
+ */
+typedef struct offgil_completion_t {
+  /**
+   * What it was added with.
+   */
+  uint64_t tag;
+  /**
+   * As future_wait gives it: OFFGIL_OK, OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED.
+   */
+  offgil_status status;
+  /**
+   * What the task returned; NULL unless the status is OFFGIL_OK.
+   */
+  void *result;
+} completion_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
 /**
  * Fills a struct of options with the defaults: `pool_options_init(&options, sizeof options)`.
  *
@@ -636,7 +657,26 @@ offgil_status pool_wait_idle(pool_t *pool,
                              int64_t timeout_ns);
 
 /**
- * How many task bodies the pool runs at a time; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
+ * Changes how many task bodies the pool runs at a time: more, or fewer.
+ *
+ * It takes effect at once for tasks that start from now on. Bodies that run are not interrupted: after a step down more
+ * than `threads` may run until enough of them have ended or wait, and none is started before. They keep their
+ * pool_worker_index, which may be `threads` or more, until they end or wait. A pool that has become one of one thread runs
+ * one task at a time from then on, and in order what is submitted from then on. Threads that are too many end once
+ * they have nothing to do, new ones are started when there is work for them. max_spare_threads comes on top as before.
+ *
+ * @param threads 1 to 4096; 0 stands for one per usable CPU, or OFFGIL_NUM_THREADS, as in pool_create
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, more than 4096 threads, or a bad OFFGIL_NUM_THREADS; OFFGIL_EHANDLE;
+ *         OFFGIL_ECLOSED: the pool is shut down
+ *
+ * Any thread, also inside tasks, at any time, also at the same time as other calls (of several resizes one is the last);
+ * also on the default pool. Never blocks.
+ */
+offgil_status pool_resize(pool_t *pool,
+                          uint32_t threads);
+
+/**
+ * How many task bodies the pool runs at a time, by its options or the last pool_resize; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
  *
  * Any thread; never blocks.
  */
@@ -647,7 +687,8 @@ uint32_t pool_thread_count(pool_t *pool);
  * the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
  * for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
  *
- * A wait inside a task gives the place up: ask again after it. Any thread; never blocks.
+ * A wait inside a task gives the place up: ask again after it. A task that ran before a pool_resize keeps its number, and
+ * one that starts after it gets one below the new count. Any thread; never blocks.
  */
 int32_t pool_worker_index(pool_t *pool);
 
@@ -1232,6 +1273,198 @@ offgil_status future_call_result(future_t *future,
                                  void *result,
                                  int32_t *saved_errno);
 
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* OFFGIL_NO_SHORT_NAMES */
+
+/*
+ * The same once more, with the prefix: what each is, its short twin above says.
+ */
+
+#define OFFGIL_POOL_FULL_BLOCK 0
+#define OFFGIL_POOL_FULL_FAIL 1
+#define OFFGIL_POOL_FULL_RUN 2
+#define OFFGIL_POOL_FIFO 0
+#define OFFGIL_POOL_LIFO 1
+#define OFFGIL_POOL_DRAIN 0
+#define OFFGIL_POOL_CANCEL 1
+#define OFFGIL_FUTURE_QUEUED 0
+#define OFFGIL_FUTURE_RUNNING 1
+#define OFFGIL_FUTURE_DONE 2
+#define OFFGIL_FUTURE_CANCELED 3
+#define OFFGIL_FUTURE_INVALID -1
+#define OFFGIL_TASK_LOW -1
+#define OFFGIL_TASK_NORMAL 0
+#define OFFGIL_TASK_HIGH 1
+typedef struct offgil_completion_queue_t offgil_completion_queue_t;
+typedef struct offgil_future_t offgil_future_t;
+typedef struct offgil_group_t offgil_group_t;
+typedef struct offgil_pool_t offgil_pool_t;
+typedef struct offgil_signature_t offgil_signature_t;
+typedef void (*offgil_thread_hook_fn)(void *context);
+typedef int32_t (*offgil_start_worker_fn)(void *context);
+typedef void (*offgil_lost_error_fn)(void *context,
+                                     const char *name,
+                                     offgil_status status,
+                                     int32_t code,
+                                     const char *message);
+typedef struct offgil_pool_options_t offgil_pool_options_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_pool_options_t {
+  size_t size;
+  uint32_t threads;
+  uint32_t max_spare_threads;
+  size_t stack_size;
+  const char *thread_name;
+  size_t queue_limit;
+  int64_t full_timeout_ns;
+  int32_t when_full;
+  int32_t order;
+  uint8_t waiters_help;
+  offgil_thread_hook_fn on_thread_start;
+  offgil_thread_hook_fn on_thread_stop;
+  void *context;
+  uint32_t max_blocking_threads;
+  int64_t keep_alive_ns;
+  offgil_start_worker_fn start_worker;
+  offgil_lost_error_fn on_lost_error;
+  uint8_t pin;
+};
+#endif
+typedef void *(*offgil_task_fn)(void *arg);
+typedef void (*offgil_done_fn)(void *context, offgil_status status, void *result);
+typedef void (*offgil_drop_fn)(void *pointer);
+typedef struct offgil_task_options_t offgil_task_options_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_task_options_t {
+  size_t size;
+  const char *name;
+  int32_t priority;
+  uint8_t blocking;
+  uint8_t lent_only;
+  int64_t delay_ns;
+  int64_t deadline_ns;
+  offgil_future_t *const *after;
+  size_t after_count;
+  offgil_group_t *group;
+  offgil_completion_queue_t *queue;
+  uint64_t tag;
+  offgil_drop_fn drop_arg;
+  offgil_drop_fn drop_result;
+};
+#endif
+typedef void (*offgil_range_fn)(void *context, size_t begin, size_t end);
+typedef void (*offgil_reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+typedef void (*offgil_combine_fn)(void *context, void *into, const void *from);
+typedef struct offgil_completion_t offgil_completion_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_completion_t {
+  uint64_t tag;
+  offgil_status status;
+  void *result;
+};
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+void offgil_pool_options_init(offgil_pool_options_t *options, size_t size);
+offgil_pool_t *offgil_pool_create(uint32_t threads);
+offgil_pool_t *offgil_pool_create_with(const offgil_pool_options_t *options);
+offgil_pool_t *offgil_pool_default(void);
+offgil_status offgil_pool_shutdown(offgil_pool_t *pool, int32_t mode, int64_t timeout_ns);
+offgil_status offgil_pool_destroy(offgil_pool_t *pool);
+offgil_status offgil_pool_release(offgil_pool_t *pool);
+offgil_status offgil_pool_wait_idle(offgil_pool_t *pool, int64_t timeout_ns);
+offgil_status offgil_pool_resize(offgil_pool_t *pool, uint32_t threads);
+uint32_t offgil_pool_thread_count(offgil_pool_t *pool);
+int32_t offgil_pool_worker_index(offgil_pool_t *pool);
+offgil_status offgil_pool_run_worker(offgil_pool_t *pool);
+offgil_future_t *offgil_pool_submit(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
+offgil_status offgil_pool_submit_many(offgil_pool_t *pool,
+                                      offgil_task_fn fn,
+                                      void *const *args,
+                                      size_t count,
+                                      offgil_future_t **futures);
+offgil_status offgil_pool_spawn(offgil_pool_t *pool, offgil_task_fn fn, void *arg);
+uint8_t offgil_task_is_canceled(void);
+offgil_status offgil_task_fail(int32_t code, const char *message);
+offgil_status offgil_task_block_begin(void);
+offgil_status offgil_task_block_end(void);
+offgil_status offgil_future_wait(offgil_future_t *future, int64_t timeout_ns, void **result);
+offgil_status offgil_future_wait_all(offgil_future_t *const *futures, size_t count, int64_t timeout_ns);
+offgil_status offgil_future_wait_any(offgil_future_t *const *futures,
+                                     size_t count,
+                                     int64_t timeout_ns,
+                                     size_t *index);
+int32_t offgil_future_get_state(offgil_future_t *future);
+offgil_status offgil_future_cancel(offgil_future_t *future);
+offgil_status offgil_future_on_done(offgil_future_t *future, offgil_done_fn done, void *context);
+offgil_status offgil_future_error(offgil_future_t *future, int32_t *code, char *message, size_t length);
+offgil_future_t *offgil_future_retain(offgil_future_t *future);
+offgil_status offgil_future_release(offgil_future_t *future);
+void offgil_task_options_init(offgil_task_options_t *options, size_t size);
+offgil_future_t *offgil_pool_submit_with(offgil_pool_t *pool,
+                                         const offgil_task_options_t *options,
+                                         offgil_task_fn fn,
+                                         void *arg);
+offgil_status offgil_pool_spawn_with(offgil_pool_t *pool,
+                                     const offgil_task_options_t *options,
+                                     offgil_task_fn fn,
+                                     void *arg);
+offgil_group_t *offgil_group_create(offgil_pool_t *pool, offgil_group_t *parent);
+offgil_status offgil_group_spawn(offgil_group_t *group, offgil_task_fn fn, void *arg);
+offgil_status offgil_group_wait(offgil_group_t *group, int64_t timeout_ns);
+offgil_status offgil_group_cancel(offgil_group_t *group);
+offgil_status offgil_group_release(offgil_group_t *group);
+offgil_status offgil_pool_for(offgil_pool_t *pool,
+                              size_t begin,
+                              size_t end,
+                              size_t grain,
+                              offgil_range_fn body,
+                              void *context);
+offgil_status offgil_pool_reduce(offgil_pool_t *pool,
+                                 size_t begin,
+                                 size_t end,
+                                 size_t grain,
+                                 offgil_reduce_fn body,
+                                 offgil_combine_fn combine,
+                                 void *context,
+                                 void *accumulator,
+                                 size_t accumulator_size);
+offgil_status offgil_pool_map(offgil_pool_t *pool,
+                              offgil_task_fn fn,
+                              void *const *args,
+                              void **results,
+                              size_t count);
+offgil_status offgil_pool_invoke(offgil_pool_t *pool,
+                                 offgil_task_fn left,
+                                 void *left_arg,
+                                 offgil_task_fn right,
+                                 void *right_arg);
+offgil_completion_queue_t *offgil_completion_queue_create(void);
+offgil_status offgil_completion_queue_add(offgil_completion_queue_t *queue,
+                                          offgil_future_t *future,
+                                          uint64_t tag);
+offgil_status offgil_completion_queue_next(offgil_completion_queue_t *queue,
+                                           int64_t timeout_ns,
+                                           offgil_completion_t *completions,
+                                           size_t capacity,
+                                           size_t *count);
+int32_t offgil_completion_queue_fd(offgil_completion_queue_t *queue);
+offgil_status offgil_completion_queue_release(offgil_completion_queue_t *queue);
+offgil_signature_t *offgil_signature_create(const char *text);
+offgil_status offgil_signature_release(offgil_signature_t *signature);
+offgil_future_t *offgil_pool_call(offgil_pool_t *pool,
+                                  const offgil_task_options_t *options,
+                                  offgil_signature_t *signature,
+                                  void (*fn)(void),
+                                  const void *const *args);
+offgil_status offgil_future_call_result(offgil_future_t *future,
+                                        int64_t timeout_ns,
+                                        void *result,
+                                        int32_t *saved_errno);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

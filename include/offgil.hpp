@@ -48,10 +48,6 @@
 
 #include "offgil.h"
 
-#ifndef OFFGIL_POOL_DRAIN
-#include "offgil_prefix.h"
-#endif
-
 namespace offgil {
 
 /** What a call came to, as offgil_status: see OFFGIL_EINVAL and the others in offgil.h. */
@@ -869,6 +865,12 @@ class pool {
     bool wait_idle_for(const std::chrono::duration<Rep, Period> &time) const {
         return in_time(offgil_pool_wait_idle(handle_, detail::nanoseconds(time)));
     }
+
+    /**
+     * Changes how many tasks it runs at a time (pool_resize in offgil.h). Throws offgil::error:
+     * status::invalid. Never blocks.
+     */
+    void resize(std::uint32_t threads) const { detail::check(offgil_pool_resize(handle_, threads)); }
 
     /** How many tasks it runs at a time. Never blocks. */
     std::uint32_t thread_count() const {

@@ -10,7 +10,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 use std::{fs, thread};
 
-use common::{compiler, root, run, scratch, shared_library, static_library, text_of, C99, SYSTEM_LIBRARIES};
+use common::{
+    compiler, link_soname, root, run, scratch, shared_library, static_library, text_of, C99, SYSTEM_LIBRARIES,
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How long a test may take before it counts as hanging.
@@ -53,7 +55,7 @@ fn sources() -> Vec<PathBuf> {
 /// Compiles on every CPU; what is newer than all it is made of stays.
 fn compile_all(sources: &[PathBuf]) -> Vec<Program> {
     let out = scratch("c-tests");
-    link_soname(&out);
+    link_soname(&shared_library(), &out);
     let (next, programs) = (Mutex::new(sources.iter()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
@@ -70,8 +72,9 @@ fn compile_all(sources: &[PathBuf]) -> Vec<Program> {
 fn compile(source: &Path, out: &Path) -> [Program; 2] {
     let noun = source.file_stem().expect("a C file has a name").to_string_lossy().into_owned();
     let object = out.join(format!("{noun}.o"));
-    let headers = [root().join("include/offgil.h"), root().join("c-tests/check.h")];
-    if !is_newer(&object, &[source, &headers[0], &headers[1]]) {
+    let headers =
+        ["include/offgil.h", "c-tests/check.h", "c-tests/mixed.h"].map(|header| root().join(header));
+    if !is_newer(&object, &[source, &headers[0], &headers[1], &headers[2]]) {
         run(compiler(false).args(C99).arg("-c").arg(source).arg("-o").arg(&object));
     }
     ["shared", "static"].map(|linkage| {
@@ -85,17 +88,6 @@ fn compile(source: &Path, out: &Path) -> [Program; 2] {
         }
         Program { linkage, noun: noun.clone(), path }
     })
-}
-
-/// A program that is linked with the shared library looks for its soname; here it finds it.
-fn link_soname(out: &Path) {
-    let library = shared_library();
-    let soname = format!("liboffgil.so.{}", env!("CARGO_PKG_VERSION_MAJOR"));
-    for name in [soname.as_str(), "liboffgil.dylib"] {
-        let link = out.join(name);
-        let _ = fs::remove_file(&link);
-        std::os::unix::fs::symlink(&library, &link).expect("the directory for tests takes links");
-    }
 }
 
 fn is_newer(made: &Path, parts: &[&Path]) -> bool {

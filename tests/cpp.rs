@@ -26,9 +26,9 @@ struct Way {
 
 const WAYS: [Way; 5] = [
     Way { name: "g++17", compiler: "g++", flags: "-std=c++17 -O2" },
-    Way { name: "g++20", compiler: "g++", flags: "-std=c++20 -fno-rtti" },
+    Way { name: "g++20", compiler: "g++", flags: "-std=c++20 -fno-rtti -DOFFGIL_NO_SHORT_NAMES" },
     Way { name: "clang++17", compiler: "clang++", flags: "-std=c++17 -fno-rtti" },
-    Way { name: "clang++20", compiler: "clang++", flags: "-std=c++20 -O2" },
+    Way { name: "clang++20", compiler: "clang++", flags: "-std=c++20 -O2 -DOFFGIL_NO_SHORT_NAMES" },
     Way {
         name: "sanitized",
         compiler: "g++",

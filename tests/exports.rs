@@ -1,4 +1,5 @@
-//! The shared library exports the functions of the committed list and nothing else, has its soname, and stays loaded.
+//! The shared library exports the functions of the committed list, each also with the prefix, and nothing else; it has its
+//! soname, and stays loaded.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -7,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use common::{functions_of, root, shared_library, text_of};
+use common::{exported, functions_of, header, manual, prefixed, root, shared_library, text_of};
 
 fn listed() -> BTreeSet<String> {
     let list = fs::read_to_string(root().join("tests/exported_symbols.txt")).expect("the list is committed");
@@ -24,23 +25,23 @@ fn same_as_listed(what: &str, names: &BTreeSet<String>, listed: &BTreeSet<String
     Err(format!("{what} against tests/exported_symbols.txt: not listed {extra:?}, missing {gone:?}"))
 }
 
-fn exported() -> BTreeSet<String> {
-    let table = text_of(
-        Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(shared_library()),
-    );
-    table.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+fn with_prefixed(names: &BTreeSet<String>) -> BTreeSet<String> {
+    names.iter().flat_map(|name| [name.clone(), prefixed(name)]).collect()
 }
 
 #[test]
-fn the_library_exports_the_listed_symbols_and_no_other() {
-    same_as_listed("exports", &exported(), &listed()).unwrap();
+fn the_library_exports_the_listed_functions_also_with_the_prefix_and_no_other_symbol() {
+    same_as_listed("exports", &exported(&shared_library()), &with_prefixed(&listed())).unwrap();
 }
 
 #[test]
-fn the_header_declares_the_listed_functions_and_no_other() {
-    let header = fs::read_to_string(root().join("include/offgil.h")).expect("include/offgil.h is committed");
-    let declared: BTreeSet<String> = functions_of(&header).into_iter().collect();
-    same_as_listed("the header", &declared, &listed()).unwrap();
+fn the_header_declares_the_listed_functions_also_with_the_prefix_and_no_other() {
+    let functions = functions_of(&header());
+    let declared: BTreeSet<String> = functions.iter().cloned().collect();
+    assert_eq!(declared.len(), functions.len(), "a function is declared twice");
+    same_as_listed("the header", &declared, &with_prefixed(&listed())).unwrap();
+    let explained: BTreeSet<String> = functions_of(manual(&header())).into_iter().collect();
+    same_as_listed("the manual", &explained, &listed()).unwrap();
 }
 
 #[test]

@@ -3,13 +3,8 @@
 mod common;
 
 use std::fs;
-use std::process::Command;
 
-use common::{compiler, declarations, root, scratch, Declaration};
-
-fn header() -> String {
-    fs::read_to_string(root().join("include/offgil.h")).expect("include/offgil.h is committed")
-}
+use common::{compiler, declarations, functions_of, header, manual, prefixed, scratch, Declaration};
 
 #[test]
 fn the_committed_header_is_what_cbindgen_makes_of_the_source() {
@@ -39,29 +34,48 @@ fn a_changed_line_is_a_difference() {
     assert!(first_difference("a\n", "a\nb\n").is_some());
 }
 
-/// Compiles a file that consists of nothing but the header, twice.
-fn compiles_alone(command: &mut Command, extension: &str) {
-    let source = scratch("header").join(format!("alone.{extension}"));
-    let text = "#include \"offgil.h\"\n#include \"offgil.h\"\nextern int not_empty;\n";
-    // Tests run at the same time: each writes the same text, none sees a half of it.
-    let own = source.with_extension(format!("{}.{extension}", command.get_args().count()));
-    fs::write(&own, text).expect("the directory for tests can be written to");
-    common::run(command.arg("-fsyntax-only").arg(&own));
+/// Compiles a file that consists of nothing but the header, twice; with the short names and without.
+fn compiles_alone(standard: &str, cpp: bool) {
+    compiles(standard, cpp, "with", "#include \"offgil.h\"\n#include \"offgil.h\"\nextern int not_empty;\n");
+    let hidden =
+        "#define OFFGIL_NO_SHORT_NAMES\n#include \"offgil.h\"\nextern int pool_create, POOL_DRAIN, pool_t;\n";
+    compiles(standard, cpp, "without", hidden);
+}
+
+fn compiles(standard: &str, cpp: bool, name: &str, text: &str) {
+    let source = scratch("header").join(format!("{standard}-{name}.{}", if cpp { "cpp" } else { "c" }));
+    fs::write(&source, text).expect("the directory for tests can be written to");
+    let mut command = compiler(cpp);
+    if !cpp {
+        command.arg("-Wstrict-prototypes");
+    }
+    common::run(command.arg(format!("-std={standard}")).arg("-fsyntax-only").arg(&source));
 }
 
 #[test]
 fn the_header_compiles_alone_as_c99() {
-    compiles_alone(compiler(false).arg("-std=c99"), "c");
+    compiles_alone("c99", false);
 }
 
 #[test]
 fn the_header_compiles_alone_as_c11() {
-    compiles_alone(compiler(false).args(["-std=c11", "-Wstrict-prototypes"]), "c");
+    compiles_alone("c11", false);
 }
 
 #[test]
 fn the_header_compiles_alone_as_cpp17() {
-    compiles_alone(compiler(true).args(["-std=c++17", "-x", "c++"]), "cpp");
+    compiles_alone("c++17", true);
+}
+
+#[test]
+fn each_function_has_the_type_of_its_twin() {
+    let header = header();
+    let same = |name: &String| {
+        let twin = prefixed(name);
+        format!("static_assert(std::is_same<decltype({name}), decltype({twin})>::value, \"{name}\");\n")
+    };
+    let text: String = functions_of(manual(&header)).iter().map(same).collect();
+    compiles("c++17", true, "twins", &format!("#include <type_traits>\n#include \"offgil.h\"\n{text}"));
 }
 
 /// What is missing in the comment of a function; the reader is to find threads, blocking and statuses in each.
@@ -89,7 +103,8 @@ fn missing(function: &Declaration) -> Vec<&'static str> {
 
 #[test]
 fn every_function_says_threads_blocking_and_statuses() {
-    let functions = declarations(&header());
+    let header = header();
+    let functions = declarations(manual(&header));
     assert!(functions.len() >= 33, "only {} functions found in the header", functions.len());
     let mut complaints = String::new();
     for function in &functions {

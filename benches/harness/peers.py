@@ -113,7 +113,10 @@ class Builder:
 
     def _build_ours(self, peers: list[Peer]) -> None:
         if self.library is None:
-            run(["cargo", "build", "--release", "--lib"], CHECKOUT)
+            run(
+                ["cargo", "rustc", "--release", "--locked", "--lib", "--crate-type=cdylib,staticlib"],
+                CHECKOUT,
+            )
             self.library = cargo_target_directory() / "release" / "liboffgil.so"
         if not self.library.is_file():
             raise Failure(f"{self.library} is not there")

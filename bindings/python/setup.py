@@ -23,7 +23,7 @@ from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
-CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "src", "include")
+CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 
 class BuildError(SystemExit):
@@ -63,7 +63,9 @@ def find_cargo() -> str:
 
 def build_library() -> Path:
     """Builds the shared library and says where it is."""
-    command = [find_cargo(), "build", "--release", "--lib", "--message-format=json-render-diagnostics"]
+    # As the Makefile does: without a library for Rust beside them, cargo optimizes both as a whole.
+    command = [find_cargo(), "rustc", "--release", "--lib", "--crate-type=cdylib,staticlib"]
+    command += ["--message-format=json-render-diagnostics"]
     done = subprocess.run(command, cwd=crate(), stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"cargo could not build liboffgil, see above (exit status {done.returncode})")
@@ -111,7 +113,8 @@ class BuildWithCargo(build_ext):
         (package / "liboffgil.so").write_text(f"INPUT({name})\n", encoding="ascii")
         include = package / "include"
         include.mkdir(exist_ok=True)
-        shutil.copy2(crate() / "include" / "offgil.h", include / "offgil.h")
+        for header in ("offgil.h", "offgil.hpp"):
+            shutil.copy2(crate() / "include" / header, include / header)
         write_cffi_module(package / "_cffi_abi.py")
         for extension in self.extensions:
             extension.extra_objects = [str(package / name)]

@@ -1,4 +1,13 @@
 // All tests in one program: what is compiled for each compiler and standard is compiled once.
+#ifdef OFFGIL_NO_SHORT_NAMES
+// The program's own: the header takes no name but those that begin with offgil.
+[[maybe_unused]] static const int pool_create = 1, future_wait = 2;
+struct pool_t {
+    int mine;
+};
+using future_t = pool_t;
+#endif
+
 #include "future.cpp"
 #include "group.cpp"
 #include "parallel.cpp"

@@ -118,6 +118,13 @@ TEST(worker_index_is_below_the_number_of_threads) {
     CHECK(index == 0 || index == 1);
 }
 
+TEST(a_pool_is_resized) {
+    const offgil::pool pool(2);
+    pool.resize(5);
+    CHECK(pool.thread_count() == 5);
+    CHECK_STATUS(invalid, pool.resize(5000));
+}
+
 TEST(what_a_spawned_task_throws_is_a_lost_error) {
     static std::atomic<int> lost{0};
     offgil::pool_options options;

@@ -38,7 +38,6 @@ pub struct signature_t {
 ///
 /// # Safety
 /// `text` is NULL or ends with a NUL byte.
-#[no_mangle]
 pub unsafe extern "C" fn signature_create(text: *const c_char) -> *mut signature_t {
     boundary::handle(Kind::Signature, || {
         // SAFETY: by the contract above.
@@ -52,7 +51,6 @@ pub unsafe extern "C" fn signature_create(text: *const c_char) -> *mut signature
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn signature_release(signature: *mut signature_t) -> offgil_status {
     status(|| {
         let number = boundary::number(signature, Kind::Signature, &SIGNATURES, NOUN)?;
@@ -84,7 +82,6 @@ pub extern "C" fn signature_release(signature: *mut signature_t) -> offgil_statu
 /// # Safety
 /// `fn` is of the signature and may be called with the arguments, once, on any thread; `args` points to as many
 /// pointers as the signature has arguments, each to a value of the argument's type; `options` as for pool_submit_with.
-#[no_mangle]
 pub unsafe extern "C" fn pool_call(
     pool: *mut pool_t,
     options: *const task_options_t,
@@ -121,7 +118,6 @@ pub unsafe extern "C" fn pool_call(
 ///
 /// # Safety
 /// `result` is NULL or has room for a value of the signature's result; `saved_errno` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn future_call_result(
     future: *mut future_t,
     timeout_ns: i64,

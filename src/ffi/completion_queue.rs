@@ -42,7 +42,6 @@ pub(super) fn queue(handle: *const completion_queue_t) -> Result<Use<Queue>, Err
 /// @return a handle, due to one completion_queue_release; NULL on failure (offgil_last_status): OFFGIL_ENOMEM
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn completion_queue_create() -> *mut completion_queue_t {
     boundary::handle(Kind::Queue, || QUEUES.insert(Queue::new()).ok_or_else(|| Status::NoMemory.into()))
 }
@@ -54,7 +53,6 @@ pub extern "C" fn completion_queue_create() -> *mut completion_queue_t {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or the future was retained 65,535 times; OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn completion_queue_add(
     queue: *mut completion_queue_t,
     future: *mut future_t,
@@ -88,7 +86,6 @@ pub extern "C" fn completion_queue_add(
 ///
 /// # Safety
 /// `completions` has room for `capacity`; `count` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn completion_queue_next(
     queue: *mut completion_queue_t,
     timeout_ns: i64,
@@ -145,7 +142,6 @@ fn hand_over(completion: Completion) -> completion_t {
 ///         system has no descriptor to give)
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn completion_queue_fd(queue: *mut completion_queue_t) -> i32 {
     let descriptor = self::queue(queue).and_then(|queue| {
         queue.descriptor().map_err(|error| {
@@ -164,7 +160,6 @@ pub extern "C" fn completion_queue_fd(queue: *mut completion_queue_t) -> i32 {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn completion_queue_release(queue: *mut completion_queue_t) -> offgil_status {
     status(|| {
         let number = boundary::number(queue, Kind::Queue, &QUEUES, WHAT)?;

@@ -47,7 +47,6 @@ pub const FUTURE_INVALID: i32 = -1;
 ///
 /// # Safety
 /// `result` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait(
     future: *mut future_t,
     timeout_ns: i64,
@@ -111,7 +110,6 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 ///
 /// # Safety
 /// `futures` is `count` long, or NULL where that is 0.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait_all(
     futures: *const *mut future_t,
     count: usize,
@@ -143,7 +141,6 @@ pub unsafe extern "C" fn future_wait_all(
 ///
 /// # Safety
 /// `futures` is `count` long; `index` is NULL or writable.
-#[no_mangle]
 pub unsafe extern "C" fn future_wait_any(
     futures: *const *mut future_t,
     count: usize,
@@ -167,7 +164,6 @@ pub unsafe extern "C" fn future_wait_any(
 /// is no live handle (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
     match task(future).and_then(|id| Ok(tasks::look(id)?.phase)) {
         Ok(Phase::Queued) => FUTURE_QUEUED,
@@ -188,7 +184,6 @@ pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
 ///         NULL; OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks. The handle is still due to be released.
-#[no_mangle]
 pub extern "C" fn future_cancel(future: *mut future_t) -> offgil_status {
     status(|| pools::cancel(task(future)?))
 }
@@ -228,7 +223,6 @@ impl OnEnd for Callback {
 ///
 /// # Safety
 /// `done` may be called with `context`, once, on any thread.
-#[no_mangle]
 pub unsafe extern "C" fn future_on_done(
     future: *mut future_t,
     done: done_fn,
@@ -258,7 +252,6 @@ pub unsafe extern "C" fn future_on_done(
 ///
 /// # Safety
 /// `code` is NULL or writable; `message` is NULL or `length` bytes long.
-#[no_mangle]
 pub unsafe extern "C" fn future_error(
     future: *mut future_t,
     code: *mut i32,
@@ -303,7 +296,6 @@ unsafe fn copy_text(text: &str, to: *mut c_char, length: usize) {
 ///         OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
     future_handle(|| {
         let id = task(future)?;
@@ -320,7 +312,6 @@ pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
     status(|| pools::release_future(task(future)?))
 }

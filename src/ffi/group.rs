@@ -30,7 +30,6 @@ pub(super) fn group(handle: *const group_t) -> Result<Use<Group>, Error> {
 ///         parent is another pool's), OFFGIL_EHANDLE, OFFGIL_ENOMEM
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn group_create(pool: *mut pool_t, parent: *mut group_t) -> *mut group_t {
     boundary::handle(Kind::Group, || {
         let pool = self::pool(pool)?;
@@ -50,7 +49,6 @@ pub extern "C" fn group_create(pool: *mut pool_t, parent: *mut group_t) -> *mut 
 ///
 /// # Safety
 /// `fn` may be called with `arg`, once, on any thread.
-#[no_mangle]
 pub unsafe extern "C" fn group_spawn(group: *mut group_t, r#fn: task_fn, arg: *mut c_void) -> offgil_status {
     status(|| pools::spawn_in(self::group(group)?, function(r#fn)?, arg))
 }
@@ -67,7 +65,6 @@ pub unsafe extern "C" fn group_spawn(group: *mut group_t, r#fn: task_fn, arg: *m
 ///         this very group, or of one that waits for this task
 ///
 /// Any thread. Blocks; a task gives its place up meanwhile.
-#[no_mangle]
 pub extern "C" fn group_wait(group: *mut group_t, timeout_ns: i64) -> offgil_status {
     status(|| pools::wait_group(&self::group(group)?, Deadline::from_timeout_ns(timeout_ns)))
 }
@@ -78,7 +75,6 @@ pub extern "C" fn group_wait(group: *mut group_t, timeout_ns: i64) -> offgil_sta
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE
 ///
 /// Any thread, also inside the group's tasks; never blocks.
-#[no_mangle]
 pub extern "C" fn group_cancel(group: *mut group_t) -> offgil_status {
     status(|| {
         pools::cancel_group(&*self::group(group)?);
@@ -91,7 +87,6 @@ pub extern "C" fn group_cancel(group: *mut group_t) -> offgil_status {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn group_release(group: *mut group_t) -> offgil_status {
     status(|| pools::release_group(boundary::number(group, Kind::Group, &GROUPS, "group")?))
 }

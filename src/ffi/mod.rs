@@ -1,6 +1,7 @@
 //! The C ABI: one file a noun. Each function decodes its handles, makes one call and encodes the status.
 //!
-//! What is written here becomes `include/offgil.h`: the comments are its manual. A Rust panic never crosses into
+//! What is public and `extern "C"` here is exported under its own name and with the prefix `offgil_` (`exports`), and becomes
+//! `include/offgil.h`: the comments are its manual. A Rust panic never crosses into
 //! C: panics of tasks are caught where they run, and one in this library is a bug, which `extern "C"` turns into
 //! an abort with a message.
 
@@ -27,6 +28,8 @@ mod completion_queue;
 mod call;
 
 mod boundary;
+
+mod exports;
 
 mod struct_of_size;
 

@@ -59,7 +59,6 @@ impl<T> Shared<T> {
 ///
 /// # Safety
 /// `body` may be called with `context` on any thread, several at the same time.
-#[no_mangle]
 pub unsafe extern "C" fn pool_for(
     pool: *mut pool_t,
     begin: usize,
@@ -113,7 +112,6 @@ pub unsafe extern "C" fn pool_for(
 /// # Safety
 /// `body` and `combine` may be called with `context` on any thread, several at the same time; `accumulator` is
 /// `accumulator_size` bytes long.
-#[no_mangle]
 pub unsafe extern "C" fn pool_reduce(
     pool: *mut pool_t,
     begin: usize,
@@ -160,7 +158,6 @@ pub unsafe extern "C" fn pool_reduce(
 ///
 /// # Safety
 /// `fn` may be called with each argument on any thread; the arrays are `count` long.
-#[no_mangle]
 pub unsafe extern "C" fn pool_map(
     pool: *mut pool_t,
     r#fn: task_fn,
@@ -206,7 +203,6 @@ pub unsafe extern "C" fn pool_map(
 ///
 /// # Safety
 /// Both may be called with their arguments on any thread, at the same time.
-#[no_mangle]
 pub unsafe extern "C" fn pool_invoke(
     pool: *mut pool_t,
     left: task_fn,

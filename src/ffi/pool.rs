@@ -30,7 +30,6 @@ pub const POOL_CANCEL: i32 = 1;
 ///         than 4096 threads, or a bad OFFGIL_NUM_THREADS), OFFGIL_ENOMEM (65,536 pools alive)
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_create(threads: u32) -> *mut pool_t {
     boundary::pool_handle(|| create(Options::new(self::threads(threads)?)))
 }
@@ -49,7 +48,6 @@ fn create(options: Options) -> Result<u32, Error> {
 ///
 /// # Safety
 /// `options` is NULL or a struct that pool_options_init has filled.
-#[no_mangle]
 pub unsafe extern "C" fn pool_create_with(options: *const pool_options_t) -> *mut pool_t {
     // SAFETY: by the contract above.
     boundary::pool_handle(|| create(unsafe { checked(options)? }))
@@ -63,7 +61,6 @@ pub unsafe extern "C" fn pool_create_with(options: *const pool_options_t) -> *mu
 ///         OFFGIL_NUM_THREADS), OFFGIL_ENOMEM
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_default() -> *mut pool_t {
     boundary::pool_handle(|| pools::default_pool(|| Ok(Options::new(threads(0)?))))
 }
@@ -84,7 +81,6 @@ pub extern "C" fn pool_default() -> *mut pool_t {
 /// closed then: with POOL_CANCEL it is.
 ///
 /// Any thread. Blocks; a task of another pool gives its place up meanwhile.
-#[no_mangle]
 pub extern "C" fn pool_shutdown(pool: *mut pool_t, mode: i32, timeout_ns: i64) -> offgil_status {
     status(|| {
         let mode = match mode {
@@ -106,7 +102,6 @@ pub extern "C" fn pool_shutdown(pool: *mut pool_t, mode: i32, timeout_ns: i64) -
 ///         pool may be closed
 ///
 /// Any thread but the pool's own. Blocks.
-#[no_mangle]
 pub extern "C" fn pool_destroy(pool: *mut pool_t) -> offgil_status {
     status(|| pools::destroy(&boundary::pool(pool)?))
 }
@@ -118,7 +113,6 @@ pub extern "C" fn pool_destroy(pool: *mut pool_t) -> offgil_status {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
 ///
 /// Any thread, also the pool's own; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
     status(|| pools::release(&boundary::pool(pool)?))
 }
@@ -133,15 +127,34 @@ pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
 ///         run what the tasks of this pool wait for
 ///
 /// Any thread. Blocks; a task of another pool gives its place up meanwhile.
-#[no_mangle]
 pub extern "C" fn pool_wait_idle(pool: *mut pool_t, timeout_ns: i64) -> offgil_status {
     status(|| pools::wait_idle(&*boundary::pool(pool)?, Deadline::from_timeout_ns(timeout_ns)))
 }
 
-/// How many task bodies the pool runs at a time; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
+/// Changes how many task bodies the pool runs at a time: more, or fewer.
+///
+/// It takes effect at once for tasks that start from now on. Bodies that run are not interrupted: after a step down more
+/// than `threads` may run until enough of them have ended or wait, and none is started before. They keep their
+/// pool_worker_index, which may be `threads` or more, until they end or wait. A pool that has become one of one thread runs
+/// one task at a time from then on, and in order what is submitted from then on. Threads that are too many end once
+/// they have nothing to do, new ones are started when there is work for them. max_spare_threads comes on top as before.
+///
+/// @param threads 1 to 4096; 0 stands for one per usable CPU, or OFFGIL_NUM_THREADS, as in pool_create
+/// @return OFFGIL_OK; OFFGIL_EINVAL: NULL, more than 4096 threads, or a bad OFFGIL_NUM_THREADS; OFFGIL_EHANDLE;
+///         OFFGIL_ECLOSED: the pool is shut down
+///
+/// Any thread, also inside tasks, at any time, also at the same time as other calls (of several resizes one is the last);
+/// also on the default pool. Never blocks.
+pub extern "C" fn pool_resize(pool: *mut pool_t, threads: u32) -> offgil_status {
+    status(|| {
+        let pool = self::pool(pool)?;
+        pools::resize(&pool, self::threads(threads)?)
+    })
+}
+
+/// How many task bodies the pool runs at a time, by its options or the last pool_resize; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
 ///
 /// Any thread; never blocks.
-#[no_mangle]
 pub extern "C" fn pool_thread_count(pool: *mut pool_t) -> u32 {
     match self::pool(pool) {
         Ok(pool) => pool.threads(),
@@ -156,8 +169,8 @@ pub extern "C" fn pool_thread_count(pool: *mut pool_t) -> u32 {
 /// the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
 /// for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
 ///
-/// A wait inside a task gives the place up: ask again after it. Any thread; never blocks.
-#[no_mangle]
+/// A wait inside a task gives the place up: ask again after it. A task that ran before a pool_resize keeps its number, and
+/// one that starts after it gets one below the new count. Any thread; never blocks.
 pub extern "C" fn pool_worker_index(pool: *mut pool_t) -> i32 {
     match self::pool(pool) {
         Ok(pool) => pools::worker_index(&pool).map_or(-1, |place| place as i32),
@@ -179,7 +192,6 @@ pub extern "C" fn pool_worker_index(pool: *mut pool_t) -> i32 {
 ///
 /// Any thread but one that is in a task. Blocks until the pool is shut down; pool_destroy waits until this has returned
 /// everywhere.
-#[no_mangle]
 pub extern "C" fn pool_run_worker(pool: *mut pool_t) -> offgil_status {
     status(|| pools::run_worker(&boundary::pool(pool)?))
 }

@@ -96,6 +96,11 @@ pub struct pool_options_t {
     /// neither a wait, future_error, future_on_done, a completion queue nor a group has shown the failure. On the thread
     /// that noticed. NULL (the default): such failures are dropped.
     pub on_lost_error: lost_error_fn,
+    /// 1: each of the pool's `threads` regular threads is bound to one CPU, round robin over those that the thread which
+    /// makes the pool may use (its affinity mask; as a rule the whole process's). Threads that stand in for blocked ones
+    /// (max_spare_threads) are not, until one of the others has ended and they take its turn. 0 (the default): the system
+    /// moves them as it likes. Only Linux has such a call; elsewhere, and where it is refused, this has no effect.
+    pub pin: u8,
 }
 
 /// A struct must at least reach to the end of `threads`.
@@ -122,6 +127,7 @@ fn defaults(size: usize) -> pool_options_t {
         keep_alive_ns: Options::DEFAULT_KEEP_ALIVE_NS,
         start_worker: None,
         on_lost_error: None,
+        pin: 0,
     }
 }
 
@@ -135,7 +141,6 @@ fn defaults(size: usize) -> pool_options_t {
 ///
 /// # Safety
 /// `options` is NULL or points to `size` writable bytes.
-#[no_mangle]
 pub unsafe extern "C" fn pool_options_init(options: *mut pool_options_t, size: usize) {
     // SAFETY: by the contract above.
     unsafe { fill(options, size, SMALLEST, &defaults(size)) };
@@ -185,6 +190,11 @@ pub(super) unsafe fn checked(options: *const pool_options_t) -> Result<Options, 
     options.on_lost_error = given.on_lost_error;
     options.hooks =
         Hooks { on_start: given.on_thread_start, on_stop: given.on_thread_stop, context: given.context };
+    options.pin = match given.pin {
+        0 => false,
+        1 => true,
+        _ => return Err(Error::invalid("options.pin is neither 0 nor 1")),
+    };
     Ok(options)
 }
 

@@ -70,7 +70,6 @@ pub const OFFGIL_FOREVER: i64 = -1;
 /// The name of a status as it stands in this header, such as "OFFGIL_EHANDLE"; "unknown" for any other number.
 ///
 /// The text is static. Any thread; never blocks; can't fail.
-#[no_mangle]
 pub extern "C" fn offgil_status_name(status: offgil_status) -> *const c_char {
     Status::from_code(status).map_or(c"unknown", Status::name).as_ptr()
 }
@@ -78,7 +77,6 @@ pub extern "C" fn offgil_status_name(status: offgil_status) -> *const c_char {
 /// What a status means, in a few words of English.
 ///
 /// The text is static. Any thread; never blocks; can't fail.
-#[no_mangle]
 pub extern "C" fn offgil_status_message(status: offgil_status) -> *const c_char {
     Status::from_code(status).map_or(c"unknown status", Status::message).as_ptr()
 }
@@ -86,7 +84,6 @@ pub extern "C" fn offgil_status_message(status: offgil_status) -> *const c_char 
 /// The status of the calling thread's last call that failed; OFFGIL_OK if none has. Calls that succeed leave it.
 ///
 /// This is how to learn why a function that returns a handle returned NULL. Any thread; never blocks; can't fail.
-#[no_mangle]
 pub extern "C" fn offgil_last_status() -> offgil_status {
     boundary::last_status().code()
 }
@@ -96,7 +93,6 @@ pub extern "C" fn offgil_last_status() -> offgil_status {
 ///
 /// The text is the library's and lives until the thread's next failure or its end. Any thread; never blocks; can't
 /// fail.
-#[no_mangle]
 pub extern "C" fn offgil_last_message() -> *const c_char {
     boundary::last_message()
 }
@@ -114,7 +110,6 @@ const fn number(text: &str) -> u32 {
 /// The library's version: major * 1,000,000 + minor * 1,000 + patch.
 ///
 /// Any thread; never blocks; can't fail.
-#[no_mangle]
 pub extern "C" fn offgil_version() -> u32 {
     number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
         + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
@@ -124,7 +119,6 @@ pub extern "C" fn offgil_version() -> u32 {
 /// The library's version as text, such as "0.1.0".
 ///
 /// The text is static. Any thread; never blocks; can't fail.
-#[no_mangle]
 pub extern "C" fn offgil_version_string() -> *const c_char {
     const TEXT: &std::ffi::CStr =
         match std::ffi::CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
@@ -137,7 +131,6 @@ pub extern "C" fn offgil_version_string() -> *const c_char {
 /// How many CPUs this process may use, at least 1: the affinity mask and the cgroup's quota are counted in.
 ///
 /// Any thread; never blocks, but reads a few files of the system's on Linux; can't fail.
-#[no_mangle]
 pub extern "C" fn offgil_cpu_count() -> u32 {
     u32::try_from(num_cpus::get()).unwrap_or(u32::MAX).max(1)
 }

@@ -34,7 +34,6 @@ pub(super) fn function(given: task_fn) -> Result<Function, Error> {
 ///
 /// # Safety
 /// `fn` may be called with `arg`, once, on any thread.
-#[no_mangle]
 pub unsafe extern "C" fn pool_submit(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> *mut future_t {
     future_handle(|| {
         pools::submit(
@@ -60,7 +59,6 @@ pub unsafe extern "C" fn pool_submit(pool: *mut pool_t, r#fn: task_fn, arg: *mut
 ///
 /// # Safety
 /// As pool_submit for each argument; the arrays are `count` long or NULL.
-#[no_mangle]
 pub unsafe extern "C" fn pool_submit_many(
     pool: *mut pool_t,
     r#fn: task_fn,
@@ -110,7 +108,6 @@ fn null_arguments(count: usize) -> Result<Vec<*mut c_void>, Error> {
 ///
 /// # Safety
 /// As pool_submit.
-#[no_mangle]
 pub unsafe extern "C" fn pool_spawn(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> offgil_status {
     status(|| {
         pools::submit(
@@ -125,7 +122,6 @@ pub unsafe extern "C" fn pool_spawn(pool: *mut pool_t, r#fn: task_fn, arg: *mut 
 /// looks now and then, and returns early. In a part of pool_for or pool_map it is the task around it that is meant.
 ///
 /// 0 outside a task. Any thread; never blocks; can't fail.
-#[no_mangle]
 pub extern "C" fn task_is_canceled() -> u8 {
     u8::from(pools::is_asked_to_stop().unwrap_or(false))
 }
@@ -142,7 +138,6 @@ pub extern "C" fn task_is_canceled() -> u8 {
 ///
 /// # Safety
 /// `message` is NULL or ends with a NUL byte.
-#[no_mangle]
 pub unsafe extern "C" fn task_fail(code: i32, message: *const c_char) -> offgil_status {
     status(|| {
         // SAFETY: by the contract above.
@@ -162,7 +157,6 @@ pub unsafe extern "C" fn task_fail(code: i32, message: *const c_char) -> offgil_
 /// @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task
 ///
 /// Any thread; never blocks. In a task of the blocking lane there is no place to give up: nothing happens.
-#[no_mangle]
 pub extern "C" fn task_block_begin() -> offgil_status {
     status(pools::block_begin)
 }
@@ -172,7 +166,6 @@ pub extern "C" fn task_block_begin() -> offgil_status {
 /// @return OFFGIL_OK; OFFGIL_EINVAL: not inside a task, or without task_block_begin
 ///
 /// Any thread. Blocks until a place is free.
-#[no_mangle]
 pub extern "C" fn task_block_end() -> offgil_status {
     status(pools::block_end)
 }

@@ -98,7 +98,6 @@ fn defaults(size: usize) -> task_options_t {
 ///
 /// # Safety
 /// `options` is NULL or points to `size` writable bytes.
-#[no_mangle]
 pub unsafe extern "C" fn task_options_init(options: *mut task_options_t, size: usize) {
     // SAFETY: by the contract above.
     unsafe { fill(options, size, SMALLEST, &defaults(size)) };
@@ -118,7 +117,6 @@ pub unsafe extern "C" fn task_options_init(options: *mut task_options_t, size: u
 ///
 /// # Safety
 /// As pool_submit; `options` is NULL or a struct that task_options_init has filled, its pointers as it says.
-#[no_mangle]
 pub unsafe extern "C" fn pool_submit_with(
     pool: *mut pool_t,
     options: *const task_options_t,
@@ -138,7 +136,6 @@ pub unsafe extern "C" fn pool_submit_with(
 ///
 /// # Safety
 /// As pool_submit_with.
-#[no_mangle]
 pub unsafe extern "C" fn pool_spawn_with(
     pool: *mut pool_t,
     options: *const task_options_t,

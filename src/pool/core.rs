@@ -3,15 +3,17 @@
 use super::blocking::BlockingLane;
 use super::census::{Census, Served};
 use super::deadlock;
+use super::deques::Deques;
 use super::hold::Held;
 use super::lanes::Priorities;
 use super::lent::LentLane;
 use super::options::Options;
+use super::pin::Seats;
 use super::places::Places;
 use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
-use crate::queue::{Deque, Injector};
-use crate::sync::{epoch, AtomicU32, AtomicUsize, EventCount, Ordering};
+use crate::queue::Injector;
+use crate::sync::{epoch, AtomicU32, AtomicUsize, Deadline, EventCount, Ordering};
 use crate::task::{Snapshot, TaskId};
 use std::sync::Weak;
 
@@ -21,8 +23,7 @@ pub(crate) struct Pool {
     pub(crate) number: u32,
     pub(crate) options: Options,
     pub(crate) places: Places,
-    /// One a place.
-    pub(crate) deques: Box<[Deque]>,
+    pub(crate) deques: Deques,
     pub(crate) injector: Injector,
     pub(super) priorities: Priorities,
     pub(super) blocking: BlockingLane,
@@ -30,6 +31,8 @@ pub(crate) struct Pool {
     pub(super) held: Held,
     pub(crate) sleep: Sleep,
     pub(super) roster: Roster,
+    /// Where its threads are bound, if they are.
+    pub(super) seats: Option<Seats>,
     /// Changes when the pool has become idle.
     pub(crate) idle: EventCount,
     /// Changes when a bounded queue has room again, or the pool closes.
@@ -67,6 +70,10 @@ impl Crew for Pool {
     fn start_thread(&self) -> bool {
         self.start_thread_for_search()
     }
+
+    fn longest_park(&self) -> Deadline {
+        self.longest_idleness()
+    }
 }
 
 impl Pool {
@@ -74,7 +81,7 @@ impl Pool {
         Self {
             number,
             places: Places::new(options.threads),
-            deques: (0..options.threads).map(|_| Deque::new()).collect(),
+            deques: Deques::new(options.threads),
             injector: Injector::new(options.order),
             priorities: Priorities::new(options.order),
             blocking: BlockingLane::new(),
@@ -82,6 +89,7 @@ impl Pool {
             held: Held::new(),
             sleep: Sleep::new(),
             roster: Roster::new(),
+            seats: if options.pin { Seats::new() } else { None },
             idle: EventCount::new(),
             room: EventCount::new(),
             counts: Counts {
@@ -98,10 +106,10 @@ impl Pool {
     }
 
     pub(crate) fn threads(&self) -> u32 {
-        self.places.total()
+        self.places.threads()
     }
 
-    /// One task at a time, in order.
+    /// One task at a time, in order. May change at any time: `Places::take` asks again for each visitor.
     pub(super) fn is_serial(&self) -> bool {
         self.threads() == 1
     }
@@ -150,18 +158,20 @@ impl Pool {
 
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
     /// that was the last, the pool is idle.
-    pub(super) fn cover(&self, census: Census) {
+    pub(super) fn cover(&self, mut census: Census) {
         self.sleep.cover(&self.places, self);
-        if self.places.census().needs_a_searcher() {
+        while self.places.census().needs_a_searcher() {
             // Nobody could be sent: a visitor in line needs none.
-            self.places.serve_a_visitor();
+            let Some(served) = self.places.serve(Served::Visitors) else { break };
+            census = served;
+            self.sleep.cover(&self.places, self);
         }
         self.note_if_idle(census);
     }
 
     /// The pool may have become idle with the step that left these counters: tells who waits for that.
     pub(super) fn note_if_idle(&self, census: Census) {
-        if census.free() == self.threads() && census.blocked() == 0 {
+        if census.is_at_rest() {
             self.tell_if_idle();
         }
     }

@@ -81,7 +81,7 @@ impl Priorities {
 
     fn take(&self, lane: &Injector) -> Option<Entry> {
         let mut one = [0];
-        let taken = lane.take(&mut one);
+        let taken = lane.take(&mut one, || 1);
         self.count.fetch_sub(taken, Ordering::Relaxed);
         (taken == 1).then_some(one[0])
     }
@@ -141,7 +141,7 @@ impl Pool {
     /// Takes everything out of the lanes, for a pool that cancels.
     pub(super) fn drain_lanes(&self, each: &mut dyn FnMut(Entry)) {
         let mut batch = [0; 64];
-        while let taken @ 1.. = self.injector.take(&mut batch) {
+        while let taken @ 1.. = self.injector.take(&mut batch, || 64) {
             batch[..taken].iter().copied().for_each(&mut *each);
         }
         while let Some(entry) = self.priorities.take_before(AGED).or_else(|| self.priorities.take_before(1)) {

@@ -11,7 +11,9 @@
 //! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet.
 
 mod census;
+mod free_set;
 mod places;
+mod resize;
 mod sleep;
 
 #[cfg(not(loom))]
@@ -23,9 +25,12 @@ mod core;
 #[cfg(not(loom))]
 mod deadlock;
 #[cfg(not(loom))]
+mod deques;
+#[cfg(not(loom))]
 mod done;
 #[cfg(not(loom))]
 mod fork;
+
 #[cfg(not(loom))]
 mod group;
 #[cfg(not(loom))]
@@ -38,6 +43,8 @@ mod leave;
 mod lent;
 #[cfg(not(loom))]
 mod options;
+#[cfg(not(loom))]
+mod pin;
 #[cfg(not(loom))]
 mod registry;
 #[cfg(not(loom))]
@@ -73,6 +80,7 @@ pub(crate) use self::{
     options::{Hooks, Options, WhenFull},
     places::MOST as MOST_THREADS,
     registry::{create, default_pool, find, PoolRef},
+    resize::resize,
     run::{run_part, PartOutcome},
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{Error, Status},

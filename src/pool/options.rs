@@ -60,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) hooks: Hooks,
     pub(crate) start_worker: Option<StartWorker>,
     pub(crate) on_lost_error: Option<LostError>,
+    /// Each regular thread is bound to one CPU.
+    pub(crate) pin: bool,
 }
 
 impl Options {
@@ -84,6 +86,7 @@ impl Options {
             hooks: Hooks { on_start: None, on_stop: None, context: std::ptr::null_mut() },
             start_worker: None,
             on_lost_error: None,
+            pin: false,
         }
     }
 }

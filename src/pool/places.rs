@@ -2,14 +2,16 @@
 //!
 //! A body runs only on a thread that holds a place: that is the whole bound on concurrency. Go's scheduler splits
 //! its P from its M for the same end. All counters are in one word, so that each change of who is what is one
-//! read-modify-write, and "is anybody coming?" is one load. `pool/sleep.md` says why no work is overlooked.
+//! read-modify-write, and "is anybody coming?" is one load. `pool/sleep.md` says why no work is overlooked;
+//! `resize.rs` changes how many places there are.
 
 use super::census::*;
-use crate::sync::{fence, lock, AtomicU64, Deadline, Latch, Mutex, Ordering};
+use super::free_set::FreeSet;
+use crate::sync::{fence, lock, AtomicU64, Deadline, Latch, Mutex, MutexGuard, Ordering};
 use std::collections::VecDeque;
 
 /// More threads than this are refused; the counters of the word hold several times as many.
-pub(crate) const MOST: u32 = 4096;
+pub(crate) const MOST: u32 = if cfg!(loom) { 64 } else { 4096 };
 
 /// Value of the latch of a visitor that is sent away; places are numbered below it.
 const SENT_AWAY: u32 = u32::MAX / 2;
@@ -30,8 +32,8 @@ impl Wanter {
     }
 }
 
-/// Those who wait for a place, each kind in order.
-struct Wanted {
+/// Those who wait for a place, each kind in order. The limit changes under the lock of this, too.
+pub(super) struct Wanted {
     bodies: VecDeque<*const Latch>,
     visitors: VecDeque<*const Latch>,
 }
@@ -63,39 +65,51 @@ impl Wanted {
     }
 }
 
-/// The places of a pool.
-#[repr(align(128))]
+/// Why a visitor gets no place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoPlace {
+    /// The deadline has passed.
+    TooLate,
+    /// The pool is closed, or has become one of one thread: it lets no visitors in.
+    SentAway,
+}
+
+/// The places of a pool. Both words on one line: whoever looks at one looks at the other.
+#[repr(C, align(128))]
 pub(crate) struct Places {
-    word: AtomicU64,
-    total: u32,
-    /// Bit set: that place is free. A bit is set before the count goes up and taken after it went down, so there
-    /// are never fewer bits than permits.
-    free_set: Box<[AtomicU64]>,
+    pub(super) word: AtomicU64,
+    pub(super) limit: AtomicU64,
+    free_set: FreeSet,
     wanted: Mutex<Wanted>,
 }
 
 impl Places {
-    pub(crate) fn new(total: u32) -> Self {
-        debug_assert!((1..=MOST).contains(&total));
-        let bits = |index: u32| match total - index * 64 {
-            64.. => u64::MAX,
-            rest => (1 << rest) - 1,
-        };
+    pub(crate) fn new(threads: u32) -> Self {
+        debug_assert!((1..=MOST).contains(&threads));
         Self {
-            word: AtomicU64::new(u64::from(total)),
-            total,
-            free_set: (0..total.div_ceil(64)).map(|index| AtomicU64::new(bits(index))).collect(),
+            word: AtomicU64::new(0),
+            limit: AtomicU64::new(Limit::new(threads).0),
+            free_set: FreeSet::new(),
             wanted: Mutex::new(Wanted { bodies: VecDeque::new(), visitors: VecDeque::new() }),
         }
     }
 
-    pub(crate) fn total(&self) -> u32 {
-        self.total
+    /// How many places may be held. Relaxed: `update` and the fences say when it is up to date.
+    pub(super) fn limit(&self) -> Limit {
+        Limit(self.limit.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn threads(&self) -> u32 {
+        self.limit().threads()
+    }
+
+    fn census_of(&self, word: u64) -> Census {
+        Census { word, limit: self.limit() }
     }
 
     /// The counters now. Relaxed: who decides to sleep or not to wake by them fences first.
     pub(crate) fn census(&self) -> Census {
-        Census(self.word.load(Ordering::Relaxed))
+        self.census_of(self.word.load(Ordering::Relaxed))
     }
 
     /// The counters after a SeqCst fence: what was pushed before this is seen by whoever stops searching after it.
@@ -108,9 +122,9 @@ impl Places {
     /// was taken between them, the pool is idle: what has a place could put something into a queue that was looked at already.
     pub(crate) fn at_rest(&self) -> Option<Census> {
         fence(Ordering::SeqCst);
-        let census = Census(self.word.load(Ordering::Acquire));
+        let census = self.census_of(self.word.load(Ordering::Acquire));
         fence(Ordering::SeqCst);
-        (census.free() == self.total && census.blocked() == 0).then_some(census)
+        census.is_at_rest().then_some(census)
     }
 
     /// Ends a closed pool whose queues were found empty since `at_rest` gave this census: in one step with "no place
@@ -118,69 +132,60 @@ impl Places {
     /// was taken meanwhile, or the pool is over already.
     pub(crate) fn end(&self, since: Census) -> bool {
         self.update(|now| {
-            let at_rest = now.free() == self.total && now.blocked() == 0 && now.taken() == since.taken();
-            (at_rest && now.is_closed() && !now.is_over()).then_some(now.0 | OVER)
+            let at_rest = now.is_at_rest() && now.taken() == since.taken();
+            (at_rest && now.is_closed() && !now.is_over()).then_some(now.word | OVER)
         })
         .is_ok()
     }
 
     /// Changes the word by `change` if `change` gives a new one.
     fn update(&self, change: impl Fn(Census) -> Option<u64>) -> Result<Census, Census> {
-        let mut seen = self.word.load(Ordering::Relaxed);
-        while let Some(next) = change(Census(seen)) {
+        // Acquire, here and below: pairs with the step of `taken` in `set_limit`. The limit is read after it, so the
+        // compare-exchange fails if the limit was another at that step.
+        let mut seen = self.word.load(Ordering::Acquire);
+        loop {
+            let census = self.census_of(seen);
+            let Some(next) = change(census) else { return Err(census) };
             // SeqCst (AcqRel, and in one order with the fences): Acquire pairs with the Release of who gave the
             // place back, and brings its deque along.
-            match self.word.compare_exchange_weak(seen, next, Ordering::SeqCst, Ordering::Relaxed) {
-                Ok(_) => return Ok(Census(next)),
+            match self.word.compare_exchange_weak(seen, next, Ordering::SeqCst, Ordering::Acquire) {
+                Ok(_) => return Ok(Census { word: next, limit: census.limit }),
                 Err(now) => seen = now,
             }
         }
-        Err(Census(seen))
     }
 
-    /// Which place, for a permit that was taken.
-    fn pick(&self) -> u32 {
-        loop {
-            for (index, set) in self.free_set.iter().enumerate() {
-                let mut bits = set.load(Ordering::Relaxed);
-                while bits != 0 {
-                    let lowest = bits & bits.wrapping_neg();
-                    // Acquire: pairs with the Release in `put_bit`; brings the place's deque.
-                    if set.fetch_and(!lowest, Ordering::Acquire) & lowest != 0 {
-                        return index as u32 * 64 + lowest.trailing_zeros();
-                    }
-                    bits = set.load(Ordering::Relaxed);
-                }
-            }
-            crate::sync::spin_hint();
-        }
+    /// Which place, for a permit that was taken when the limit was this.
+    fn pick(&self, taken: Census) -> u32 {
+        self.free_set.take(taken.limit, || self.limit())
     }
 
-    fn put_bit(&self, place: u32) {
-        // Release: pairs with the Acquire in `pick`.
-        self.free_set[place as usize / 64].fetch_or(1 << (place % 64), Ordering::Release);
-    }
-
-    /// A visitor takes a place if one is free. Not once the pool is closed: what it would start then could come too
-    /// late for the pool's threads.
+    /// A visitor takes a place if one is free. Not once the pool is closed (what it would start then could come too
+    /// late for the pool's threads), and not if it is one of one thread (which runs all in order).
     pub(crate) fn try_take_as_visitor(&self) -> Option<u32> {
-        self.take(Wanter::Visitor, 0).ok().map(|_| self.pick())
+        self.take(Wanter::Visitor, 0).ok().map(|taken| self.pick(taken))
+    }
+
+    /// Takes a place if one is free, as nobody in particular.
+    #[cfg(test)]
+    pub(super) fn try_take(&self) -> Option<u32> {
+        self.take(Wanter::Body, 0).ok().map(|taken| self.pick(taken))
     }
 
     /// A searcher takes a place and searches no more.
     pub(crate) fn try_take_from_search(&self) -> Option<u32> {
-        self.take(Wanter::Body, SEARCHING).ok().map(|_| self.pick())
+        self.take(Wanter::Body, SEARCHING).ok().map(|taken| self.pick(taken))
     }
 
     /// A searcher takes a place, and waits for one if it must, before those who come later.
     pub(crate) fn take_from_search_in_line(&self) -> Option<u32> {
-        self.wait_for_one(Wanter::Body, SEARCHING, Deadline::Never)
+        self.wait_for_one(Wanter::Body, SEARCHING, Deadline::Never).ok()
     }
 
     fn take(&self, who: Wanter, less: u64) -> Result<Census, Census> {
         self.update(|census| {
-            let welcome = !census.is_over() && (who == Wanter::Body || !census.is_closed());
-            (census.free() > 0 && welcome).then(|| (census.0 - FREE - less).wrapping_add(TAKEN))
+            let welcome = !census.is_over() && (who == Wanter::Body || census.lets_visitors_in());
+            (census.free() > 0 && welcome).then(|| (census.word + BUSY - less).wrapping_add(TAKEN))
         })
     }
 
@@ -210,33 +215,41 @@ impl Places {
                     return self.census();
                 }
             }
-            self.put_bit(place);
-            match self.update(|census| (!census.is_wanted_by(served)).then(|| census.0 + FREE + more)) {
+            self.free_set.put(place);
+            match self.update(|census| (!census.is_wanted_by(served)).then(|| census.word - BUSY + more)) {
                 Ok(census) => return census,
                 // Wanted after all: a bit out again (whichever; there is one too many), and once more.
-                Err(_) => place = self.pick(),
+                Err(census) => place = self.pick(census),
             }
         }
     }
 
-    /// Gives a place to the first who waits for one; false if nobody does.
+    /// Gives a place to the first who waits for one; false if nobody does, or fewer places may be held by now.
     #[cold]
-    fn hand_over(&self, place: u32, served: Served) -> bool {
+    fn hand_over(&self, mut place: u32, served: Served) -> bool {
         let mut wanted = lock(&self.wanted);
-        let next = wanted.next(served);
+        let census = self.census();
+        let next = if census.is_wanted_by(served) { wanted.next(served) } else { None };
         self.clear_flags(&wanted);
         let Some(latch) = next else { return false };
+        if !census.allows(place) {
+            // Another for it: as no more are held than the limit says, and this one is past it, one below is free.
+            self.free_set.put(place);
+            place = self.pick(census);
+        }
         // SAFETY: the entry was still in its line, so its owner waits for exactly this. Under the lock.
         unsafe { Latch::set(latch, place) };
         true
     }
 
-    /// Gives a free place to a visitor in line, if there are both.
-    pub(crate) fn serve_a_visitor(&self) {
-        if self.census().is_wanted_by_a_visitor() && self.take(Wanter::Visitor, 0).is_ok() {
-            let place = self.pick();
-            let _ = self.give(place, Served::Visitors, 0);
+    /// Gives a free place to the first in line, if there are both. Whoever gets `Some` has given a place back and
+    /// covers it: the line may have become empty meanwhile.
+    pub(crate) fn serve(&self, served: Served) -> Option<Census> {
+        if !self.census().is_wanted_by(served) {
+            return None;
         }
+        let taken = self.take(Wanter::Body, 0).ok()?;
+        Some(self.give(self.pick(taken), served, 0))
     }
 
     fn clear_flags(&self, wanted: &Wanted) {
@@ -245,45 +258,55 @@ impl Places {
 
     /// A body takes a place after its wait, and waits for one if it must. Bodies come before new tasks.
     pub(crate) fn take_back(&self) -> u32 {
-        if self.take(Wanter::Body, BLOCKED).is_ok() {
-            return self.pick();
+        if let Ok(taken) = self.take(Wanter::Body, BLOCKED) {
+            return self.pick(taken);
         }
         let place = self.wait_for_one(Wanter::Body, BLOCKED, Deadline::Never);
         place.expect("a body is not sent away and has no deadline")
     }
 
-    /// A visitor takes a place, and waits for one until the deadline, or until the pool closes.
-    pub(crate) fn take_as_visitor(&self, deadline: Deadline) -> Option<u32> {
-        self.try_take_as_visitor().or_else(|| self.wait_for_one(Wanter::Visitor, 0, deadline))
+    /// A visitor takes a place, and waits for one until the deadline, or until it is sent away.
+    pub(crate) fn take_as_visitor(&self, deadline: Deadline) -> Result<u32, NoPlace> {
+        match self.try_take_as_visitor() {
+            Some(place) => Ok(place),
+            None => self.wait_for_one(Wanter::Visitor, 0, deadline),
+        }
     }
 
     #[cold]
-    fn wait_for_one(&self, who: Wanter, less: u64, deadline: Deadline) -> Option<u32> {
+    fn wait_for_one(&self, who: Wanter, less: u64, deadline: Deadline) -> Result<u32, NoPlace> {
         let latch = Latch::new();
         {
             let mut wanted = lock(&self.wanted);
             loop {
                 match self.take(who, less) {
-                    Ok(_) => {
+                    Ok(taken) => {
                         drop(wanted);
-                        return Some(self.pick());
+                        return Ok(self.pick(taken));
                     }
-                    Err(census) if who == Wanter::Visitor && census.is_closed() => return None,
+                    Err(census) if who == Wanter::Visitor && !census.lets_visitors_in() => {
+                        return Err(NoPlace::SentAway);
+                    }
                     Err(_) => {}
                 }
-                // In the same step that finds no place free: whoever gives one back sees that it is wanted.
-                if self.update(|now| (now.free() == 0).then_some(now.0 | who.flag())).is_ok() {
+                // In the same step that finds no place free: whoever gives one back sees that it is wanted. (And
+                // the limit doesn't change under the lock.)
+                if self.update(|now| (now.free() == 0).then_some(now.word | who.flag())).is_ok() {
                     break;
                 }
             }
             wanted.line(who).push_back(&latch);
         }
-        let value = latch.wait(deadline).or_else(|| self.stop_wanting(who, &latch));
-        let place = value.filter(|&value| value != SENT_AWAY)?;
-        if less != 0 {
-            self.word.fetch_sub(less, Ordering::SeqCst);
+        match latch.wait(deadline).or_else(|| self.stop_wanting(who, &latch)) {
+            None => Err(NoPlace::TooLate),
+            Some(SENT_AWAY) => Err(NoPlace::SentAway),
+            Some(place) => {
+                if less != 0 {
+                    self.word.fetch_sub(less, Ordering::SeqCst);
+                }
+                Ok(place)
+            }
         }
-        Some(place)
     }
 
     /// The deadline has passed: out of the line; if somebody was faster, the place is there.
@@ -297,17 +320,17 @@ impl Places {
     /// A body begins (or may) that runs on no place.
     pub(crate) fn enter_without_place(&self) {
         // `taken` steps, too: two looks at a pool at rest must not have it between them.
-        let _ = self.update(|census| Some((census.0 + BLOCKED).wrapping_add(TAKEN)));
+        let _ = self.update(|census| Some((census.word + BLOCKED).wrapping_add(TAKEN)));
     }
 
     /// It has ended; the counters after that.
     pub(crate) fn leave_without_place(&self) -> Census {
-        Census(self.word.fetch_sub(BLOCKED, Ordering::SeqCst) - BLOCKED)
+        self.census_of(self.word.fetch_sub(BLOCKED, Ordering::SeqCst) - BLOCKED)
     }
 
     /// If a place is free and nobody searches: becomes the searcher, or makes one (the caller sees to it).
     pub(crate) fn start_searching_if_nobody_does(&self) -> bool {
-        self.update(|census| census.needs_a_searcher().then(|| census.0 + SEARCHING)).is_ok()
+        self.update(|census| census.needs_a_searcher().then(|| census.word + SEARCHING)).is_ok()
     }
 
     /// One more searcher.
@@ -317,21 +340,42 @@ impl Places {
 
     /// One searcher less; the counters after that. Who was the last looks at the queues once more, after a fence.
     pub(crate) fn stop_searching(&self) -> Census {
-        let census = Census(self.word.fetch_sub(SEARCHING, Ordering::SeqCst) - SEARCHING);
+        let word = self.word.fetch_sub(SEARCHING, Ordering::SeqCst) - SEARCHING;
         fence(Ordering::SeqCst);
-        census
+        self.census_of(word)
     }
 
     /// No submits from outside any more; visitors that wait for a place are sent away.
     pub(crate) fn close(&self) {
         self.word.fetch_or(CLOSED, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        let mut wanted = lock(&self.wanted);
+        self.send_visitors_away(lock(&self.wanted));
+    }
+
+    fn send_visitors_away(&self, mut wanted: MutexGuard<'_, Wanted>) {
         for latch in std::mem::take(&mut wanted.visitors) {
             // SAFETY: it was still in its line, under the lock.
             unsafe { Latch::set(latch, SENT_AWAY) };
         }
         self.clear_flags(&wanted);
+    }
+
+    /// So many places may be held from now on; false if it was that many already. The caller serves those who wait
+    /// for one, and looks for work and for idleness.
+    pub(super) fn set_limit(&self, threads: u32) -> bool {
+        let wanted = lock(&self.wanted);
+        let limit = self.limit();
+        if limit.threads() == threads {
+            return false;
+        }
+        self.limit.store(limit.resized(threads).0, Ordering::Relaxed);
+        // Another value of the word, so that every change that is under way looks at the limit again: pairs with the
+        // Acquire in `update`. (It wraps.)
+        self.word.fetch_add(TAKEN, Ordering::SeqCst);
+        if threads == 1 {
+            self.send_visitors_away(wanted);
+        }
+        true
     }
 }
 
@@ -354,12 +398,13 @@ mod tests {
 
     #[test]
     fn a_visitor_gives_up_at_its_deadline_and_nothing_is_left_behind() {
-        let places = Places::new(1);
-        let place = places.try_take_as_visitor().expect("free");
-        assert_eq!(places.take_as_visitor(Deadline::from_timeout_ns(1_000_000)), None);
+        let places = Places::new(2);
+        let _ = places.try_take().expect("free");
+        let place = places.try_take().expect("free");
+        assert_eq!(places.take_as_visitor(Deadline::from_timeout_ns(1_000_000)), Err(NoPlace::TooLate));
         assert!(!places.census().is_wanted_by_a_visitor());
         places.give_back(place, Served::Visitors);
-        assert_eq!(places.take_as_visitor(Deadline::Never), Some(place));
+        assert_eq!(places.take_as_visitor(Deadline::Never), Ok(place));
     }
 }
 
@@ -382,7 +427,7 @@ mod tests {
             let body = {
                 let shared = shared.clone();
                 thread::spawn(move || {
-                    if let Some(place) = shared.0.try_take_as_visitor() {
+                    if let Some(place) = shared.0.try_take() {
                         let _ = shared.0.give_up(place, Served::Visitors);
                         let place = shared.0.take_back();
                         hold(&shared, place);
@@ -392,7 +437,7 @@ mod tests {
             let visitor = {
                 let shared = shared.clone();
                 thread::spawn(move || {
-                    if let Some(place) = shared.0.try_take_as_visitor() {
+                    if let Some(place) = shared.0.try_take() {
                         hold(&shared, place);
                     }
                 })
@@ -408,9 +453,9 @@ mod tests {
         model(|| {
             let shared = Arc::new((Places::new(1), AtomicU32::new(0)));
             // One body has waited and wants the place back, which another holds, who is about to wait.
-            let place = shared.0.try_take_as_visitor().unwrap();
+            let place = shared.0.try_take().unwrap();
             let _ = shared.0.give_up(place, Served::Visitors);
-            let place = shared.0.try_take_as_visitor().unwrap();
+            let place = shared.0.try_take().unwrap();
             let waited = {
                 let shared = shared.clone();
                 thread::spawn(move || {

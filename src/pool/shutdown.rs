@@ -55,7 +55,7 @@ impl Pool {
             }
         };
         self.drain_lanes(&mut { discard });
-        for deque in &self.deques {
+        for deque in self.deques.iter() {
             loop {
                 match deque.steal() {
                     Steal::Got(entry) => discard(entry),

@@ -15,12 +15,23 @@ pub(crate) enum Wake {
     Search,
     /// The pool is over.
     End,
-    /// Nobody woke it in time; it is not counted as anything.
-    TimedOut,
+    /// Nobody woke it for work in time, or it was asked whether it is one too many; it is not counted as anything.
+    Idle,
 }
 
 const SEARCH: u32 = 0;
 const END: u32 = 1;
+const ASKED: u32 = 2;
+
+impl Wake {
+    fn from_latch(value: u32) -> Self {
+        match value {
+            SEARCH => Self::Search,
+            ASKED => Self::Idle,
+            _ => Self::End,
+        }
+    }
+}
 
 struct Parked {
     /// And whether the thread is lent.
@@ -46,6 +57,9 @@ pub(crate) trait Crew {
     fn work_for_lent(&self) -> bool {
         false
     }
+    /// How long a thread may be parked before it comes back as `Wake::Idle`. Asked when it is in the list already, so
+    /// that a resize either finds it there or is seen by it.
+    fn longest_park(&self) -> Deadline;
 }
 
 /// The parked threads of a pool.
@@ -59,7 +73,7 @@ impl Sleep {
     }
 
     /// Parks the calling searcher, unless it was the last one and there is work that it can do.
-    pub(crate) fn park(&self, places: &Places, deadline: Deadline, crew: &impl Crew) -> Wake {
+    pub(crate) fn park(&self, places: &Places, crew: &impl Crew) -> Wake {
         let latch = Latch::new();
         {
             let mut parked = lock(&self.parked);
@@ -77,15 +91,11 @@ impl Sleep {
             places.start_searching();
             return Wake::Search;
         }
-        match latch.wait(deadline) {
-            Some(END) => Wake::End,
-            Some(_) => Wake::Search,
-            None if self.leave(&latch) => Wake::TimedOut,
-            None => match latch.wait(Deadline::Never) {
-                Some(END) => Wake::End,
-                _ => Wake::Search,
-            },
+        let mut value = latch.wait(crew.longest_park());
+        if value.is_none() && !self.leave(&latch) {
+            value = latch.wait(Deadline::Never);
         }
+        value.map_or(Wake::Idle, Wake::from_latch)
     }
 
     /// Out of the list; false if somebody took it out to wake it.
@@ -164,6 +174,24 @@ impl Sleep {
         unsafe { Latch::set(latch, SEARCH) };
     }
 
+    /// Asks so many parked threads, those who have slept longest, whether they are too many.
+    pub(crate) fn ask(&self, count: usize) {
+        let asked: Vec<_> = {
+            let mut parked = lock(&self.parked);
+            let count = count.min(parked.latches.len());
+            (0..count)
+                .filter_map(|_| {
+                    let first = parked.latches.iter().position(|&(_, lent)| !lent)?;
+                    Some(parked.latches.remove(first).0)
+                })
+                .collect()
+        };
+        for latch in asked {
+            // SAFETY: as in `wake_one`.
+            unsafe { Latch::set(latch, ASKED) };
+        }
+    }
+
     /// Ends all parked threads, and every one that would park from now on.
     pub(crate) fn end_all(&self) {
         let latches = {
@@ -191,6 +219,7 @@ mod tests {
         sleep: Sleep,
         queue: AtomicU32,
         ran: AtomicU32,
+        is_one_of_two: bool,
     }
 
     impl Crew for Model {
@@ -201,12 +230,31 @@ mod tests {
         fn start_thread(&self) -> bool {
             false
         }
+
+        fn longest_park(&self) -> Deadline {
+            if self.has_surplus() {
+                Deadline::Now
+            } else {
+                Deadline::Never
+            }
+        }
     }
 
     impl Model {
-        fn new(places: u32) -> Arc<Self> {
+        fn new(places: u32, is_one_of_two: bool) -> Arc<Self> {
             let (queue, ran) = (AtomicU32::new(0), AtomicU32::new(0));
-            Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran })
+            Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran, is_one_of_two })
+        }
+
+        /// Like pool/resize.
+        fn resize(&self, places: u32) {
+            assert!(self.places.set_limit(places));
+            self.sleep.ask(usize::from(self.has_surplus()));
+            self.sleep.cover(&self.places, self);
+        }
+
+        fn has_surplus(&self) -> bool {
+            self.is_one_of_two && self.places.threads() < 2
         }
 
         fn notify(&self) {
@@ -240,7 +288,7 @@ mod tests {
                         let _ = self.places.give_back_and_search(place);
                     }
                 }
-                if self.sleep.park(&self.places, Deadline::Never, self) == Wake::End {
+                if self.sleep.park(&self.places, self) == Wake::End {
                     return;
                 }
             }
@@ -249,7 +297,7 @@ mod tests {
 
     /// A pool of one place, and its only thread, which ends after so many tasks.
     fn model_with_worker(tasks: u32) -> (Arc<Model>, thread::JoinHandle<()>) {
-        let pool = Model::new(1);
+        let pool = Model::new(1, false);
         pool.places.start_searching();
         let worker = {
             let pool = pool.clone();
@@ -282,13 +330,51 @@ mod tests {
     }
 
     #[test]
+    fn work_that_found_no_place_free_is_run_on_one_that_a_resize_adds() {
+        model(|| {
+            let pool = Model::new(1, false);
+            let _held_for_ever = pool.places.try_take().unwrap();
+            pool.places.start_searching();
+            let worker = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.work(1))
+            };
+            let grower = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.resize(2))
+            };
+            pool.submit();
+            grower.join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_thread_that_parks_while_its_pool_becomes_smaller_learns_that_it_is_too_many() {
+        model(|| {
+            let pool = Model::new(2, true);
+            pool.places.start_searching();
+            let parks = {
+                let pool = pool.clone();
+                thread::spawn(move || assert_eq!(pool.sleep.park(&pool.places, &*pool), Wake::Idle))
+            };
+            let shrinker = {
+                let pool = pool.clone();
+                thread::spawn(move || pool.resize(1))
+            };
+            shrinker.join().unwrap();
+            parks.join().unwrap();
+        });
+    }
+
+    #[test]
     fn work_that_came_while_a_helper_held_the_only_place_is_run_after_it() {
         model(|| {
             let (pool, worker) = model_with_worker(1);
             let helper = {
                 let pool = pool.clone();
                 thread::spawn(move || {
-                    if let Some(place) = pool.places.try_take_as_visitor() {
+                    if let Some(place) = pool.places.try_take() {
                         let _ = pool.places.give_back(place, Served::Visitors);
                         pool.sleep.cover(&pool.places, &*pool);
                     }

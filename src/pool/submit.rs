@@ -12,6 +12,7 @@
 use super::context::{in_body_of, inside, Context};
 use super::core::Pool;
 use super::options::WhenFull;
+use super::places::NoPlace;
 use super::registry::PoolRef;
 use super::run::run;
 use super::status::{Error, Status};
@@ -55,7 +56,7 @@ fn submit_inside(context: &Context, place: u32, job: Job) -> Result<TaskId, Erro
     }
     let id = create(pool, job, false)?;
     if pool.is_bounded() && !pool.reserve_room() {
-        if stack_allows_another_body() {
+        if stack_allows_another_body() && pool.places.census().lets_start_on(place) {
             let task = Claimed::claim(id).expect("nobody else knows the task yet");
             run(context, task);
             return Ok(id);
@@ -68,7 +69,7 @@ fn submit_inside(context: &Context, place: u32, job: Job) -> Result<TaskId, Erro
 }
 
 pub(super) fn push_inside(pool: &Pool, place: u32, id: TaskId) {
-    let own = &pool.deques[place as usize];
+    let own = pool.deques.of(place);
     if pool.may_be_half_stale(own.len()) {
         drop_stale(pool, place);
     }
@@ -79,7 +80,7 @@ pub(super) fn push_inside(pool: &Pool, place: u32, id: TaskId) {
 /// Takes the entries that nobody waits for out of the own deque; the others keep their order.
 #[cold]
 fn drop_stale(pool: &Pool, place: u32) {
-    let own = &pool.deques[place as usize];
+    let own = pool.deques.of(place);
     let mut live = Vec::new();
     // SAFETY: this thread holds the place, so it owns its deque; here and below.
     while let Some(entry) = unsafe { own.pop() } {
@@ -154,7 +155,7 @@ fn when_full(pool: &PoolRef, job: Job) -> Result<Option<TaskId>, Error> {
     let deadline = Deadline::from_timeout_ns(pool.options.full_timeout_ns);
     match pool.options.when_full {
         WhenFull::Fail => Err(Status::Full.into()),
-        WhenFull::Run if may_visit(pool) => run_here(pool, job, deadline).map(Some),
+        WhenFull::Run if may_visit(pool) => run_here(pool, job, deadline),
         WhenFull::Block | WhenFull::Run => wait_for_room(pool, deadline).map(|()| None),
     }
 }
@@ -176,15 +177,17 @@ pub(super) fn wait_for_room(pool: &Pool, deadline: Deadline) -> Result<(), Error
     }
 }
 
-fn run_here(pool: &PoolRef, job: Job, deadline: Deadline) -> Result<TaskId, Error> {
-    let Some(place) = pool.places.take_as_visitor(deadline) else {
-        let is_closed = pool.places.census().is_closed();
-        return Err(if is_closed { closed() } else { Status::TimedOut.into() });
+fn run_here(pool: &PoolRef, job: Job, deadline: Deadline) -> Result<Option<TaskId>, Error> {
+    let place = match pool.places.take_as_visitor(deadline) {
+        Ok(place) => place,
+        Err(NoPlace::TooLate) => return Err(Status::TimedOut.into()),
+        // Closed, or now a pool of one thread, where no visitor may run anything.
+        Err(NoPlace::SentAway) => return wait_for_room(pool, deadline).map(|()| None),
     };
     as_visitor_on(pool, place, |context| {
         let id = create(pool, job, true)?;
         run(context, Claimed::claim(id).expect("nobody else knows the task yet"));
-        Ok(id)
+        Ok(Some(id))
     })
 }
 

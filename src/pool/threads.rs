@@ -8,9 +8,10 @@
 //! over the bound when the waits have ended ends too, after it has had nothing to do for a while.
 
 use super::core::Pool;
+use super::pin::{self, Seat};
 use super::status::{Error, Status};
 use super::worker;
-use crate::sync::{lock, AtomicU32, Mutex, Ordering};
+use crate::sync::{lock, AtomicU32, Deadline, Mutex, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -76,23 +77,6 @@ impl Roster {
         self.alive.store(alive, Ordering::Relaxed);
     }
 
-    /// Whether there are more threads than the pool needs now.
-    pub(super) fn has_surplus(&self, threads: u32) -> bool {
-        let state = lock(&self.state);
-        state.alive > threads + state.blocked
-    }
-
-    /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end.
-    pub(super) fn retire_if_surplus(&self, threads: u32) -> bool {
-        let mut state = lock(&self.state);
-        let surplus = state.alive > threads + state.blocked;
-        if surplus {
-            let alive = state.alive - 1;
-            self.set_alive(&mut state, alive);
-        }
-        surplus
-    }
-
     /// No thread is started from now on; the handles of those that were are in `take_handles`.
     pub(super) fn end(&self) {
         lock(&self.state).over = true;
@@ -107,6 +91,42 @@ impl Roster {
 }
 
 impl Pool {
+    /// How many threads there are more than the pool needs now.
+    fn surplus(&self, state: &State) -> u32 {
+        state.alive.saturating_sub(self.threads() + state.blocked)
+    }
+
+    /// How long a thread may have nothing to do: one that is not too many for ever.
+    pub(super) fn longest_idleness(&self) -> Deadline {
+        match self.surplus(&lock(&self.roster.state)) {
+            0 => Deadline::Never,
+            _ => Deadline::from_timeout_ns(self.options.keep_alive_ns),
+        }
+    }
+
+    /// A thread that had nothing to do for a while asks whether it is one too many; if so it must end, and its seat is
+    /// vacant before another thread can be started.
+    ///
+    /// The limit is read under the lock: a resize that adds places, and finds that there are threads enough for them,
+    /// finds those that stay.
+    pub(super) fn retire_if_surplus(&self, seat: &mut Option<Seat<'_>>) -> bool {
+        let mut state = lock(&self.roster.state);
+        let surplus = self.surplus(&state) > 0;
+        if surplus {
+            *seat = None;
+            let alive = state.alive - 1;
+            self.roster.set_alive(&mut state, alive);
+        }
+        surplus
+    }
+
+    /// Ends the parked threads that are too many since the pool has become smaller; the others end when they have
+    /// nothing to do.
+    pub(super) fn end_surplus(&self) {
+        let surplus = self.surplus(&lock(&self.roster.state));
+        self.sleep.ask(surplus as usize);
+    }
+
     /// Starts a thread as the searcher that the caller has counted. False if there are enough, or the system has
     /// none to give.
     #[cold]
@@ -159,7 +179,8 @@ impl Pool {
             return Err(Status::Closed.into()); // being freed: nobody has a reference any more
         };
         let number = state.started;
-        match self.builder(format_args!("{number}")).spawn(move || worker::main(pool)) {
+        let mask = pin::mask_to_hand_on();
+        match self.builder(format_args!("{number}")).spawn(move || worker::main(pool, mask)) {
             Ok(handle) => {
                 state.started += 1;
                 state.refused_until = None;

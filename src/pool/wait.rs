@@ -153,7 +153,12 @@ fn run_awaited(id: TaskId, look: &Look) {
 /// Runs one queued task of the pool here, if that is allowed and it still is queued; whether it did.
 pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
     inside(pool, |inside| match inside {
-        Some((context, place)) => stack_allows_another_body() && run_if_queued(context, Some(place), id),
+        Some((context, _)) => {
+            stack_allows_another_body() && {
+                let place = ensure_a_place_to_start_on(context);
+                run_if_queued(context, Some(place), id)
+            }
+        }
         None => {
             let mut ran = false;
             as_visitor(pool, |context| ran = run_if_queued(context, None, id));
@@ -211,7 +216,7 @@ pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
 /// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
 /// what is stale below; elsewhere it is left behind.
 fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
-    let own = &pool.deques[place as usize];
+    let own = pool.deques.of(place);
     // SAFETY: this thread holds the place, so it owns the deque; here and below.
     let newest = || unsafe { own.newest() }.map(TaskId::from_bits);
     if newest() != Some(id) {
@@ -378,6 +383,27 @@ pub(crate) fn next_completions(
             return Err(Status::TimedOut.into());
         }
     }
+}
+
+/// Before the thread starts a body on the place that it holds: after a resize that may be one too many. Then it is
+/// given up, and the thread waits for another like a body that goes on. The place after that.
+#[inline]
+pub(super) fn ensure_a_place_to_start_on(context: &Context) -> u32 {
+    let place = context.place.get().expect("a body is started on a place");
+    if context.pool.places.census().lets_start_on(place) {
+        return place;
+    }
+    wait_for_a_place_to_start_on(context, place)
+}
+
+#[cold]
+fn wait_for_a_place_to_start_on(context: &Context, place: u32) -> u32 {
+    let pool = &*context.pool;
+    context.place.set(None);
+    pool.cover(pool.places.give_up(place, pool.served()));
+    let place = pool.places.take_back();
+    context.place.set(Some(place));
+    place
 }
 
 /// Does something that may take long. A body gives its place up meanwhile, and has one again when this returns.

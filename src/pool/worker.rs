@@ -12,9 +12,11 @@
 use super::context::Context;
 use super::core::Pool;
 use super::leave::fenced;
+use super::pin::{self, Mask, Seat};
 use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
+use super::wait::ensure_a_place_to_start_on;
 use crate::queue::{Deque, Entry, Steal};
 use crate::sync::{spin_hint, Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
@@ -25,7 +27,8 @@ use std::sync::Arc;
 const BATCH: usize = 32;
 
 /// The life of a thread; it was counted as a searcher before it was started.
-pub(super) fn main(pool: Arc<Pool>) {
+pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
+    pin::loosen(mask);
     work_in(Context::of_own_thread(PoolRef::from(pool)));
 }
 
@@ -38,6 +41,8 @@ fn work_in(context: Context) {
     // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
     context.enter(|context| {
         let pool = &*context.pool;
+        let mut worker = Worker { context, pool, seat: None, turn: 0, small_hauls: 0 };
+        worker.sit_down();
         if pool.options.hooks.on_start.is_some() {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
             let _ = pool.places.stop_searching();
@@ -45,7 +50,7 @@ fn work_in(context: Context) {
             pool.call_hook(pool.options.hooks.on_start);
             pool.places.start_searching();
         }
-        Worker { context, pool, turn: 0, small_hauls: 0 }.live();
+        worker.live();
         pool.call_hook(pool.options.hooks.on_stop);
     });
 }
@@ -71,12 +76,18 @@ impl Crew for Parked<'_> {
     fn start_thread(&self) -> bool {
         false
     }
+
+    fn longest_park(&self) -> Deadline {
+        self.0.longest_park()
+    }
 }
 
 /// A thread at work.
 struct Worker<'a> {
     context: &'a Context,
     pool: &'a Pool,
+    /// Where it is bound, if it is.
+    seat: Option<Seat<'a>>,
     /// How many tasks it has looked for.
     turn: u32,
     /// So many times in a row there was next to nothing in the queues of others.
@@ -92,6 +103,14 @@ impl Crew for Worker<'_> {
         self.pool.start_thread()
     }
 
+    fn longest_park(&self) -> Deadline {
+        if self.context.is_lent {
+            Deadline::Never
+        } else {
+            self.pool.longest_park()
+        }
+    }
+
     fn is_lent(&self) -> bool {
         self.context.is_lent
     }
@@ -105,6 +124,7 @@ impl Worker<'_> {
     fn live(&mut self) {
         let mut spins = SpinBudget::new();
         loop {
+            self.sit_down();
             let found = self.search(&spins);
             spins.learn(found.is_some());
             if let Some(place) = found {
@@ -117,8 +137,15 @@ impl Worker<'_> {
                 Wake::Search => {}
                 Wake::End if self.context.is_lent => return,
                 Wake::End => return self.pool.roster.note_end(),
-                Wake::TimedOut => return,
+                Wake::Idle => return,
             }
+        }
+    }
+
+    /// A seat may have become vacant, or past the number of threads. A lent thread stays as it is.
+    fn sit_down(&mut self) {
+        if let (Some(seats), false) = (&self.pool.seats, self.context.is_lent) {
+            seats.sit_down(&mut self.seat, self.pool.threads());
         }
     }
 
@@ -152,14 +179,11 @@ impl Worker<'_> {
     /// Parks until there is work; a thread that is one too many ends when none has come for a while.
     ///
     /// Only such a thread parks with a deadline: a regular one sleeps until it is woken, and uses no CPU time meanwhile.
-    fn park(&self) -> Wake {
+    fn park(&mut self) -> Wake {
         let pool = self.pool;
         loop {
-            let surplus = !self.context.is_lent && pool.roster.has_surplus(pool.threads());
-            let keep_alive = pool.options.keep_alive_ns;
-            let deadline = if surplus { Deadline::from_timeout_ns(keep_alive) } else { Deadline::Never };
-            let wake = pool.sleep.park(&pool.places, deadline, self);
-            if wake != Wake::TimedOut || pool.roster.retire_if_surplus(pool.threads()) {
+            let wake = pool.sleep.park(&pool.places, self);
+            if wake != Wake::Idle || !self.context.is_lent && pool.retire_if_surplus(&mut self.seat) {
                 return wake;
             }
             // No longer one too many. `park` takes a searcher, so be one for a moment.
@@ -175,7 +199,8 @@ impl Worker<'_> {
         let mut first = true;
         loop {
             let census = pool.places.census();
-            if census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor() {
+            let wanted = census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor();
+            if wanted || !census.lets_start_on(place()) {
                 break;
             }
             let Some(task) = self.find(place()) else { break };
@@ -189,6 +214,8 @@ impl Worker<'_> {
                     pool.sleep.wake_lent(&pool.places);
                 }
             }
+            // Again: a task that was submitted after a resize, which claiming it has made known, keeps to the new limit.
+            ensure_a_place_to_start_on(context);
             run(context, task);
         }
         let place = place();
@@ -218,7 +245,7 @@ impl Worker<'_> {
     /// else's oldest. A lent thread looks every other time at first for what only it can do.
     fn find(&mut self, place: u32) -> Option<Claimed> {
         let pool = self.pool;
-        let own = &pool.deques[place as usize];
+        let own = pool.deques.of(place);
         loop {
             self.turn = self.turn.wrapping_add(1);
             if let Some(task) = self.find_before() {
@@ -233,7 +260,7 @@ impl Worker<'_> {
             if self.small_hauls >= PATIENCE {
                 (0..PAUSES).for_each(|_| spin_hint());
             }
-            match self.take_batch(pool, own) {
+            match self.take_batch(pool, place) {
                 Taken::Task(task) => return Some(task),
                 Taken::Stale => continue,
                 Taken::Nothing => {}
@@ -287,24 +314,29 @@ impl Worker<'_> {
     }
 
     /// The oldest task from outside, and a fair share of the others.
-    fn take_batch(&mut self, pool: &Pool, own: &Deque) -> Taken {
+    fn take_batch(&mut self, pool: &Pool, place: u32) -> Taken {
         if pool.injector.is_empty() {
             return Taken::Nothing;
         }
         let seen = pool.injector.len();
         self.note_haul(seen);
         let mut batch = [0; BATCH];
-        let share = seen.div_ceil(pool.threads() as usize * 2).clamp(1, BATCH);
-        let taken = pool.injector.take(&mut batch[..share]);
-        keep(pool, own, &batch[..taken])
+        let taken = pool.injector.take(&mut batch, || {
+            // Asked here, so that what is submitted after a resize to one thread is taken by one thread, in order.
+            let census = pool.places.census();
+            match census.lets_start_on(place) {
+                true => seen.div_ceil(census.threads() as usize * 2).clamp(1, BATCH),
+                false => 0,
+            }
+        });
+        keep(pool, pool.deques.of(place), &batch[..taken])
     }
 
     /// The oldest task of another deque, and half of the others.
     fn steal(&mut self, pool: &Pool, place: u32) -> Taken {
-        let own = &pool.deques[place as usize];
-        let (before, after) = pool.deques.split_at(place as usize);
+        let own = pool.deques.of(place);
         let mut outcome = Taken::Nothing;
-        for other in after[1..].iter().chain(before).filter(|other| !other.is_empty()) {
+        for other in pool.deques.others(place).filter(|other| !other.is_empty()) {
             let seen = other.len();
             self.note_haul(seen);
             let mut batch = [0; BATCH];

@@ -60,11 +60,15 @@ impl Injector {
         self.receiver.len() + self.front_len.load(Ordering::Relaxed)
     }
 
-    /// Takes up to `batch.len()` entries, the next one first; returns how many. In LIFO order one at a time: what
-    /// comes in later goes before what is here.
-    pub(crate) fn take(&self, batch: &mut [Entry]) -> usize {
+    /// Takes up to `batch.len()` entries, the next one first, but no more than `allowed` says, which is asked when it is
+    /// this taker's turn; returns how many. In LIFO order one at a time: what comes in later goes before what is here.
+    pub(crate) fn take(&self, batch: &mut [Entry], allowed: impl FnOnce() -> usize) -> usize {
         let mut front = lock(&self.front);
-        let most = if self.order == Order::Lifo { batch.len().min(1) } else { batch.len() };
+        let most = match self.order {
+            Order::Lifo => batch.len().min(1),
+            Order::Fifo => batch.len(),
+        };
+        let most = most.min(allowed());
         let mut taken = 0;
         while taken < most {
             let Some(entry) = front.pop_front().or_else(|| self.receiver.try_recv().ok()) else { break };
@@ -73,6 +77,11 @@ impl Injector {
         }
         self.publish_len(&front);
         taken
+    }
+
+    /// Returns when those who take right now are done: who takes later sees what the caller did before.
+    pub(crate) fn let_takers_pass(&self) {
+        drop(lock(&self.front));
     }
 
     /// Drops the entries that are not `live`; the others keep their turn.
@@ -103,7 +112,7 @@ mod tests {
         let mut all = Vec::new();
         let mut batch = [0; 3];
         loop {
-            match injector.take(&mut batch) {
+            match injector.take(&mut batch, || 3) {
                 0 => return all,
                 taken => all.extend_from_slice(&batch[..taken]),
             }
@@ -126,7 +135,8 @@ mod tests {
         let injector = Injector::new(Order::Lifo);
         (0..4).for_each(|entry| injector.push(entry));
         let mut batch = [0; 3];
-        assert_eq!(injector.take(&mut batch), 1);
+        assert_eq!(injector.take(&mut batch, || 0), 0);
+        assert_eq!(injector.take(&mut batch, || 3), 1);
         injector.push(9);
         injector.sweep(|entry| entry != 1);
         assert_eq!((batch[0], drain(&injector)), (3, vec![9, 2, 0]));

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
@@ -82,6 +83,44 @@ fn host() -> String {
     let about = text_of(Command::new(rustc).arg("-vV"));
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     host.expect("rustc -vV names its host").to_owned()
+}
+
+/// What the shared library exports.
+pub fn exported(library: &Path) -> BTreeSet<String> {
+    let table =
+        text_of(Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(library));
+    table.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// A program that is linked with the shared library looks for its soname; in this directory it finds it.
+pub fn link_soname(library: &Path, directory: &Path) {
+    let soname = format!("liboffgil.so.{}", env!("CARGO_PKG_VERSION_MAJOR"));
+    for name in [soname.as_str(), "liboffgil.dylib"] {
+        let link = directory.join(name);
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(library, &link).expect("the directory for tests takes links");
+    }
+}
+
+/// The header as it is committed.
+pub fn header() -> String {
+    fs::read_to_string(root().join("include/offgil.h")).expect("include/offgil.h is committed")
+}
+
+/// The part of the header that is its manual; after it, what has a short name is declared once more with the prefix.
+pub fn manual(header: &str) -> &str {
+    let (manual, _twins) =
+        header.split_once("/*\n * The same once more, with the prefix").expect("the header has both parts");
+    manual
+}
+
+/// The name with the prefix, which every function has or is also there with.
+pub fn prefixed(name: &str) -> String {
+    if name.starts_with("offgil_") {
+        name.to_owned()
+    } else {
+        format!("offgil_{name}")
+    }
 }
 
 /// The names of the functions that the header declares, in its order.

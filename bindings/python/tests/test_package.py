@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -82,6 +83,31 @@ def test_a_header_that_is_not_understood_is_refused(tmp_path: Path) -> None:
 def test_the_header_of_the_package_is_the_repository_s() -> None:
     packaged = Path(offgil.get_include()) / "offgil.h"
     assert packaged.read_bytes() == (REPOSITORY / "include" / "offgil.h").read_bytes()
+
+
+OWN_POOL_CREATE = """
+#include <stdint.h>
+void *pool_create(uint32_t threads) { (void)threads; return 0; }
+"""
+
+THROUGH_CYTHON = """
+import ctypes
+from offgil import capi
+pointer_of, name = ctypes.pythonapi.PyCapsule_GetPointer, ctypes.pythonapi.PyCapsule_GetName
+name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+capsule = capi.__pyx_capi__["pool_create"]
+create = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint32)(pointer_of(capsule, name(capsule)))
+print(ctypes.CDLL(None).pool_create(1), create(1) is not None)
+"""
+
+
+def test_cython_calls_the_library_beside_another_pool_create(tmp_path: Path, compiler: str) -> None:
+    source, preloaded = tmp_path / "own.c", tmp_path / "own.so"
+    source.write_text(OWN_POOL_CREATE)
+    run([compiler, "-shared", "-fPIC", str(source), "-o", str(preloaded)])
+    environment = os.environ | {"LD_PRELOAD": str(preloaded)}
+    assert run([sys.executable, "-c", THROUGH_CYTHON], env=environment).stdout == "0 True\n"
 
 
 def test_a_build_without_cargo_says_what_to_install(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 The C preprocessor removes the conditionals, pycparser reads the declarations that are left, and every integer
 macro becomes a constant. A declaration that isn't understood ends the run: nothing is left out in silence.
+What the header declares once more with a prefix is not read: a binding has each function once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pathlib import Path
 from pycparser import c_ast, c_generator, c_parser
 
 Node = c_ast.Node
+
+# Opens the part of the header in which everything stands once more, with the prefix.
+TWINS = "/*\n * The same once more, with the prefix"
 
 # What <stddef.h> and <stdint.h> would declare. The real ones hold compiler extensions, so stubs go in.
 STANDARD_TYPES = (
@@ -86,14 +90,21 @@ def fail(reason: str) -> SystemExit:
 
 def read_header(path: Path) -> Api:
     """Parses the header at `path`."""
-    text = strip_comments(path.read_text(encoding="utf-8"))
-    tree = c_parser.CParser().parse(_preprocess(path), filename=path.name)
+    manual = _manual(path.read_text(encoding="utf-8"))
+    text = strip_comments(manual)
+    tree = c_parser.CParser().parse(_preprocess(manual), filename=path.name)
     reader = _Reader()
     for node in tree.ext:
         if not (isinstance(node, c_ast.Typedef) and node.name in STANDARD_TYPES):
             reader.read(node)
     types, functions, declarations = map(tuple, (reader.types, reader.functions, reader.declarations))
-    return Api(_constants(path), types, functions, declarations, text)
+    return Api(_constants(manual), types, functions, declarations, text)
+
+
+def _manual(header: str) -> str:
+    """The header without its second part."""
+    manual, found, _ = header.partition(TWINS)
+    return f"{manual}#endif\n" if found else header
 
 
 def strip_comments(text: str) -> str:
@@ -104,8 +115,8 @@ def strip_comments(text: str) -> str:
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def _preprocess(path: Path, *flags: str) -> str:
-    """Runs the C preprocessor over the header, with stubs in the place of the standard headers."""
+def _preprocess(header: str, *flags: str) -> str:
+    """Runs the C preprocessor over the header's text, with stubs in the place of the standard headers."""
     compiler = shlex.split(environ.get("CC", "cc"))
     with tempfile.TemporaryDirectory() as folder:
         types = "\n".join(f"typedef int {name};" for name in STANDARD_TYPES)
@@ -113,23 +124,23 @@ def _preprocess(path: Path, *flags: str) -> str:
         (Path(folder) / "stdint.h").write_text(stub, encoding="ascii")
         for name in ("stddef.h", "stdbool.h", "stdarg.h", "stdlib.h"):
             (Path(folder) / name).write_text('#include "stdint.h"\n', encoding="ascii")
-        command = [*compiler, "-E", "-P", "-nostdinc", "-undef", "-I", folder, *flags, str(path)]
+        command = [*compiler, "-E", "-P", "-nostdinc", "-undef", "-I", folder, *flags, "-xc", "-"]
         try:
-            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            return subprocess.run(command, input=header, check=True, capture_output=True, text=True).stdout
         except FileNotFoundError:
             raise fail(f"reading the header takes a C compiler, but there is no {compiler[0]!r}") from None
         except subprocess.CalledProcessError as error:
-            raise fail(f"the C preprocessor refused {path}:\n{error.stderr}") from None
+            raise fail(f"the C preprocessor refused the header:\n{error.stderr}") from None
 
 
-def _constants(path: Path) -> dict[str, int]:
+def _constants(header: str) -> dict[str, int]:
     """Every macro of the header with an integer value, in the header's order."""
     macros: dict[str, str] = {}
-    for line in _preprocess(path, "-dM").splitlines():
+    for line in _preprocess(header, "-dM").splitlines():
         found = re.match(r"#define (\w+) (.+)", line)  # function-like and empty macros don't match
         if found and found[1] != "STUBS":
             macros[found[1]] = found[2]
-    order = re.findall(r"^\s*#\s*define\s+(\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    order = re.findall(r"^\s*#\s*define\s+(\w+)", header, flags=re.MULTILINE)
     return {name: _evaluate(macros[name], macros) for name in dict.fromkeys(order) if name in macros}
 
 

@@ -52,13 +52,20 @@ cdef extern from *:
 
 def definitions(api: Api) -> str:
     """`capi.pyx`: one function for each of the library's, reached by other modules through `__pyx_capi__`."""
-    externs = "\n".join(f"    {_prototype(function, prefix='c_')}" for function in api.functions)
+    names = [function.name for function in api.functions]
+    twins = "".join(
+        f"    extern __typeof__({name}) {_twin(name)};\n" for name in names if _twin(name) != name
+    )
+    externs = "\n".join(f"    {_extern(function)}" for function in api.functions)
     bodies = "\n\n".join(_body(function) for function in api.functions)
     return f'''{BANNER}
 # cython: language_level=3, freethreading_compatible=True
 """The C functions of offgil for other Cython modules: use them with `from offgil cimport ...`."""
 
+# By their names with the prefix: the process may have another function named pool_create.
 cdef extern from * nogil:
+    """
+{twins}    """
 {externs}
 
 {LIBRARY_PATH.format(function=api.functions[0].name)}
@@ -102,11 +109,19 @@ def _field(field: Parameter) -> str:
     return declared if name == field.name else f'{declared} "{field.name}"'
 
 
-def _prototype(function: Function, prefix: str = "") -> str:
-    """The function as Cython declares it; with a prefix, under that other name."""
-    if not prefix:
-        return _function(function, function.name)
-    return _function(function, f'{prefix}{function.name} "{function.name}"')
+def _prototype(function: Function) -> str:
+    """The function as Cython declares it."""
+    return _function(function, function.name)
+
+
+def _extern(function: Function) -> str:
+    """The library's function, under a name that no other has."""
+    return _function(function, f'c_{function.name} "{_twin(function.name)}"')
+
+
+def _twin(name: str) -> str:
+    """The name with the prefix, which the library exports too."""
+    return name if name.startswith("offgil_") else f"offgil_{name}"
 
 
 def _function(function: Function, name: str) -> str:

@@ -11,80 +11,7 @@ cdef extern from *:
     #include <stddef.h>
     #include <stdint.h>
     #define OFFGIL_FOREVER -1
-    #define POOL_FULL_BLOCK 0
-    #define POOL_FULL_FAIL 1
-    #define POOL_FULL_RUN 2
-    #define POOL_FIFO 0
-    #define POOL_LIFO 1
-    #define POOL_DRAIN 0
-    #define POOL_CANCEL 1
-    #define FUTURE_QUEUED 0
-    #define FUTURE_RUNNING 1
-    #define FUTURE_DONE 2
-    #define FUTURE_CANCELED 3
-    #define FUTURE_INVALID -1
-    #define TASK_LOW -1
-    #define TASK_NORMAL 0
-    #define TASK_HIGH 1
-    typedef struct completion_queue_t completion_queue_t;
-    typedef struct future_t future_t;
-    typedef struct group_t group_t;
-    typedef struct pool_t pool_t;
-    typedef struct signature_t signature_t;
     typedef int32_t offgil_status;
-    typedef void (*thread_hook_fn)(void *context);
-    typedef int32_t (*start_worker_fn)(void *context);
-    typedef void (*lost_error_fn)(void *context,
-                                  const char *name,
-                                  offgil_status status,
-                                  int32_t code,
-                                  const char *message);
-    typedef struct {
-      size_t size;
-      uint32_t threads;
-      uint32_t max_spare_threads;
-      size_t stack_size;
-      const char *thread_name;
-      size_t queue_limit;
-      int64_t full_timeout_ns;
-      int32_t when_full;
-      int32_t order;
-      uint8_t waiters_help;
-      thread_hook_fn on_thread_start;
-      thread_hook_fn on_thread_stop;
-      void *context;
-      uint32_t max_blocking_threads;
-      int64_t keep_alive_ns;
-      start_worker_fn start_worker;
-      lost_error_fn on_lost_error;
-    } pool_options_t;
-    typedef void *(*task_fn)(void *arg);
-    typedef void (*done_fn)(void *context, offgil_status status, void *result);
-    typedef void (*drop_fn)(void *pointer);
-    typedef struct {
-      size_t size;
-      const char *name;
-      int32_t priority;
-      uint8_t blocking;
-      uint8_t lent_only;
-      int64_t delay_ns;
-      int64_t deadline_ns;
-      future_t *const *after;
-      size_t after_count;
-      group_t *group;
-      completion_queue_t *queue;
-      uint64_t tag;
-      drop_fn drop_arg;
-      drop_fn drop_result;
-    } task_options_t;
-    typedef void (*range_fn)(void *context, size_t begin, size_t end);
-    typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
-    typedef void (*combine_fn)(void *context, void *into, const void *from);
-    typedef struct {
-      uint64_t tag;
-      offgil_status status;
-      void *result;
-    } completion_t;
     #define OFFGIL_OK 0
     #define OFFGIL_EINVAL -1
     #define OFFGIL_EHANDLE -2
@@ -110,6 +37,87 @@ cdef extern from *:
     uint32_t offgil_version(void);
     const char *offgil_version_string(void);
     uint32_t offgil_cpu_count(void);
+    #ifdef __cplusplus
+    }
+    #endif
+    #ifndef OFFGIL_NO_SHORT_NAMES
+    #define POOL_FULL_BLOCK 0
+    #define POOL_FULL_FAIL 1
+    #define POOL_FULL_RUN 2
+    #define POOL_FIFO 0
+    #define POOL_LIFO 1
+    #define POOL_DRAIN 0
+    #define POOL_CANCEL 1
+    #define FUTURE_QUEUED 0
+    #define FUTURE_RUNNING 1
+    #define FUTURE_DONE 2
+    #define FUTURE_CANCELED 3
+    #define FUTURE_INVALID -1
+    #define TASK_LOW -1
+    #define TASK_NORMAL 0
+    #define TASK_HIGH 1
+    typedef struct offgil_completion_queue_t completion_queue_t;
+    typedef struct offgil_future_t future_t;
+    typedef struct offgil_group_t group_t;
+    typedef struct offgil_pool_t pool_t;
+    typedef struct offgil_signature_t signature_t;
+    typedef void (*thread_hook_fn)(void *context);
+    typedef int32_t (*start_worker_fn)(void *context);
+    typedef void (*lost_error_fn)(void *context,
+                                  const char *name,
+                                  offgil_status status,
+                                  int32_t code,
+                                  const char *message);
+    typedef struct offgil_pool_options_t {
+      size_t size;
+      uint32_t threads;
+      uint32_t max_spare_threads;
+      size_t stack_size;
+      const char *thread_name;
+      size_t queue_limit;
+      int64_t full_timeout_ns;
+      int32_t when_full;
+      int32_t order;
+      uint8_t waiters_help;
+      thread_hook_fn on_thread_start;
+      thread_hook_fn on_thread_stop;
+      void *context;
+      uint32_t max_blocking_threads;
+      int64_t keep_alive_ns;
+      start_worker_fn start_worker;
+      lost_error_fn on_lost_error;
+      uint8_t pin;
+    } pool_options_t;
+    typedef void *(*task_fn)(void *arg);
+    typedef void (*done_fn)(void *context, offgil_status status, void *result);
+    typedef void (*drop_fn)(void *pointer);
+    typedef struct offgil_task_options_t {
+      size_t size;
+      const char *name;
+      int32_t priority;
+      uint8_t blocking;
+      uint8_t lent_only;
+      int64_t delay_ns;
+      int64_t deadline_ns;
+      future_t *const *after;
+      size_t after_count;
+      group_t *group;
+      completion_queue_t *queue;
+      uint64_t tag;
+      drop_fn drop_arg;
+      drop_fn drop_result;
+    } task_options_t;
+    typedef void (*range_fn)(void *context, size_t begin, size_t end);
+    typedef void (*reduce_fn)(void *context, size_t begin, size_t end, void *accumulator);
+    typedef void (*combine_fn)(void *context, void *into, const void *from);
+    typedef struct offgil_completion_t {
+      uint64_t tag;
+      offgil_status status;
+      void *result;
+    } completion_t;
+    #ifdef __cplusplus
+    extern "C" {
+    #endif
     void pool_options_init(pool_options_t *options,
                            size_t size);
     pool_t *pool_create(uint32_t threads);
@@ -122,6 +130,8 @@ cdef extern from *:
     offgil_status pool_release(pool_t *pool);
     offgil_status pool_wait_idle(pool_t *pool,
                                  int64_t timeout_ns);
+    offgil_status pool_resize(pool_t *pool,
+                              uint32_t threads);
     uint32_t pool_thread_count(pool_t *pool);
     int32_t pool_worker_index(pool_t *pool);
     offgil_status pool_run_worker(pool_t *pool);
@@ -229,7 +239,9 @@ cdef extern from *:
     }
     #endif
     #endif
+    #endif
     """
+    ctypedef int32_t offgil_status
     ctypedef struct completion_queue_t:
         pass
     ctypedef struct future_t:
@@ -240,7 +252,6 @@ cdef extern from *:
         pass
     ctypedef struct signature_t:
         pass
-    ctypedef int32_t offgil_status
     ctypedef void (*thread_hook_fn)(void *context) noexcept nogil
     ctypedef int32_t (*start_worker_fn)(void *context) noexcept nogil
     ctypedef void (*lost_error_fn)(void *context, const char *name, offgil_status status, int32_t code, const char *message) noexcept nogil
@@ -262,6 +273,7 @@ cdef extern from *:
         int64_t keep_alive_ns
         start_worker_fn start_worker
         lost_error_fn on_lost_error
+        uint8_t pin
     ctypedef void *(*task_fn)(void *arg) noexcept nogil
     ctypedef void (*done_fn)(void *context, offgil_status status, void *result) noexcept nogil
     ctypedef void (*drop_fn)(void *pointer) noexcept nogil
@@ -289,21 +301,6 @@ cdef extern from *:
         void *result
 
     const int OFFGIL_FOREVER
-    const int POOL_FULL_BLOCK
-    const int POOL_FULL_FAIL
-    const int POOL_FULL_RUN
-    const int POOL_FIFO
-    const int POOL_LIFO
-    const int POOL_DRAIN
-    const int POOL_CANCEL
-    const int FUTURE_QUEUED
-    const int FUTURE_RUNNING
-    const int FUTURE_DONE
-    const int FUTURE_CANCELED
-    const int FUTURE_INVALID
-    const int TASK_LOW
-    const int TASK_NORMAL
-    const int TASK_HIGH
     const int OFFGIL_OK
     const int OFFGIL_EINVAL
     const int OFFGIL_EHANDLE
@@ -319,6 +316,21 @@ cdef extern from *:
     const int OFFGIL_ETHREAD
     const int OFFGIL_EBUSY
     const int OFFGIL_EDONE
+    const int POOL_FULL_BLOCK
+    const int POOL_FULL_FAIL
+    const int POOL_FULL_RUN
+    const int POOL_FIFO
+    const int POOL_LIFO
+    const int POOL_DRAIN
+    const int POOL_CANCEL
+    const int FUTURE_QUEUED
+    const int FUTURE_RUNNING
+    const int FUTURE_DONE
+    const int FUTURE_CANCELED
+    const int FUTURE_INVALID
+    const int TASK_LOW
+    const int TASK_NORMAL
+    const int TASK_HIGH
 
 cdef const char *offgil_status_name(offgil_status status) noexcept nogil
 cdef const char *offgil_status_message(offgil_status status) noexcept nogil
@@ -335,6 +347,7 @@ cdef offgil_status pool_shutdown(pool_t *pool, int32_t mode, int64_t timeout_ns)
 cdef offgil_status pool_destroy(pool_t *pool) noexcept nogil
 cdef offgil_status pool_release(pool_t *pool) noexcept nogil
 cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil
+cdef offgil_status pool_resize(pool_t *pool, uint32_t threads) noexcept nogil
 cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil
 cdef int32_t pool_worker_index(pool_t *pool) noexcept nogil
 cdef offgil_status pool_run_worker(pool_t *pool) noexcept nogil

@@ -2,7 +2,59 @@
 # cython: language_level=3, freethreading_compatible=True
 """The C functions of offgil for other Cython modules: use them with `from offgil cimport ...`."""
 
+# By their names with the prefix: the process may have another function named pool_create.
 cdef extern from * nogil:
+    """
+    extern __typeof__(pool_options_init) offgil_pool_options_init;
+    extern __typeof__(pool_create) offgil_pool_create;
+    extern __typeof__(pool_create_with) offgil_pool_create_with;
+    extern __typeof__(pool_default) offgil_pool_default;
+    extern __typeof__(pool_shutdown) offgil_pool_shutdown;
+    extern __typeof__(pool_destroy) offgil_pool_destroy;
+    extern __typeof__(pool_release) offgil_pool_release;
+    extern __typeof__(pool_wait_idle) offgil_pool_wait_idle;
+    extern __typeof__(pool_resize) offgil_pool_resize;
+    extern __typeof__(pool_thread_count) offgil_pool_thread_count;
+    extern __typeof__(pool_worker_index) offgil_pool_worker_index;
+    extern __typeof__(pool_run_worker) offgil_pool_run_worker;
+    extern __typeof__(pool_submit) offgil_pool_submit;
+    extern __typeof__(pool_submit_many) offgil_pool_submit_many;
+    extern __typeof__(pool_spawn) offgil_pool_spawn;
+    extern __typeof__(task_is_canceled) offgil_task_is_canceled;
+    extern __typeof__(task_fail) offgil_task_fail;
+    extern __typeof__(task_block_begin) offgil_task_block_begin;
+    extern __typeof__(task_block_end) offgil_task_block_end;
+    extern __typeof__(future_wait) offgil_future_wait;
+    extern __typeof__(future_wait_all) offgil_future_wait_all;
+    extern __typeof__(future_wait_any) offgil_future_wait_any;
+    extern __typeof__(future_get_state) offgil_future_get_state;
+    extern __typeof__(future_cancel) offgil_future_cancel;
+    extern __typeof__(future_on_done) offgil_future_on_done;
+    extern __typeof__(future_error) offgil_future_error;
+    extern __typeof__(future_retain) offgil_future_retain;
+    extern __typeof__(future_release) offgil_future_release;
+    extern __typeof__(task_options_init) offgil_task_options_init;
+    extern __typeof__(pool_submit_with) offgil_pool_submit_with;
+    extern __typeof__(pool_spawn_with) offgil_pool_spawn_with;
+    extern __typeof__(group_create) offgil_group_create;
+    extern __typeof__(group_spawn) offgil_group_spawn;
+    extern __typeof__(group_wait) offgil_group_wait;
+    extern __typeof__(group_cancel) offgil_group_cancel;
+    extern __typeof__(group_release) offgil_group_release;
+    extern __typeof__(pool_for) offgil_pool_for;
+    extern __typeof__(pool_reduce) offgil_pool_reduce;
+    extern __typeof__(pool_map) offgil_pool_map;
+    extern __typeof__(pool_invoke) offgil_pool_invoke;
+    extern __typeof__(completion_queue_create) offgil_completion_queue_create;
+    extern __typeof__(completion_queue_add) offgil_completion_queue_add;
+    extern __typeof__(completion_queue_next) offgil_completion_queue_next;
+    extern __typeof__(completion_queue_fd) offgil_completion_queue_fd;
+    extern __typeof__(completion_queue_release) offgil_completion_queue_release;
+    extern __typeof__(signature_create) offgil_signature_create;
+    extern __typeof__(signature_release) offgil_signature_release;
+    extern __typeof__(pool_call) offgil_pool_call;
+    extern __typeof__(future_call_result) offgil_future_call_result;
+    """
     const char *c_offgil_status_name "offgil_status_name"(offgil_status status) noexcept nogil
     const char *c_offgil_status_message "offgil_status_message"(offgil_status status) noexcept nogil
     offgil_status c_offgil_last_status "offgil_last_status"() noexcept nogil
@@ -10,54 +62,55 @@ cdef extern from * nogil:
     uint32_t c_offgil_version "offgil_version"() noexcept nogil
     const char *c_offgil_version_string "offgil_version_string"() noexcept nogil
     uint32_t c_offgil_cpu_count "offgil_cpu_count"() noexcept nogil
-    void c_pool_options_init "pool_options_init"(pool_options_t *options, size_t size) noexcept nogil
-    pool_t *c_pool_create "pool_create"(uint32_t threads) noexcept nogil
-    pool_t *c_pool_create_with "pool_create_with"(const pool_options_t *options) noexcept nogil
-    pool_t *c_pool_default "pool_default"() noexcept nogil
-    offgil_status c_pool_shutdown "pool_shutdown"(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil
-    offgil_status c_pool_destroy "pool_destroy"(pool_t *pool) noexcept nogil
-    offgil_status c_pool_release "pool_release"(pool_t *pool) noexcept nogil
-    offgil_status c_pool_wait_idle "pool_wait_idle"(pool_t *pool, int64_t timeout_ns) noexcept nogil
-    uint32_t c_pool_thread_count "pool_thread_count"(pool_t *pool) noexcept nogil
-    int32_t c_pool_worker_index "pool_worker_index"(pool_t *pool) noexcept nogil
-    offgil_status c_pool_run_worker "pool_run_worker"(pool_t *pool) noexcept nogil
-    future_t *c_pool_submit "pool_submit"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
-    offgil_status c_pool_submit_many "pool_submit_many"(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
-    offgil_status c_pool_spawn "pool_spawn"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
-    uint8_t c_task_is_canceled "task_is_canceled"() noexcept nogil
-    offgil_status c_task_fail "task_fail"(int32_t code, const char *message) noexcept nogil
-    offgil_status c_task_block_begin "task_block_begin"() noexcept nogil
-    offgil_status c_task_block_end "task_block_end"() noexcept nogil
-    offgil_status c_future_wait "future_wait"(future_t *future, int64_t timeout_ns, void **result) noexcept nogil
-    offgil_status c_future_wait_all "future_wait_all"(future_t * const *futures, size_t count, int64_t timeout_ns) noexcept nogil
-    offgil_status c_future_wait_any "future_wait_any"(future_t * const *futures, size_t count, int64_t timeout_ns, size_t *index) noexcept nogil
-    int32_t c_future_get_state "future_get_state"(future_t *future) noexcept nogil
-    offgil_status c_future_cancel "future_cancel"(future_t *future) noexcept nogil
-    offgil_status c_future_on_done "future_on_done"(future_t *future, done_fn done, void *context) noexcept nogil
-    offgil_status c_future_error "future_error"(future_t *future, int32_t *code, char *message, size_t length) noexcept nogil
-    future_t *c_future_retain "future_retain"(future_t *future) noexcept nogil
-    offgil_status c_future_release "future_release"(future_t *future) noexcept nogil
-    void c_task_options_init "task_options_init"(task_options_t *options, size_t size) noexcept nogil
-    future_t *c_pool_submit_with "pool_submit_with"(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
-    offgil_status c_pool_spawn_with "pool_spawn_with"(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
-    group_t *c_group_create "group_create"(pool_t *pool, group_t *parent) noexcept nogil
-    offgil_status c_group_spawn "group_spawn"(group_t *group, task_fn fn, void *arg) noexcept nogil
-    offgil_status c_group_wait "group_wait"(group_t *group, int64_t timeout_ns) noexcept nogil
-    offgil_status c_group_cancel "group_cancel"(group_t *group) noexcept nogil
-    offgil_status c_group_release "group_release"(group_t *group) noexcept nogil
-    offgil_status c_pool_for "pool_for"(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
-    offgil_status c_pool_reduce "pool_reduce"(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
-    offgil_status c_pool_map "pool_map"(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
-    offgil_status c_pool_invoke "pool_invoke"(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
-    completion_queue_t *c_completion_queue_create "completion_queue_create"() noexcept nogil
-    offgil_status c_completion_queue_add "completion_queue_add"(completion_queue_t *queue, future_t *future, uint64_t tag) noexcept nogil
-    offgil_status c_completion_queue_next "completion_queue_next"(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
-    int32_t c_completion_queue_fd "completion_queue_fd"(completion_queue_t *queue) noexcept nogil
-    offgil_status c_completion_queue_release "completion_queue_release"(completion_queue_t *queue) noexcept nogil
-    signature_t *c_signature_create "signature_create"(const char *text) noexcept nogil
-    offgil_status c_signature_release "signature_release"(signature_t *signature) noexcept nogil
-    future_t *c_pool_call "pool_call"(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
-    offgil_status c_future_call_result "future_call_result"(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil
+    void c_pool_options_init "offgil_pool_options_init"(pool_options_t *options, size_t size) noexcept nogil
+    pool_t *c_pool_create "offgil_pool_create"(uint32_t threads) noexcept nogil
+    pool_t *c_pool_create_with "offgil_pool_create_with"(const pool_options_t *options) noexcept nogil
+    pool_t *c_pool_default "offgil_pool_default"() noexcept nogil
+    offgil_status c_pool_shutdown "offgil_pool_shutdown"(pool_t *pool, int32_t mode, int64_t timeout_ns) noexcept nogil
+    offgil_status c_pool_destroy "offgil_pool_destroy"(pool_t *pool) noexcept nogil
+    offgil_status c_pool_release "offgil_pool_release"(pool_t *pool) noexcept nogil
+    offgil_status c_pool_wait_idle "offgil_pool_wait_idle"(pool_t *pool, int64_t timeout_ns) noexcept nogil
+    offgil_status c_pool_resize "offgil_pool_resize"(pool_t *pool, uint32_t threads) noexcept nogil
+    uint32_t c_pool_thread_count "offgil_pool_thread_count"(pool_t *pool) noexcept nogil
+    int32_t c_pool_worker_index "offgil_pool_worker_index"(pool_t *pool) noexcept nogil
+    offgil_status c_pool_run_worker "offgil_pool_run_worker"(pool_t *pool) noexcept nogil
+    future_t *c_pool_submit "offgil_pool_submit"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
+    offgil_status c_pool_submit_many "offgil_pool_submit_many"(pool_t *pool, task_fn fn, void * const *args, size_t count, future_t **futures) noexcept nogil
+    offgil_status c_pool_spawn "offgil_pool_spawn"(pool_t *pool, task_fn fn, void *arg) noexcept nogil
+    uint8_t c_task_is_canceled "offgil_task_is_canceled"() noexcept nogil
+    offgil_status c_task_fail "offgil_task_fail"(int32_t code, const char *message) noexcept nogil
+    offgil_status c_task_block_begin "offgil_task_block_begin"() noexcept nogil
+    offgil_status c_task_block_end "offgil_task_block_end"() noexcept nogil
+    offgil_status c_future_wait "offgil_future_wait"(future_t *future, int64_t timeout_ns, void **result) noexcept nogil
+    offgil_status c_future_wait_all "offgil_future_wait_all"(future_t * const *futures, size_t count, int64_t timeout_ns) noexcept nogil
+    offgil_status c_future_wait_any "offgil_future_wait_any"(future_t * const *futures, size_t count, int64_t timeout_ns, size_t *index) noexcept nogil
+    int32_t c_future_get_state "offgil_future_get_state"(future_t *future) noexcept nogil
+    offgil_status c_future_cancel "offgil_future_cancel"(future_t *future) noexcept nogil
+    offgil_status c_future_on_done "offgil_future_on_done"(future_t *future, done_fn done, void *context) noexcept nogil
+    offgil_status c_future_error "offgil_future_error"(future_t *future, int32_t *code, char *message, size_t length) noexcept nogil
+    future_t *c_future_retain "offgil_future_retain"(future_t *future) noexcept nogil
+    offgil_status c_future_release "offgil_future_release"(future_t *future) noexcept nogil
+    void c_task_options_init "offgil_task_options_init"(task_options_t *options, size_t size) noexcept nogil
+    future_t *c_pool_submit_with "offgil_pool_submit_with"(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
+    offgil_status c_pool_spawn_with "offgil_pool_spawn_with"(pool_t *pool, const task_options_t *options, task_fn fn, void *arg) noexcept nogil
+    group_t *c_group_create "offgil_group_create"(pool_t *pool, group_t *parent) noexcept nogil
+    offgil_status c_group_spawn "offgil_group_spawn"(group_t *group, task_fn fn, void *arg) noexcept nogil
+    offgil_status c_group_wait "offgil_group_wait"(group_t *group, int64_t timeout_ns) noexcept nogil
+    offgil_status c_group_cancel "offgil_group_cancel"(group_t *group) noexcept nogil
+    offgil_status c_group_release "offgil_group_release"(group_t *group) noexcept nogil
+    offgil_status c_pool_for "offgil_pool_for"(pool_t *pool, size_t begin, size_t end, size_t grain, range_fn body, void *context) noexcept nogil
+    offgil_status c_pool_reduce "offgil_pool_reduce"(pool_t *pool, size_t begin, size_t end, size_t grain, reduce_fn body, combine_fn combine, void *context, void *accumulator, size_t accumulator_size) noexcept nogil
+    offgil_status c_pool_map "offgil_pool_map"(pool_t *pool, task_fn fn, void * const *args, void **results, size_t count) noexcept nogil
+    offgil_status c_pool_invoke "offgil_pool_invoke"(pool_t *pool, task_fn left, void *left_arg, task_fn right, void *right_arg) noexcept nogil
+    completion_queue_t *c_completion_queue_create "offgil_completion_queue_create"() noexcept nogil
+    offgil_status c_completion_queue_add "offgil_completion_queue_add"(completion_queue_t *queue, future_t *future, uint64_t tag) noexcept nogil
+    offgil_status c_completion_queue_next "offgil_completion_queue_next"(completion_queue_t *queue, int64_t timeout_ns, completion_t *completions, size_t capacity, size_t *count) noexcept nogil
+    int32_t c_completion_queue_fd "offgil_completion_queue_fd"(completion_queue_t *queue) noexcept nogil
+    offgil_status c_completion_queue_release "offgil_completion_queue_release"(completion_queue_t *queue) noexcept nogil
+    signature_t *c_signature_create "offgil_signature_create"(const char *text) noexcept nogil
+    offgil_status c_signature_release "offgil_signature_release"(signature_t *signature) noexcept nogil
+    future_t *c_pool_call "offgil_pool_call"(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
+    offgil_status c_future_call_result "offgil_future_call_result"(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -118,6 +171,9 @@ cdef offgil_status pool_release(pool_t *pool) noexcept nogil:
 
 cdef offgil_status pool_wait_idle(pool_t *pool, int64_t timeout_ns) noexcept nogil:
     return c_pool_wait_idle(pool, timeout_ns)
+
+cdef offgil_status pool_resize(pool_t *pool, uint32_t threads) noexcept nogil:
+    return c_pool_resize(pool, threads)
 
 cdef uint32_t pool_thread_count(pool_t *pool) noexcept nogil:
     return c_pool_thread_count(pool)

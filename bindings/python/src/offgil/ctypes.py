@@ -31,21 +31,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from offgil._ctypes_types import Function, Handle, function_type
 
 OFFGIL_FOREVER: Final = -1
-POOL_FULL_BLOCK: Final = 0
-POOL_FULL_FAIL: Final = 1
-POOL_FULL_RUN: Final = 2
-POOL_FIFO: Final = 0
-POOL_LIFO: Final = 1
-POOL_DRAIN: Final = 0
-POOL_CANCEL: Final = 1
-FUTURE_QUEUED: Final = 0
-FUTURE_RUNNING: Final = 1
-FUTURE_DONE: Final = 2
-FUTURE_CANCELED: Final = 3
-FUTURE_INVALID: Final = -1
-TASK_LOW: Final = -1
-TASK_NORMAL: Final = 0
-TASK_HIGH: Final = 1
 OFFGIL_OK: Final = 0
 OFFGIL_EINVAL: Final = -1
 OFFGIL_EHANDLE: Final = -2
@@ -61,6 +46,21 @@ OFFGIL_ENOMEM: Final = -11
 OFFGIL_ETHREAD: Final = -12
 OFFGIL_EBUSY: Final = -13
 OFFGIL_EDONE: Final = -14
+POOL_FULL_BLOCK: Final = 0
+POOL_FULL_FAIL: Final = 1
+POOL_FULL_RUN: Final = 2
+POOL_FIFO: Final = 0
+POOL_LIFO: Final = 1
+POOL_DRAIN: Final = 0
+POOL_CANCEL: Final = 1
+FUTURE_QUEUED: Final = 0
+FUTURE_RUNNING: Final = 1
+FUTURE_DONE: Final = 2
+FUTURE_CANCELED: Final = 3
+FUTURE_INVALID: Final = -1
+TASK_LOW: Final = -1
+TASK_NORMAL: Final = 0
+TASK_HIGH: Final = 1
 
 offgil_status: TypeAlias = c_int32
 
@@ -130,6 +130,7 @@ class pool_options_t(Structure):
         ("keep_alive_ns", c_int64),
         ("start_worker", start_worker_fn),
         ("on_lost_error", lost_error_fn),
+        ("pin", c_uint8),
     )
     size: int
     threads: int
@@ -148,6 +149,7 @@ class pool_options_t(Structure):
     keep_alive_ns: int
     start_worker: start_worker_fn
     on_lost_error: lost_error_fn
+    pin: int
 
 
 class task_fn(Function):
@@ -262,6 +264,7 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("pool_destroy", offgil_status, (pool_t,)),
     ("pool_release", offgil_status, (pool_t,)),
     ("pool_wait_idle", offgil_status, (pool_t, c_int64)),
+    ("pool_resize", offgil_status, (pool_t, c_uint32)),
     ("pool_thread_count", c_uint32, (pool_t,)),
     ("pool_worker_index", c_int32, (pool_t,)),
     ("pool_run_worker", offgil_status, (pool_t,)),
@@ -359,6 +362,8 @@ class Library(CDLL):
         def pool_release(self, pool: pool_t | int | None, /) -> int: ...
 
         def pool_wait_idle(self, pool: pool_t | int | None, timeout_ns: int, /) -> int: ...
+
+        def pool_resize(self, pool: pool_t | int | None, threads: int, /) -> int: ...
 
         def pool_thread_count(self, pool: pool_t | int | None, /) -> int: ...
 

@@ -1,0 +1,65 @@
+"""Lays the installed tree once, and finds the tools that build against it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PROJECT = REPOSITORY / "tests" / "install" / "project"
+
+
+def find_tool(name: str) -> str:
+    """The path of a tool: one that pip has put beside this Python, else the system's.
+
+    Without it the test is skipped, but not in CI, where OFFGIL_CI says that every tool has to be there.
+    """
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None and os.environ.get("OFFGIL_CI"):
+        pytest.fail(f"{name} is missing, and OFFGIL_CI is set")
+    if found is None:
+        pytest.skip(f"{name} is missing")
+    return found
+
+
+def run(*command: object, cwd: Path | None = None, **variables: object) -> str:
+    """Runs a command that has to succeed, with these variables in its environment; gives what it writes."""
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    # What the make that runs the tests was told is not for the one that they run.
+    for name in ("MAKEFLAGS", "PREFIX", "DESTDIR", "LIBDIR", "INCLUDEDIR", "LD_LIBRARY_PATH"):
+        if name not in variables:
+            environment.pop(name, None)
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def make(target: str, **variables: object) -> None:
+    """`make install` or `make uninstall`."""
+    run(
+        "make",
+        target,
+        *(f"{name}={value}" for name, value in variables.items()),
+        cwd=REPOSITORY,
+    )
+
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree that `make install PREFIX=...` lays."""
+    path = tmp_path_factory.mktemp("install") / "prefix"
+    make("install", PREFIX=path)
+    return path
+
+
+def files_of(tree: Path) -> dict[str, str]:
+    """Every file below a directory; a link with what it points to."""
+    found = (path for path in tree.rglob("*") if path.is_symlink() or path.is_file())
+    return {str(path.relative_to(tree)): str(path.readlink()) if path.is_symlink() else "" for path in found}
