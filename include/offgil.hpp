@@ -118,6 +118,7 @@ class pool;
 class group;
 class completion_queue;
 template <class T> class future;
+template <class T> class shared_future;
 
 /** A task that has ended, as a completion queue gives it. Tasks of this header have no `result` in it: ask
  * the future. */
@@ -398,11 +399,11 @@ class task_options {
     }
 
     /**
-     * Started when these futures' tasks have ended, too (calls add up). If one of them throws, fails or is
-     * canceled, the task never runs: its own future then throws offgil::error with that one's status and
-     * message.
+     * Started when these futures' tasks have ended, too (calls add up; shared ones are fine). If one of them
+     * throws, fails or is canceled, the task never runs: its own future then throws offgil::error with that
+     * one's status and message.
      */
-    template <class... T> task_options &after(const future<T> &...futures) {
+    template <class... Future> task_options &after(const Future &...futures) {
         (after_.push_back(futures.handle()), ...);
         return *this;
     }
@@ -472,16 +473,15 @@ template <class T> class future {
      */
     T get() {
         const offgil_status status = offgil_future_wait(handle_, OFFGIL_FOREVER, nullptr);
-        if (status == OFFGIL_OK) {
-            const future done(std::move(*this));
-            if constexpr (std::is_reference_v<T>)
-                return **done.node_->value;
-            else if constexpr (!std::is_void_v<T>)
-                return std::move(*done.node_->value);
-            else
-                return;
-        }
-        throw_failure(status);
+        if (!is_end(status))
+            throw error(status);
+        const future ended(std::move(*this));
+        if (status != OFFGIL_OK)
+            ended.throw_failure(status);
+        if constexpr (std::is_reference_v<T>)
+            return **ended.node_->value;
+        else if constexpr (!std::is_void_v<T>)
+            return std::move(*ended.node_->value);
     }
 
     /** Waits for ever until the task has ended, however it did. Throws status::deadlock and
@@ -543,10 +543,13 @@ template <class T> class future {
     template <class F> auto then(F &&function);
     template <class F> auto then(const pool &where, F &&function);
 
+    /** Moves the task into a future that is copied and asked by many; leaves this one empty. Never blocks. */
+    shared_future<T> share() { return shared_future<T>(std::move(*this)); }
+
   private:
     friend class pool;
-    friend class group;
     template <class> friend class future;
+    template <class> friend class shared_future;
     template <class, class> friend class detail::continuation;
 
     future(offgil_future_t *handle, detail::result_node<T> *node) noexcept : handle_(handle), node_(node) {}
@@ -572,14 +575,13 @@ template <class T> class future {
         }
     }
 
-    [[noreturn]] void throw_failure(offgil_status status) {
-        is_end(status);
-        const future done(std::move(*this));
-        if (status == OFFGIL_EFAILED && done.node_->thrown)
-            std::rethrow_exception(done.node_->thrown);
+    /** What a task that has ended without a result came to. */
+    [[noreturn]] void throw_failure(offgil_status status) const {
+        if (status == OFFGIL_EFAILED && node_->thrown)
+            std::rethrow_exception(node_->thrown);
         std::int32_t code = 0;
         const error failure(status);
-        offgil_future_error(done.handle_, &code, nullptr, 0);
+        offgil_future_error(handle_, &code, nullptr, 0);
         throw error(failure, code);
     }
 
@@ -587,6 +589,64 @@ template <class T> class future {
 
     offgil_future_t *handle_ = nullptr;
     detail::result_node<T> *node_ = nullptr;
+};
+
+/**
+ * A task's result for many: copied, and asked as often as one likes. Made by future::share.
+ *
+ * Owns, with its copies, a share in the task's memory: the result is destroyed with the last of them. Each
+ * thread has a copy of its own; copies of one task may be used at the same time. Empty when made by default
+ * or moved from.
+ */
+template <class T> class shared_future {
+  public:
+    shared_future() = default;
+    explicit shared_future(future<T> &&task) : task_(std::make_shared<const future<T>>(std::move(task))) {}
+
+    /** Whether there is a task to ask. */
+    bool valid() const noexcept { return task_ && task_->valid(); }
+
+    /** For the C functions; stays this object's. Never blocks. */
+    offgil_future_t *handle() const noexcept { return task_ ? task_->handle() : nullptr; }
+
+    /**
+     * Waits for ever, and gives the result where it lies: `const T &`, good as long as a copy of this is; for
+     * a reference that one; for void nothing. Throws as future::get, the same exception each time; stays as
+     * it is.
+     */
+    decltype(auto) get() const {
+        const offgil_status status = offgil_future_wait(handle(), OFFGIL_FOREVER, nullptr);
+        if (!future<T>::is_end(status))
+            throw error(status);
+        if (status != OFFGIL_OK)
+            task_->throw_failure(status);
+        if constexpr (std::is_reference_v<T>)
+            return static_cast<T>(**task_->node_->value);
+        else if constexpr (!std::is_void_v<T>)
+            return static_cast<const T &>(*task_->node_->value);
+    }
+
+    /** As those of future. */
+    void wait() const { asked().wait(); }
+    template <class Rep, class Period>
+    future_status wait_for(const std::chrono::duration<Rep, Period> &time) const {
+        return asked().wait_for(time);
+    }
+    template <class Clock, class Duration>
+    future_status wait_until(const std::chrono::time_point<Clock, Duration> &time) const {
+        return asked().wait_until(time);
+    }
+    bool ready() const { return asked().ready(); }
+    cancel_result cancel() const { return asked().cancel(); }
+
+  private:
+    const future<T> &asked() const {
+        if (!task_)
+            detail::check(offgil_future_cancel(nullptr)); // throws, as every function of an empty future
+        return *task_;
+    }
+
+    std::shared_ptr<const future<T>> task_;
 };
 
 namespace detail {
@@ -700,7 +760,7 @@ class completion_queue {
 
     /** Has the task come into the queue when it ends; at once if it has. The future may go before. Never
      * blocks. */
-    template <class T> void add(const future<T> &task, std::uint64_t tag) const {
+    template <class Future> void add(const Future &task, std::uint64_t tag) const {
         detail::check(offgil_completion_queue_add(handle_, task.handle(), tag));
     }
 

@@ -295,6 +295,38 @@ TEST(tasks_of_a_canceled_pool_are_destroyed_and_throw_canceled) {
 
 static std::atomic<int> allocations{0};
 
+TEST(a_shared_future_is_asked_by_many) {
+    const offgil::pool pool(2);
+    offgil::future<counted> own = pool.submit([] { return counted(5); });
+    {
+        const offgil::shared_future<counted> shared = own.share(), copy = shared;
+        CHECK(!own.valid() && shared.valid());
+        const counted &result = shared.get();
+        CHECK(&result == &copy.get() && result.value == 5);
+        std::thread other([mine = shared] { CHECK(mine.get().value == 5); });
+        other.join();
+        CHECK(copy.ready() && copy.wait_for(0s) == offgil::future_status::ready);
+        CHECK(copy.cancel() == offgil::cancel_result::done);
+        CHECK(pool.submit(offgil::task_options().after(shared), [] { return 1; }).get() == 1);
+    }
+    CHECK(counted::alive() == 0);
+}
+
+TEST(a_shared_future_of_references_void_and_failures) {
+    const offgil::pool pool(2);
+    int number = 1;
+    CHECK(&pool.submit([&number]() -> int & { return number; }).share().get() == &number);
+    pool.submit([] {}).share().get();
+    const offgil::shared_future<int> failed =
+        pool.submit([]() -> int { throw std::range_error("again"); }).share();
+    for (int i = 0; i < 3; i++)
+        CHECK_THROWS(std::range_error, "again", failed.get());
+    const offgil::shared_future<int> empty;
+    CHECK(!empty.valid());
+    CHECK_STATUS(invalid, empty.get());
+    CHECK_STATUS(invalid, empty.wait());
+}
+
 // Not inlined: gcc would see malloc on one side and delete on the other.
 [[gnu::noinline]] void *operator new(std::size_t size) {
     allocations++;

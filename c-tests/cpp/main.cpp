@@ -1,4 +1,7 @@
 // All tests in one program: what is compiled for each compiler and standard is compiled once.
+#include "offgil.hpp"
+#include "offgil.hpp" // the first and the second time: it needs nothing before it
+
 #ifdef OFFGIL_NO_SHORT_NAMES
 // The program's own: the header takes no name but those that begin with offgil.
 [[maybe_unused]] static const int pool_create = 1, future_wait = 2;
