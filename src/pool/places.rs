@@ -172,7 +172,7 @@ impl Places {
         self.take(Wanter::Body, SEARCHING).ok().map(|_| self.pick())
     }
 
-    /// A searcher takes a place, and waits for one if it must, before those who come later.
+    /// A searcher takes a place, and waits for one if it must, before those who come later. `None` once the pool is over.
     pub(crate) fn take_from_search_in_line(&self) -> Option<u32> {
         self.wait_for_one(Wanter::Body, SEARCHING, Deadline::Never)
     }
@@ -269,6 +269,8 @@ impl Places {
                         return Some(self.pick());
                     }
                     Err(census) if who == Wanter::Visitor && census.is_closed() => return None,
+                    // Nothing is left to do for a searcher; a body that waits keeps the pool from being over.
+                    Err(census) if census.is_over() => return None,
                     Err(_) => {}
                 }
                 // In the same step that finds no place free: whoever gives one back sees that it is wanted.

@@ -4,9 +4,9 @@ use super::context::{Context, Frame};
 use super::core::Pool;
 use super::fork;
 use super::status::Status;
-use super::wait::end_blocking;
+use super::wait::{blocking_depth, end_blocking, end_blocking_down_to};
 use crate::sync::epoch;
-use crate::task::{finish, Claimed, Extra, Failure, Function, Lost, Outcome};
+use crate::task::{calling_out, finish, Claimed, Extra, Failure, Function, Lost, Outcome};
 use std::any::Any;
 use std::ffi::{c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -60,7 +60,7 @@ impl Pool {
         let status = if lost.outcome == Outcome::Panicked { Status::Panic } else { Status::Failed };
         let message = text(&lost.failure.message);
         // SAFETY: the embedder promised that it may be called with its context as long as the pool is there.
-        unsafe {
+        calling_out(|| unsafe {
             tell(
                 self.options.hooks.context,
                 name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr()),
@@ -68,7 +68,7 @@ impl Pool {
                 lost.failure.code,
                 message.as_ptr(),
             );
-        }
+        });
     }
 }
 
@@ -86,10 +86,12 @@ pub(crate) type PartOutcome = Result<(), (Status, Failure)>;
 pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
     let frame = Frame::of_part();
     let forks = epoch();
+    let depth = blocking_depth();
     let ended = frame.enter(|| catch(body));
     if epoch() != forks {
         fork::end_this_thread();
     }
+    end_blocking_down_to(depth);
     match ended {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(failure)) => Err((Status::Failed, failure)),

@@ -18,7 +18,7 @@ use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
 use super::wait::{as_visitor_on, may_visit, while_blocked};
 use crate::sync::Deadline;
-use crate::task::{self, Canceled, Claimed, Function, Job, Owner, TaskId};
+use crate::task::{self, Canceled, Claimed, Function, Job, Lost, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Submits one task.
@@ -269,10 +269,15 @@ pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
 
 /// Gives a handle back; a failure that nobody has looked at is reported with the last one.
 pub(crate) fn release_future(id: TaskId) -> Result<(), Error> {
-    if let Some(lost) = task::release(id)? {
+    report_lost(task::release(id)?);
+    Ok(())
+}
+
+/// Tells the pool of a failure that nobody has looked at, if there is one.
+pub(crate) fn report_lost(lost: Option<Lost>) {
+    if let Some(lost) = lost {
         if let Some(pool) = super::registry::of_task(lost.pool) {
             pool.report(&lost);
         }
     }
-    Ok(())
 }

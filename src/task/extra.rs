@@ -7,6 +7,7 @@
 //! Written before `publish` and then owned as the payload is: by whoever claimed the task, until it has ended, and by
 //! whoever frees the cell.
 
+use super::cascade::calling_out;
 use super::cell::Function;
 use super::completions::Delivery;
 use super::group::Member;
@@ -49,7 +50,7 @@ impl Extra {
     pub(super) fn drop_argument(&mut self) {
         if let Some(drop) = self.drop_argument.take() {
             // SAFETY: the submitter promised that it may be called with the argument, once, on any thread.
-            unsafe { drop(self.argument) }
+            calling_out(|| unsafe { drop(self.argument) });
         }
     }
 
@@ -57,7 +58,7 @@ impl Extra {
     pub(super) fn drop_result(&mut self, result: *mut c_void) {
         if let Some(drop) = self.drop_result.take() {
             // SAFETY: as above, for the result.
-            unsafe { drop(result) }
+            calling_out(|| unsafe { drop(result) });
         }
     }
 }
