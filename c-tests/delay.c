@@ -56,8 +56,7 @@ static void delayed_tasks_start_in_the_order_of_their_times(void) {
     pool_t *pool = pool_create(1);
     size_t i;
     for (i = 0; i < LENGTH(delays); i++)
-        futures[i] =
-            submit_timed(pool, delays[i] * MILLISECOND, OFFGIL_FOREVER, note, pack((intptr_t)i));
+        futures[i] = submit_timed(pool, delays[i] * MILLISECOND, OFFGIL_FOREVER, note, pack((intptr_t)i));
     for (i = 0; i < LENGTH(delays); i++)
         check_take(futures[i]);
     for (i = 0; i < LENGTH(delays); i++)
@@ -240,7 +239,6 @@ CHECK_MAIN(TEST(a_delayed_task_does_not_start_before_its_time),
            TEST(a_task_that_is_not_started_in_time_is_canceled), TEST(a_deadline_of_zero_cancels),
            TEST(a_deadline_before_the_end_of_the_delay_cancels), TEST(a_running_task_outlives_its_deadline),
            TEST(a_held_task_whose_deadline_comes_at_once_lets_its_pool_end),
-           TEST(a_drain_cancels_what_is_not_due),
-           TEST(a_drain_runs_what_was_due_and_waits_for_another_task),
+           TEST(a_drain_cancels_what_is_not_due), TEST(a_drain_runs_what_was_due_and_waits_for_another_task),
            TEST(a_task_that_submits_delayed_ones_while_its_pool_drains_does_not_keep_it),
            TEST(a_negative_delay_is_refused), TEST(the_longest_times_there_are_do_no_harm))

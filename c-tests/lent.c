@@ -1,4 +1,5 @@
-/* Threads that the embedder lends (pool_run_worker, pool_options_t.start_worker, task_options_t.lent_only). */
+/* Threads that the embedder lends (pool_run_worker, pool_options_t.start_worker, task_options_t.lent_only).
+ */
 #include <sched.h>
 
 #include "check.h"

@@ -95,9 +95,9 @@ pub struct pool_options_t {
     /// by themselves.
     pub start_worker: start_worker_fn,
     /// Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
-    /// neither a wait, future_error, future_on_done nor a completion queue has shown the failure. (A group's tasks are its own
-    /// matter: group_wait tells.) On the thread
-    /// that noticed. NULL (the default): such failures are dropped.
+    /// neither a wait, future_error, future_on_done nor a completion queue has shown the failure. (A group's tasks are its
+    /// own matter: group_wait tells.) On the thread that noticed; not after pool_destroy. NULL (the default): such failures
+    /// are dropped.
     pub on_lost_error: lost_error_fn,
 }
 

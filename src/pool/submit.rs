@@ -17,7 +17,7 @@ use super::run::run;
 use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
 use super::wait::{as_visitor_on, may_visit, while_blocked};
-use crate::sync::Deadline;
+use crate::sync::{Deadline, Ordering};
 use crate::task::{self, Canceled, Claimed, Function, Job, Lost, Owner, TaskId};
 use std::ffi::c_void;
 
@@ -273,11 +273,13 @@ pub(crate) fn release_future(id: TaskId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells the pool of a failure that nobody has looked at, if there is one.
+/// Tells the pool of a failure that nobody has looked at, if there is one. Not once the pool has been destroyed, or was
+/// released and is over: what its hook needs may be gone, though threads may remember the pool.
 pub(crate) fn report_lost(lost: Option<Lost>) {
-    if let Some(lost) = lost {
-        if let Some(pool) = super::registry::of_task(lost.pool) {
-            pool.report(&lost);
-        }
+    let Some(lost) = lost else { return };
+    let Some(pool) = super::registry::of_task(lost.pool) else { return };
+    // Acquire: pairs with the SeqCst store in `registry::remove`.
+    if pool.removed.load(Ordering::Acquire) == 0 || !pool.places.census().is_over() {
+        pool.report(&lost);
     }
 }

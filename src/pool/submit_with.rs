@@ -93,7 +93,8 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
     if held {
         return admitted_held(pool, id, owner, timed, place.is_some());
     }
-    if place.is_none() && pool.notify().is_closed() && !is_placeless_body(pool) {
+    let is_closed = || pool.places.census_after_push().is_closed();
+    if place.is_none() && is_closed() && !is_placeless_body(pool) {
         take_back(pool, id, owner)?;
     }
     Ok(id)
