@@ -9,7 +9,7 @@ SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindge
 BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
 C_FILES := $(shell find c-tests examples benches bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
 
-.PHONY: help build header demo test test-rust test-loom test-python lint format bench micro clean tools
+.PHONY: help build header demo test test-rust test-loom test-fuzz test-python lint format bench micro clean tools
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -50,13 +50,16 @@ $(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-python  ## runs every check: formats, lints, Rust, model checks, C, Python, README
+test: lint test-rust test-loom test-fuzz test-python  ## runs every check: formats, lints, Rust, model checks, random calls, C, Python, README
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
 
 test-loom: | tools  ## walks the interleavings of each primitive (loom)
 	RUSTFLAGS="--cfg loom" cargo test --locked --lib --profile loom --target-dir target/loom
+
+test-fuzz: | tools  ## a million random calls of every function under AddressSanitizer
+	tests/fuzz.sh
 
 test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the README's code
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
