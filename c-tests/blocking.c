@@ -259,9 +259,16 @@ static void *wait_for_a_blocking_task(void *pool) {
     return check_take(submit_blocking(pool, same, pool));
 }
 
-static void a_task_may_wait_for_a_blocking_one(void) {
-    pool_t *pool = make_pool(1, 1, SECOND);
-    CHECK_SAME(check_take(check_submit(pool, wait_for_a_blocking_task, pool)), pool);
+static void a_task_may_wait_for_a_blocking_one_where_there_is_no_spare_thread(void) {
+    pool_options_t options;
+    pool_t *pool;
+    int i;
+    pool_options_init(&options, sizeof options);
+    options.threads = 1;
+    options.max_spare_threads = 0;
+    pool = pool_create_with(&options);
+    for (i = 0; i < 200; i++)
+        CHECK_SAME(check_take(check_submit(pool, wait_for_a_blocking_task, pool)), pool);
     CHECK_OK(pool_destroy(pool));
 }
 
@@ -317,6 +324,7 @@ CHECK_MAIN(TEST(five_hundred_sleeping_tasks_do_not_stop_a_pool_of_one),
            TEST(a_blocking_body_may_submit_while_its_pool_drains),
            TEST(a_blocking_body_may_submit_into_a_full_queue), TEST(destroying_waits_for_blocking_tasks),
            TEST(a_canceling_shutdown_cancels_the_queue_and_asks_what_runs),
-           TEST(canceled_blocking_tasks_do_not_keep_the_pool_busy), TEST(a_task_may_wait_for_a_blocking_one),
+           TEST(canceled_blocking_tasks_do_not_keep_the_pool_busy),
+           TEST(a_task_may_wait_for_a_blocking_one_where_there_is_no_spare_thread),
            TEST(blocking_and_lent_only_together_are_refused),
            TEST(submits_that_race_a_shutdown_leave_no_thread_behind))

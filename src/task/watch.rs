@@ -203,7 +203,7 @@ fn set(watcher: &Watcher, news: News) -> bool {
 pub(crate) fn tell_end(task: TaskId, ended: &Ended) -> Option<Lost> {
     let others = {
         let mut shard = shard(task);
-        let Some(mut list) = shard.watchers.remove(&task.bits()) else { return None };
+        let mut list = shard.watchers.remove(&task.bits())?;
         list.retain(|watcher| !set(watcher, News::Ended));
         list
     };
