@@ -197,27 +197,30 @@ static void a_released_groups_tasks_still_run(void) {
 }
 
 static void *wait_for_group(void *group) {
-    offgil_status status = group_wait(group, OFFGIL_FOREVER);
-    CHECK(status == OFFGIL_OK || status == OFFGIL_EHANDLE); /* one that comes too late finds no group */
+    CHECK_STATUS(group_wait(group, OFFGIL_FOREVER), OFFGIL_EHANDLE);
     return NULL;
 }
 
-static void several_threads_may_wait_also_when_it_is_released_meanwhile(void) {
-    pool_t *pool = pool_create(1);
+static void a_release_ends_the_waits_and_the_tasks_still_run(void) {
+    pool_t *pool = pool_create(1), *inside = pool_create(1);
     gate_t gate = GATE_CLOSED;
     group_t *group = group_create(pool, NULL);
     pthread_t threads[5];
     size_t i;
     CHECK_OK(group_spawn(group, gate_task, &gate));
+    CHECK_OK(group_spawn(group, step, NULL));
     count_wait(&gate.started, 1);
+    CHECK_OK(pool_spawn(inside, wait_for_group, group));
     for (i = 0; i < LENGTH(threads); i++)
         threads[i] = check_thread(wait_for_group, group);
     sleep_ns(SOON); /* they wait by now, as a rule */
     CHECK_OK(group_release(group));
-    gate_open(&gate);
     for (i = 0; i < LENGTH(threads); i++)
-        check_join(threads[i]);
+        check_join(threads[i]); /* while the gate is closed */
+    CHECK_OK(pool_destroy(inside));
+    gate_open(&gate);
     CHECK_OK(pool_destroy(pool));
+    CHECK_EQ(count_get(&ran), 1);
 }
 
 static void a_group_outlives_its_pool(void) {
@@ -327,6 +330,6 @@ CHECK_MAIN(
     TEST(tasks_of_the_group_may_spawn_into_it_while_it_is_waited_for),
     TEST(a_cancel_reaches_the_whole_subtree_and_nothing_else),
     TEST(a_cancel_reaches_tasks_of_a_group_whose_handle_is_gone), TEST(a_released_groups_tasks_still_run),
-    TEST(several_threads_may_wait_also_when_it_is_released_meanwhile), TEST(a_group_outlives_its_pool),
+    TEST(a_release_ends_the_waits_and_the_tasks_still_run), TEST(a_group_outlives_its_pool),
     TEST(a_submit_that_fails_is_no_failure_of_the_group), TEST(spawns_that_race_a_cancel_are_all_ended),
     TEST(a_tree_deeper_than_the_stack_is_canceled_and_released), TEST(options_put_a_task_into_a_group))

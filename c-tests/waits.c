@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-/* Three tasks at a gate, and whatever they can be waited for by. */
+/* Four tasks at a gate, and whatever they can be waited for by. */
 static struct {
     pool_t *pool;
     gate_t gate;
@@ -20,11 +20,8 @@ static void make_world(void) {
     const void *gate = &world.gate;
     const void *args[] = {&gate};
     signature_t *signature = signature_create("ptr(ptr)");
-    pool_options_t options;
-    pool_options_init(&options, sizeof options);
-    options.threads = 3;
-    options.waiters_help = 0;
-    world.pool = pool_create_with(&options);
+    task_options_t options;
+    world.pool = pool_create(4);
     world.group = group_create(world.pool, NULL);
     world.queue = completion_queue_create();
     world.future = check_submit(world.pool, gate_task, &world.gate);
@@ -32,8 +29,11 @@ static void make_world(void) {
     CHECK(world.call != NULL);
     CHECK_OK(signature_release(signature));
     CHECK_OK(group_spawn(world.group, gate_task, &world.gate));
-    CHECK_OK(completion_queue_add(world.queue, world.future, 5));
-    count_wait(&world.gate.started, 3);
+    task_options_init(&options, sizeof options);
+    options.queue = world.queue;
+    options.tag = 5;
+    CHECK_OK(pool_spawn_with(world.pool, &options, gate_task, &world.gate));
+    count_wait(&world.gate.started, 4);
     world.index = world.count = 77;
     world.result = world.call_result = &world;
     world.saved_errno = 77;
@@ -229,6 +229,50 @@ static void each_kind_of_wait_inside_a_task_goes_on_after_a_signal(void) {
     CHECK_OK(pool_destroy(inside));
 }
 
+/* Gives back what this kind of wait is for. */
+static void release_what_is_waited_for(wait_fn wait) {
+    if (wait == wait_one || wait == wait_all || wait == wait_any)
+        CHECK_OK(future_release(world.future));
+    else if (wait == wait_call)
+        CHECK_OK(future_release(world.call));
+    else if (wait == wait_group)
+        CHECK_OK(group_release(world.group));
+    else if (wait == wait_queue)
+        CHECK_OK(completion_queue_release(world.queue));
+    else
+        CHECK_OK(pool_release(world.pool));
+}
+
+static void a_release_by_another_thread_ends_each_kind_of_wait_and_writes_nothing(void) {
+    const int64_t times[] = {OFFGIL_FOREVER, LONG_ENOUGH};
+    size_t i, way;
+    for (i = 0; i < LENGTH(waits); i++)
+        for (way = 0; way < 2 * LENGTH(times); way++) {
+            waiter_t waiter = no_waiter;
+            pthread_t thread;
+            pool_t *inside = pool_create(1);
+            waiter.wait = waits[i];
+            waiter.timeout_ns = times[way / 2];
+            world.gate = (gate_t)GATE_CLOSED;
+            make_world();
+            if (way % 2)
+                CHECK_OK(pool_spawn(inside, wait_in_thread, &waiter));
+            else
+                thread = check_thread(wait_in_thread, &waiter);
+            count_wait(&waiter.waiting, 1);
+            sleep_ns(2 * MILLISECOND); /* it waits by now, as a rule */
+            release_what_is_waited_for(waits[i]);
+            count_wait(&waiter.ended, 1); /* while the gate is closed */
+            CHECK_STATUS(waiter.status, OFFGIL_EHANDLE);
+            check_nothing_written();
+            CHECK_EQ(world.count, 77);
+            gate_open(&world.gate);
+            if (way % 2 == 0)
+                check_join(thread);
+            CHECK_OK(pool_destroy(inside));
+        }
+}
+
 /* What else blocks, in a pool of one whose queue has room for one task. */
 static pool_t *full;
 
@@ -345,5 +389,6 @@ CHECK_MAIN(TEST(zero_looks_and_a_time_that_is_over_writes_no_result_in_each_kind
            TEST(every_negative_time_is_for_ever_in_each_kind_of_wait),
            TEST(each_kind_of_wait_goes_on_after_a_signal),
            TEST(each_kind_of_wait_inside_a_task_goes_on_after_a_signal),
+           TEST(a_release_by_another_thread_ends_each_kind_of_wait_and_writes_nothing),
            TEST(all_else_that_blocks_goes_on_after_a_signal),
            TEST(the_end_of_blocking_goes_on_waiting_for_a_place_after_a_signal))

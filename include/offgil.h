@@ -758,7 +758,8 @@ offgil_status pool_destroy(pool_t *pool);
 /**
  * Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves.
  *
- * The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains.
+ * The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains. Another thread's
+ * pool_wait_idle, pool_shutdown or pool_destroy that is under way answers OFFGIL_EHANDLE.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
  *
@@ -1152,7 +1153,7 @@ offgil_status group_wait(group_t *group,
 offgil_status group_cancel(group_t *group);
 
 /**
- * Gives the handle back. Its tasks still run; who waits for it goes on waiting.
+ * Gives the handle back. Its tasks still run; who waits for it gets OFFGIL_EHANDLE.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
  *

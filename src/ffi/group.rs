@@ -82,7 +82,7 @@ pub extern "C" fn group_cancel(group: *mut group_t) -> offgil_status {
     })
 }
 
-/// Gives the handle back. Its tasks still run; who waits for it goes on waiting.
+/// Gives the handle back. Its tasks still run; who waits for it gets OFFGIL_EHANDLE.
 ///
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: released already
 ///

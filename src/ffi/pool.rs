@@ -111,7 +111,8 @@ pub extern "C" fn pool_destroy(pool: *mut pool_t) -> offgil_status {
 
 /// Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves.
 ///
-/// The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains.
+/// The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains. Another thread's
+/// pool_wait_idle, pool_shutdown or pool_destroy that is under way answers OFFGIL_EHANDLE.
 ///
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
 ///

@@ -7,6 +7,7 @@ use super::status::{Error, Status};
 use super::wait::while_blocked;
 use super::wait_graph::Want;
 use crate::sync::{Deadline, EventCount};
+use std::cell::Cell;
 
 /// See above.
 pub(super) struct DoneWait<'a> {
@@ -23,8 +24,21 @@ impl<'a> DoneWait<'a> {
         Ok(Self { changed, deadline, edge })
     }
 
-    /// Waits until `done`, which changes with the event count.
-    pub(super) fn wait(self, done: impl Fn() -> bool) -> Result<(), Error> {
+    /// Waits until `done`, which changes with the event count; so does `released`: what is waited for has lost its handle.
+    pub(super) fn wait(self, done: impl Fn() -> bool, released: impl Fn() -> bool) -> Result<(), Error> {
+        let is_done = Cell::new(false);
+        self.wait_until(|| {
+            is_done.set(done());
+            is_done.get() || released()
+        })?;
+        if is_done.get() {
+            Ok(())
+        } else {
+            Err(Error::new(Status::Handle, "the handle was released during the wait"))
+        }
+    }
+
+    fn wait_until(self, done: impl Fn() -> bool) -> Result<(), Error> {
         // Over and out of the graph in one step: it may be busy again at once, and this wait not part of it.
         let over = || done() && self.edge.as_ref().is_none_or(|edge| edge.end_if(&done));
         if over() {

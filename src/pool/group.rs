@@ -8,7 +8,7 @@ use super::submit_with::{submit_with, Request};
 use super::wait::{help_with, status_of};
 use super::wait_graph::Want;
 use crate::sync::{Deadline, Use};
-use crate::task::{self, Extra, Function, Group, Owner, TaskId, GROUPS};
+use crate::task::{self, Extra, Function, Group, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Makes a group of the pool's, below `parent` if there is one; its number.
@@ -37,7 +37,7 @@ pub(crate) fn wait_group(group: &Use<Group>, deadline: Deadline) -> Result<(), E
             help_with_all(&pool, group);
         }
     }
-    wait.wait(|| group.is_done())?;
+    wait.wait(|| group.is_done(), || group.is_released())?;
     match group.lowest_failure() {
         None => Ok(()),
         Some(failed) => {
@@ -48,7 +48,7 @@ pub(crate) fn wait_group(group: &Use<Group>, deadline: Deadline) -> Result<(), E
 }
 
 fn help_with_all(pool: &PoolRef, group: &Group) {
-    while let Some(task) = group.newest_unstarted() {
+    while let Some(task) = group.newest_unstarted().filter(|_| !group.is_released()) {
         // Not run here, and not by somebody else either: this thread may not.
         if !help_with(pool, task) && task::is_for_waiters(task) {
             break;
@@ -69,7 +69,11 @@ pub(crate) fn cancel_group(group: &Group) {
     });
 }
 
-/// Takes the group's handle away. Its tasks still run.
+/// Takes the group's handle away. Its tasks still run; who waits for it gets `Status::Handle`.
 pub(crate) fn release_group(number: u64) -> Result<(), Error> {
-    GROUPS.close(number).map(drop).ok_or_else(|| Status::Handle.into())
+    if Group::release(number) {
+        Ok(())
+    } else {
+        Err(Status::Handle.into())
+    }
 }

@@ -15,7 +15,7 @@ use super::status::{Error, Status};
 use super::wait::while_blocked;
 use super::wait_graph::Want;
 use crate::queue::{Entry, Steal};
-use crate::sync::Deadline;
+use crate::sync::{Deadline, Ordering};
 use crate::task::{self, TaskId};
 
 /// What happens to what is queued.
@@ -99,10 +99,19 @@ fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the handle goes during a wait. Inside tasks of a pool that was released before it is as good as live.
+fn is_released_from_now_on(pool: &Pool) -> impl Fn() -> bool + '_ {
+    // Acquire: pairs with the store in `registry::remove`; what the releasing thread did before is seen.
+    let is_removed = || pool.removed.load(Ordering::Acquire) != 0;
+    let before = is_removed();
+    move || !before && is_removed()
+}
+
 /// Waits until nothing is queued and nothing runs.
 pub(crate) fn wait_idle(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     not_from_within(pool, deadline)?;
-    DoneWait::begin(&pool.idle, Want::Idle(pool.number), deadline)?.wait(|| pool.is_idle())
+    let wait = DoneWait::begin(&pool.idle, Want::Idle(pool.number), deadline)?;
+    wait.wait(|| pool.is_idle(), is_released_from_now_on(pool))
 }
 
 /// Closes the pool and waits until it is done. The handle stays.
@@ -117,7 +126,7 @@ pub(crate) fn shutdown(pool: &Pool, mode: Mode, deadline: Deadline) -> Result<()
     if mode == Mode::Drain {
         pool.close(mode);
     }
-    wait.wait(|| pool.is_over())
+    wait.wait(|| pool.is_over(), is_released_from_now_on(pool))
 }
 
 /// Closes the pool, drains it, joins its threads and takes its handle away.
@@ -135,13 +144,15 @@ pub(crate) fn destroy(pool: &PoolRef) -> Result<(), Error> {
     Ok(())
 }
 
-/// Closes the pool and lets go: what is queued is still run, and the threads end by themselves.
+/// Closes the pool and lets go: what is queued is still run, and the threads end by themselves. Who waits
+/// for the pool gets `Status::Handle`.
 pub(crate) fn release(pool: &PoolRef) -> Result<(), Error> {
     not_the_default(pool)?;
     pool.close(Mode::Drain);
-    if registry::remove(pool) {
-        Ok(())
-    } else {
-        Err(Status::Handle.into())
+    if !registry::remove(pool) {
+        return Err(Status::Handle.into());
     }
+    // Who waits for it has no handle any more.
+    pool.idle.notify_all();
+    Ok(())
 }

@@ -8,7 +8,7 @@
 use super::lifecycle::{has_ended, is_for_waiters};
 use super::watch::Failure;
 use super::word::{Outcome, TaskId};
-use crate::sync::{lock, AtomicU64, AtomicUsize, EventCount, Mutex, Ordering, Slots, Use};
+use crate::sync::{lock, AtomicU32, AtomicU64, AtomicUsize, EventCount, Mutex, Ordering, Slots, Use};
 use std::sync::{Arc, Weak};
 
 /// All groups of the process.
@@ -21,8 +21,10 @@ pub(crate) struct Group {
     parent: Option<Use<Group>>,
     /// Tasks of this group and of those below it that have not ended.
     pending: AtomicUsize,
-    /// Changes when `pending` comes to 0, and when who waits is to look again.
+    /// Changes when `pending` comes to 0, when the handle is released, and when who waits is to look again.
     pub(crate) done: EventCount,
+    /// Not 0: the handle is gone, and who waits for it is told so.
+    released: AtomicU32,
     /// How many tasks the tree has had; counted at its root, so that numbers go by the order of the spawns.
     numbers: AtomicU64,
     members: Arc<Mutex<Members>>,
@@ -71,6 +73,7 @@ impl Group {
             parent,
             pending: AtomicUsize::new(0),
             done: EventCount::new(),
+            released: AtomicU32::new(0),
             numbers: AtomicU64::new(0),
             members,
         })
@@ -85,6 +88,20 @@ impl Group {
     pub(crate) fn is_done(&self) -> bool {
         // Acquire: pairs with the Release in `Member::drop`; brings what the tasks did.
         self.pending.load(Ordering::Acquire) == 0
+    }
+
+    /// Takes the handle away, and ends the waits for it. False if it was gone already.
+    pub(crate) fn release(number: u64) -> bool {
+        let Some(group) = GROUPS.close(number) else { return false };
+        // Release: pairs with the Acquire in `is_released`. Who sleeps looks again by the event count.
+        group.released.store(1, Ordering::Release);
+        group.done.notify_all();
+        true
+    }
+
+    pub(crate) fn is_released(&self) -> bool {
+        // Acquire: pairs with the Release in `release`; what the releasing thread did before is seen.
+        self.released.load(Ordering::Acquire) != 0
     }
 
     pub(crate) fn is_canceled(&self) -> bool {
