@@ -1,4 +1,5 @@
-/* Every function with a bad handle in every place where a handle goes: the status, and that nothing is written. */
+/* Every function with a bad handle in every place where a handle goes: the status, and that nothing is
+ * written. */
 #include "check.h"
 
 enum { POOL, FUTURE, GROUP, QUEUE, SIGNATURE, KINDS };
@@ -141,8 +142,7 @@ static offgil_status call(task_options_t it) {
     X(FUTURE, 0, future_on_done, future_on_done(h, never_done, NULL))                                        \
     X(FUTURE, 0, future_error, future_error(h, &out.code, out.message, sizeof out.message))                  \
     X(FUTURE, 0, future_retain, made(future_retain(h)))                                                      \
-    X(FUTURE, 0, future_call_result,                                                                         \
-      future_call_result(h, OFFGIL_FOREVER, &out.result, &out.saved_errno))                                  \
+    X(FUTURE, 0, future_call_result, future_call_result(h, OFFGIL_FOREVER, &out.result, &out.saved_errno))   \
     X(FUTURE, 0, completion_queue_add_future, completion_queue_add(live[QUEUE], h, 1))                       \
     X(FUTURE, 0, submit_after, submit(after((future_t **)&h)))                                               \
     X(FUTURE, 0, spawn_after, spawn(after((future_t **)&h)))                                                 \

@@ -323,13 +323,15 @@ static void options_put_a_task_into_a_group(void) {
     CHECK_OK(pool_destroy(pool));
 }
 
-CHECK_MAIN(
-    TEST(a_wait_ends_when_all_tasks_have), TEST(the_status_is_that_of_the_lowest_numbered_one_that_failed),
-    TEST(a_timed_wait_gives_up_and_runs_nothing), TEST(a_wait_inside_a_task_of_a_pool_of_one_runs_the_parts),
-    TEST(many_parts_are_run_by_one_waiter_in_good_time),
-    TEST(tasks_of_the_group_may_spawn_into_it_while_it_is_waited_for),
-    TEST(a_cancel_reaches_the_whole_subtree_and_nothing_else),
-    TEST(a_cancel_reaches_tasks_of_a_group_whose_handle_is_gone), TEST(a_released_groups_tasks_still_run),
-    TEST(a_release_ends_the_waits_and_the_tasks_still_run), TEST(a_group_outlives_its_pool),
-    TEST(a_submit_that_fails_is_no_failure_of_the_group), TEST(spawns_that_race_a_cancel_are_all_ended),
-    TEST(a_tree_deeper_than_the_stack_is_canceled_and_released), TEST(options_put_a_task_into_a_group))
+CHECK_MAIN(TEST(a_wait_ends_when_all_tasks_have),
+           TEST(the_status_is_that_of_the_lowest_numbered_one_that_failed),
+           TEST(a_timed_wait_gives_up_and_runs_nothing),
+           TEST(a_wait_inside_a_task_of_a_pool_of_one_runs_the_parts),
+           TEST(many_parts_are_run_by_one_waiter_in_good_time),
+           TEST(tasks_of_the_group_may_spawn_into_it_while_it_is_waited_for),
+           TEST(a_cancel_reaches_the_whole_subtree_and_nothing_else),
+           TEST(a_cancel_reaches_tasks_of_a_group_whose_handle_is_gone),
+           TEST(a_released_groups_tasks_still_run), TEST(a_release_ends_the_waits_and_the_tasks_still_run),
+           TEST(a_group_outlives_its_pool), TEST(a_submit_that_fails_is_no_failure_of_the_group),
+           TEST(spawns_that_race_a_cancel_are_all_ended),
+           TEST(a_tree_deeper_than_the_stack_is_canceled_and_released), TEST(options_put_a_task_into_a_group))

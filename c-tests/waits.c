@@ -330,8 +330,13 @@ static offgil_status destroy(int64_t unused) {
 }
 
 static void all_else_that_blocks_goes_on_after_a_signal(void) {
-    const wait_fn others[] = {submit_into_full_queue, range_of_others, map_of_others, reduction_of_others,
-                              invoke_of_others,       lend,            destroy};
+    const wait_fn others[] = {submit_into_full_queue,
+                              range_of_others,
+                              map_of_others,
+                              reduction_of_others,
+                              invoke_of_others,
+                              lend,
+                              destroy};
     size_t i;
     handle_signals();
     for (i = 0; i < LENGTH(others); i++) {
