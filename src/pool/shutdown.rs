@@ -99,12 +99,11 @@ fn not_from_within(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the handle goes during a wait. Inside tasks of a pool that was released before it is as good as live.
+/// Whether the handle goes during a wait. Inside tasks of the pool it stays good.
 fn is_released_from_now_on(pool: &Pool) -> impl Fn() -> bool + '_ {
+    let stays = is_within(pool);
     // Acquire: pairs with the store in `registry::remove`; what the releasing thread did before is seen.
-    let is_removed = || pool.removed.load(Ordering::Acquire) != 0;
-    let before = is_removed();
-    move || !before && is_removed()
+    move || !stays && pool.removed.load(Ordering::Acquire) != 0
 }
 
 /// Waits until nothing is queued and nothing runs.
