@@ -272,9 +272,9 @@ typedef struct offgil_completion_queue_t completion_queue_t;
  * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
  *
  * Owns nothing but its share in the task's cell. Made by pool_submit, pool_submit_with, pool_submit_many and pool_call, due
- * to one future_release; each future_retain makes one more due. All functions on it may be called from any thread at any time, also at the same time.
- * After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
- * one that is due while others still hold the handle.
+ * to one future_release; each future_retain makes one more due. All functions on it may be called from any thread at any
+ * time, also at the same time. After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus
+ * release can't be told from one that is due while others still hold the handle.
  */
 typedef struct offgil_future_t future_t;
 
