@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-python test-install test-cargo-c test-abi abi lint format bench micro clean tools
+.PHONY: help build install uninstall header demo test test-rust test-loom test-python test-install test-cargo-c test-abi abi lint format bench bench-promises micro clean tools
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -107,6 +107,9 @@ format: $(VENV)/tools  ## formats everything
 
 bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)
 	$(PYTHON) benches/run.py $(if $(BENCH),--bench $(BENCH)) $(ARGS)
+
+bench-promises: $(LIBRARY)  ## measures what offgil promises of itself, writes docs/promises.md
+	$(PYTHON) benches/promises.py $(ARGS)
 
 micro: | tools  ## micro-benchmarks inside Rust
 	cargo bench --locked --bench micro

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -197,6 +198,40 @@ static inline void *check_join(pthread_t thread) {
     void *result = NULL;
     CHECK_EQ(pthread_join(thread, &result), 0);
     return result;
+}
+
+/* Forks. A child that hangs is ended by SIGALRM, which its parent sees. */
+#define CHILD_SECONDS 30
+
+static inline pid_t check_fork(void) {
+    pid_t child;
+    fflush(NULL); /* what is in the buffers is the parent's to write */
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        alarm(CHILD_SECONDS);
+    return child;
+}
+
+/* Waits for a child, which ended by itself and with this status. */
+static inline void check_child(pid_t child, int expected) {
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0)
+        CHECK_EQ(errno, EINTR);
+    if (WIFSIGNALED(status))
+        CHECK_EQ(WTERMSIG(status), 0); /* SIGALRM: it hung */
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), expected);
+}
+
+/* Does something in a child, and waits until that has gone well. */
+static inline void check_in_child(void (*body)(void)) {
+    pid_t child = check_fork();
+    if (child == 0) {
+        body();
+        _exit(0);
+    }
+    check_child(child, 0);
 }
 
 /* A task that says it has started, and then stays until it is let go. */

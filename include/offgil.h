@@ -22,6 +22,9 @@
  * `threads` task bodies of a pool run at a time, whoever runs them; a body that is blocked in a wait of this library
  * doesn't count, and counts again before the wait returns.
  *
+ * Fork: in the child every pool works on; tasks, groups and completion queues of the parent answer OFFGIL_EFORKED wherever
+ * OFFGIL_EHANDLE is named. A child forked inside a task or callback ends its thread when that returns. Not after vfork, clone.
+ *
  * Names: each is also there with a prefix (offgil_pool_create, offgil_pool_t, OFFGIL_POOL_DRAIN), for programs that have
  * a pool_create of their own. With OFFGIL_NO_SHORT_NAMES defined before the first include, only names that begin with
  * offgil_ and OFFGIL_ are declared.
@@ -97,7 +100,8 @@ typedef int32_t offgil_status;
 #define OFFGIL_EDEADLK -9
 
 /**
- * The handle belongs to the parent of a fork.
+ * The task, group or completion queue is one of the parent's: this process is the child of a fork that came after it was
+ * made. Any function that can answer OFFGIL_EHANDLE for one can answer this.
  */
 #define OFFGIL_EFORKED -10
 
@@ -292,6 +296,9 @@ typedef struct offgil_group_t group_t;
  *
  * Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
  * pool_release. All functions on it may be called from any thread at any time, also at the same time.
+ *
+ * Its threads have the signal mask of the thread that made it. In the child of a fork it goes on with the same handle
+ * and options, with threads of its own, and without its parent's tasks.
  */
 typedef struct offgil_pool_t pool_t;
 

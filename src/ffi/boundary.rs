@@ -58,6 +58,7 @@ pub(super) fn pool_handle(body: impl FnOnce() -> Result<u32, Error>) -> *mut poo
 
 /// A function that makes something with a number: its handle, or NULL.
 pub(super) fn handle<T>(kind: Kind, body: impl FnOnce() -> Result<u64, Error>) -> *mut T {
+    pool::watch_forks();
     notice_fork();
     match body() {
         Ok(number) => pointer(encode(kind, number)),

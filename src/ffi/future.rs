@@ -3,7 +3,7 @@
 use super::boundary::{future_handle, slice, status, task, write};
 use super::offgil_status;
 use crate::pool::{self as pools, Error, Status};
-use crate::sync::Deadline;
+use crate::sync::{call_out, Deadline};
 use crate::task::{self as tasks, Ended, OnEnd, Outcome, Phase, TaskId};
 use std::ffi::{c_char, c_void};
 
@@ -211,7 +211,7 @@ impl OnEnd for Callback {
     fn ended(self: Box<Self>, _: TaskId, ended: &Ended) {
         let result = if ended.outcome == Outcome::Ok { ended.result } else { std::ptr::null_mut() };
         // SAFETY: as above; `on_end` calls it once.
-        unsafe { (self.done)(self.context, pools::status_of(ended.outcome).code(), result) };
+        call_out(|| unsafe { (self.done)(self.context, pools::status_of(ended.outcome).code(), result) });
     }
 }
 

@@ -10,6 +10,9 @@ use crate::sync::Deadline;
 ///
 /// Owns its threads and its queues. Made by pool_create, pool_create_with and pool_default; ends with pool_destroy or
 /// pool_release. All functions on it may be called from any thread at any time, also at the same time.
+///
+/// Its threads have the signal mask of the thread that made it. In the child of a fork it goes on with the same handle
+/// and options, with threads of its own, and without its parent's tasks.
 #[allow(non_camel_case_types)]
 pub struct pool_t {
     _opaque: [u8; 0],

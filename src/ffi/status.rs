@@ -35,7 +35,8 @@ pub const OFFGIL_ECLOSED: offgil_status = -8;
 /// The wait could never end: a task waits for itself, for one that waits for it, or for a pool to be done that it keeps
 /// busy, itself or over others that wait. offgil_last_message names the circle.
 pub const OFFGIL_EDEADLK: offgil_status = -9;
-/// The handle belongs to the parent of a fork.
+/// The task, group or completion queue is one of the parent's: this process is the child of a fork that came after it was
+/// made. Any function that can answer OFFGIL_EHANDLE for one can answer this.
 pub const OFFGIL_EFORKED: offgil_status = -10;
 /// Out of memory, or of handles.
 pub const OFFGIL_ENOMEM: offgil_status = -11;

@@ -15,7 +15,7 @@ use super::run::run;
 use super::status::{Error, Status};
 use super::threads;
 use crate::queue::Entry;
-use crate::sync::{lock, Deadline, Latch, Mutex};
+use crate::sync::{lock, spawn, Deadline, Latch, Mutex};
 use crate::task::{Claimed, TaskId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -132,9 +132,8 @@ impl Pool {
 
     fn start_blocking_thread(&self, state: &mut State) -> Result<(), Error> {
         let Some(pool) = self.me.upgrade() else { return Err(Status::Closed.into()) };
-        let handle = self
-            .builder(format_args!("b{}", state.started))
-            .spawn(move || main(pool))
+        let builder = self.builder(format_args!("b{}", state.started));
+        let handle = spawn(builder, self.options.signals, move || main(pool))
             .map_err(|error| threads::refused(&error))?;
         state.started += 1;
         state.alive += 1;

@@ -1,7 +1,7 @@
 //! What the calling thread is doing: for which pool it runs, on which place, and which task.
 //!
 //! ```text
-//! CURRENT -> Context { pool, place } <- outer        a thread of a pool, or a visitor that helps
+//! local -> Context { pool, place } <- outer        a thread of a pool, or a visitor that helps
 //!    frame -> Frame { task, failure } <- outer       the bodies on this stack, innermost first
 //!                owner: the frame of the task whose part this is
 //! ```
@@ -11,20 +11,12 @@
 use super::core::Pool;
 use super::deadlock;
 use super::leave;
+use super::local::local;
 use super::registry::PoolRef;
 use super::wait_graph::Node;
 use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, TaskId};
 use std::cell::{Cell, RefCell};
 use std::ptr::null;
-
-struct Current {
-    context: Cell<*const Context>,
-    frame: Cell<*const Frame>,
-}
-
-thread_local! {
-    static CURRENT: Current = const { Current { context: Cell::new(null()), frame: Cell::new(null()) } };
-}
 
 /// A thread at work for a pool.
 pub(super) struct Context {
@@ -69,10 +61,10 @@ impl Context {
         struct Leave<'a>(&'a Context);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                CURRENT.with(|current| current.context.set(self.0.outer.get()));
+                local(|local| local.context.set(self.0.outer.get()));
             }
         }
-        self.outer.set(CURRENT.with(|current| current.context.replace(self)));
+        self.outer.set(local(|local| local.context.replace(self)));
         let _leave = Leave(self);
         body(self)
     }
@@ -80,7 +72,7 @@ impl Context {
 
 /// Runs `body` with the innermost context, if this thread is in one.
 pub(super) fn with_context<T>(body: impl FnOnce(Option<&Context>) -> T) -> T {
-    let context = CURRENT.with(|current| current.context.get());
+    let context = local(|local| local.context.get());
     // SAFETY: a linked context is unlinked (`enter`) before its stack frame goes, and only this thread links here.
     body(unsafe { context.as_ref() })
 }
@@ -106,7 +98,7 @@ pub(super) fn in_body_of<T>(pool: &Pool, body: impl FnOnce(Option<&Context>) -> 
 
 /// Whether the thread is in a context of the pool at any depth: then it can't wait for the pool to end.
 pub(super) fn is_within(pool: &Pool) -> bool {
-    let mut context = CURRENT.with(|current| current.context.get());
+    let mut context = local(|local| local.context.get());
     // SAFETY: as in `with_context`; `outer` contexts are further up the same stack.
     while let Some(here) = unsafe { context.as_ref() } {
         if std::ptr::eq(&*here.pool, pool) {
@@ -173,20 +165,20 @@ impl Frame {
         struct Leave<'a>(&'a Frame);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                CURRENT.with(|current| current.frame.set(self.0.outer.get()));
+                local(|local| local.frame.set(self.0.outer.get()));
                 if self.0.linked.get() {
                     self.0.outer_task().into_iter().for_each(deadlock::unlink);
                 }
             }
         }
-        self.outer.set(CURRENT.with(|current| current.frame.replace(self)));
+        self.outer.set(local(|local| local.frame.replace(self)));
         self.owner.set(match self.task {
             Some(_) => self,
             None => self.outer().map_or(null(), |outer| outer.owner.get()),
         });
         let leave = Leave(self);
         let value = body();
-        CURRENT.with(|current| {
+        local(|current| {
             if !std::ptr::eq(current.frame.get(), self) && !current.frame.get().is_null() {
                 leave::left_by("longjmp");
             }
@@ -236,7 +228,7 @@ impl Frame {
 
 /// In the child of a fork, on the thread that forked: what is on its stack belongs to the parent.
 pub(super) fn forget_stack() {
-    CURRENT.with(|current| {
+    local(|current| {
         current.context.set(null());
         current.frame.set(null());
     });
@@ -248,7 +240,7 @@ pub(super) fn name_of_innermost() -> String {
 }
 
 fn with_frame<T>(body: impl FnOnce(Option<&Frame>) -> T) -> T {
-    let frame = CURRENT.with(|current| current.frame.get());
+    let frame = local(|local| local.frame.get());
     // SAFETY: as in `with_context`.
     body(unsafe { frame.as_ref() })
 }

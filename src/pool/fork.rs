@@ -22,13 +22,17 @@ extern "C" fn in_the_child() {
     context::forget_stack();
 }
 
-/// Sees to it that a fork is noticed; when the first pool is made.
-pub(super) fn watch() {
-    static ONCE: AtomicU32 = AtomicU32::new(0);
-    if ONCE.swap(1, Ordering::Relaxed) == 0 {
-        // SAFETY: the handler stays (the library is never unloaded), and only steps a number and resets two pointers.
+/// Sees to it that a fork is noticed; before anything with a handle is made.
+pub(crate) fn watch() {
+    static WATCHED: AtomicU32 = AtomicU32::new(0);
+    if WATCHED.load(Ordering::Relaxed) == 0 {
+        // Several threads may do it at the same time: then the epoch steps by more than one. So nobody's first handle is
+        // made before forks are noticed, and no child waits for a thread that isn't there.
+        //
+        // SAFETY: the handler stays (the library is never unloaded), and only stores numbers and resets two pointers.
         // A refusal (out of memory) leaves forks unnoticed, which is as it was before this library was there.
         let _ = unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
+        WATCHED.store(1, Ordering::Relaxed);
     }
 }
 
@@ -63,26 +67,4 @@ fn revive(above: unsafe fn()) {
         spin_hint();
         std::thread::yield_now();
     }
-}
-
-/// A body that forked has returned in the child: what is below it on the stack is the parent's, so the thread ends
-/// here. If it is the only one, so does the process, as it does when the last thread of any process ends.
-#[cold]
-pub(super) fn end_this_thread() -> ! {
-    if is_the_only_thread() {
-        // SAFETY: runs the functions of `atexit`, which is what the end of the last thread does.
-        unsafe { libc::exit(0) }
-    }
-    #[cfg(target_os = "linux")]
-    // SAFETY: ends this thread only, which owns nothing that others wait for: its parent's locks are not in use here.
-    unsafe {
-        libc::syscall(libc::SYS_exit, 0);
-    }
-    // SAFETY: never returns.
-    unsafe { libc::pthread_exit(std::ptr::null_mut()) }
-}
-
-fn is_the_only_thread() -> bool {
-    // Where that can't be told, the process ends: a thread of the child's own is rarer than none.
-    std::fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() <= 1)
 }

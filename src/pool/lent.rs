@@ -13,7 +13,7 @@ use super::registry::PoolRef;
 use super::status::{Error, Status};
 use super::worker;
 use crate::queue::Entry;
-use crate::sync::{lock, AtomicUsize, EventCount, Mutex, Ordering};
+use crate::sync::{call_out, lock, AtomicUsize, EventCount, Mutex, Ordering};
 use std::collections::VecDeque;
 
 /// The lane.
@@ -101,7 +101,9 @@ impl Pool {
 
     fn start_lent_thread(&self) -> bool {
         // SAFETY: the embedder promised that it may be called with its context wherever a task is submitted.
-        self.options.start_worker.is_some_and(|start| unsafe { start(self.options.hooks.context) } == 0)
+        self.options
+            .start_worker
+            .is_some_and(|start| call_out(|| unsafe { start(self.options.hooks.context) }) == 0)
     }
 
     /// Waits until every lent thread has left.

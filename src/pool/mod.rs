@@ -42,6 +42,8 @@ mod leave;
 #[cfg(not(loom))]
 mod lent;
 #[cfg(not(loom))]
+mod local;
+#[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
 mod pin;
@@ -73,7 +75,7 @@ mod worker;
 #[cfg(not(loom))]
 pub(crate) use self::{
     context::{current_has_failed, fail_current, inside_pool, is_asked_to_stop, worker_index},
-    fork::check as check_fork,
+    fork::{check as check_fork, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     lanes::Lane,
     lent::run_worker,

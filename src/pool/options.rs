@@ -1,6 +1,7 @@
 //! What can be chosen about a pool.
 
 use crate::queue::Order;
+use crate::sync::SignalMask;
 use std::ffi::{c_char, c_void, CString};
 
 /// What a submit from outside does when the queue is full.
@@ -60,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) hooks: Hooks,
     pub(crate) start_worker: Option<StartWorker>,
     pub(crate) on_lost_error: Option<LostError>,
+    /// Of the pool's own threads, whoever starts them.
+    pub(crate) signals: SignalMask,
     /// Each regular thread is bound to one CPU.
     pub(crate) pin: bool,
 }
@@ -69,7 +72,7 @@ impl Options {
     pub(crate) const DEFAULT_BLOCKING_THREADS: u32 = 512;
     pub(crate) const DEFAULT_KEEP_ALIVE_NS: i64 = 1_000_000_000;
 
-    /// A pool of so many threads, all else as it comes.
+    /// A pool of so many threads, made by the calling thread; all else as it comes.
     pub(crate) fn new(threads: u32) -> Self {
         Self {
             threads,
@@ -86,6 +89,7 @@ impl Options {
             hooks: Hooks { on_start: None, on_stop: None, context: std::ptr::null_mut() },
             start_worker: None,
             on_lost_error: None,
+            signals: SignalMask::of_this_thread(),
             pin: false,
         }
     }

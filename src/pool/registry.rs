@@ -12,10 +12,10 @@
 use super::context;
 use super::core::Pool;
 use super::fork;
+use super::local::{local, remember};
 use super::options::Options;
 use super::status::{Error, Status};
 use crate::sync::{epoch, lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::ptr::null_mut;
@@ -66,7 +66,8 @@ impl Books {
         let slot = &SLOTS[index as usize];
         let number = slot.generation.load(Ordering::Relaxed) << INDEX_BITS | index;
         let pool = Arc::new_cyclic(|me| Pool::new(number, options, me.clone()));
-        slot.pool.store(Arc::into_raw(pool.clone()).cast_mut(), Ordering::Relaxed);
+        // Release: the child of a fork that sees the pointer sees the pool (with the Acquire in `look_up`).
+        slot.pool.store(Arc::into_raw(pool.clone()).cast_mut(), Ordering::Release);
         Ok(pool)
     }
 }
@@ -88,7 +89,8 @@ pub(super) fn remove(pool: &Pool) -> bool {
             return false;
         }
         let removed = slot.pool.swap(null_mut(), Ordering::Relaxed);
-        slot.generation.store(generation + 1, Ordering::Relaxed);
+        // Release: the child of a fork that sees the new generation sees that the pool is gone.
+        slot.generation.store(generation + 1, Ordering::Release);
         if generation < INDEX_MASK {
             books.vacant.push(index);
         }
@@ -127,15 +129,21 @@ pub(super) fn is_default(pool: &Pool) -> bool {
 /// # Safety
 /// No other thread uses the library.
 pub(super) unsafe fn after_fork() {
-    // SAFETY: by the contract above.
-    unsafe { BOOKS.renew(Mutex::new(Books::new())) };
-    for slot in &SLOTS[..USED.load(Ordering::Relaxed) as usize] {
-        // SAFETY: null, or a reference that nobody gives back in this process.
-        if let Some(parents) = unsafe { slot.pool.load(Ordering::Relaxed).as_ref() } {
-            // What this thread remembers is the parent's.
-            parents.removed.store(1, Ordering::Relaxed);
+    let mut books = Books::new();
+    for index in 0..USED.load(Ordering::Relaxed) {
+        let slot = &SLOTS[index as usize];
+        let generation = slot.generation.load(Ordering::Relaxed);
+        if !slot.pool.load(Ordering::Relaxed).is_null() || generation > INDEX_MASK {
+            continue;
+        }
+        // Another thread may have been about to step it: the number of the pool that was there is not to come again.
+        slot.generation.store(generation + 1, Ordering::Relaxed);
+        if generation < INDEX_MASK {
+            books.vacant.push(index);
         }
     }
+    // SAFETY: by the contract above.
+    unsafe { BOOKS.renew(Mutex::new(books)) };
 }
 
 /// The child's own pool instead of the parent's: of the same number and options, with no thread and no task.
@@ -148,12 +156,6 @@ fn renewed(slot: &Slot, parents: &Pool) -> Arc<Pool> {
     // The parent's is left as it is, with the reference that was in the slot.
     slot.pool.store(Arc::into_raw(pool.clone()).cast_mut(), Ordering::Relaxed);
     pool
-}
-
-const REMEMBERED: usize = 4;
-
-thread_local! {
-    static RECENT: RefCell<[Option<PoolRef>; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
 }
 
 /// A pool kept alive by this thread: one counted reference a thread, counted on by the thread's own uses.
@@ -175,21 +177,22 @@ impl From<Arc<Pool>> for PoolRef {
     }
 }
 
+impl From<Rc<Arc<Pool>>> for PoolRef {
+    fn from(pool: Rc<Arc<Pool>>) -> Self {
+        Self(pool)
+    }
+}
+
+impl From<PoolRef> for Rc<Arc<Pool>> {
+    fn from(pool: PoolRef) -> Self {
+        pool.0
+    }
+}
+
 /// The pool of a number, if its handle is live, or if the calling thread is in one of its tasks.
+#[inline]
 pub(crate) fn find(number: u32) -> Option<PoolRef> {
-    if let Some(pool) = context::current_pool(number) {
-        return Some(pool);
-    }
-    let remembered = RECENT.try_with(|recent| {
-        let recent = recent.borrow();
-        recent[number as usize % REMEMBERED].clone().filter(|pool| pool.number == number)
-    });
-    match remembered {
-        // SeqCst store in `remove`; a call that comes at the same time as the removal may still see 0, and then
-        // works on a pool that is shut down.
-        Ok(Some(pool)) if pool.removed.load(Ordering::Relaxed) == 0 => Some(pool),
-        _ => look_up(number),
-    }
+    local(|local| local.recent(number)).or_else(|| look_up(number))
 }
 
 /// The pool that a task's cell names: also one that was released and still drains.
@@ -209,10 +212,14 @@ impl Drop for Pool {
 #[cold]
 #[inline(never)]
 fn look_up(number: u32) -> Option<PoolRef> {
+    if let Some(pool) = context::current_pool(number) {
+        remember(pool.clone());
+        return Some(pool);
+    }
     let pool = {
         let _books = lock(&BOOKS);
         let slot = &SLOTS[(number & INDEX_MASK) as usize];
-        let pool = slot.pool.load(Ordering::Relaxed);
+        let pool = slot.pool.load(Ordering::Acquire);
         if slot.generation.load(Ordering::Relaxed) != number >> INDEX_BITS || pool.is_null() {
             return None;
         }
@@ -224,9 +231,6 @@ fn look_up(number: u32) -> Option<PoolRef> {
         let pool = if pool.epoch == epoch() { pool } else { renewed(slot, &pool) };
         PoolRef::from(pool)
     };
-    // What was remembered is dropped after the borrow: the last reference frees a pool.
-    let forgotten =
-        RECENT.try_with(|recent| recent.borrow_mut()[number as usize % REMEMBERED].replace(pool.clone()));
-    drop(forgotten);
+    remember(pool.clone());
     Some(pool)
 }

@@ -2,11 +2,10 @@
 
 use super::context::{Context, Frame};
 use super::core::Pool;
-use super::fork;
 use super::leave::OnlyPanicsMayPass;
 use super::status::Status;
 use super::wait::end_blocking;
-use crate::sync::epoch;
+use crate::sync::call_out;
 use crate::task::{finish, Claimed, Extra, Failure, Function, Lost, Outcome};
 use std::any::Any;
 use std::ffi::{c_void, CString};
@@ -23,11 +22,7 @@ pub(super) fn run(context: &Context, task: Claimed) {
     }
     let (function, argument) = task.call();
     let frame = Frame::of(&task);
-    let forks = epoch();
-    let (ended, failure) = frame.enter(|| call(function, argument));
-    if epoch() != forks {
-        fork::end_this_thread();
-    }
+    let (ended, failure) = frame.enter(|| call_out(|| call(function, argument)));
     end_blocking(context);
     match (ended, failure) {
         (Ok(result), None) => end(pool, task, Outcome::Ok, result, None),
@@ -60,16 +55,11 @@ impl Pool {
         let name = lost.name.as_deref().map(text);
         let status = if lost.outcome == Outcome::Panicked { Status::Panic } else { Status::Failed };
         let message = text(&lost.failure.message);
+        let name = name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr());
         // SAFETY: the embedder promised that it may be called with its context as long as the pool is there.
-        unsafe {
-            tell(
-                self.options.hooks.context,
-                name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr()),
-                status.code(),
-                lost.failure.code,
-                message.as_ptr(),
-            );
-        }
+        call_out(|| unsafe {
+            tell(self.options.hooks.context, name, status.code(), lost.failure.code, message.as_ptr());
+        });
     }
 }
 
@@ -86,12 +76,7 @@ pub(crate) type PartOutcome = Result<(), (Status, Failure)>;
 /// Runs a part of something bigger, which is no task of its own: what `task_fail` or a panic left is returned.
 pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
     let frame = Frame::of_part();
-    let forks = epoch();
-    let ended = frame.enter(|| catch(body));
-    if epoch() != forks {
-        fork::end_this_thread();
-    }
-    match ended {
+    match frame.enter(|| call_out(|| catch(body))) {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(failure)) => Err((Status::Failed, failure)),
         (Err(panic), _) => Err((Status::Panic, describe(panic))),

@@ -11,7 +11,7 @@ use super::core::Pool;
 use super::pin::{self, Seat};
 use super::status::{Error, Status};
 use super::worker;
-use crate::sync::{lock, AtomicU32, Deadline, Mutex, Ordering};
+use crate::sync::{lock, spawn, AtomicU32, Deadline, Mutex, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -180,7 +180,8 @@ impl Pool {
         };
         let number = state.started;
         let mask = pin::mask_to_hand_on();
-        match self.builder(format_args!("{number}")).spawn(move || worker::main(pool, mask)) {
+        let builder = self.builder(format_args!("{number}"));
+        match spawn(builder, self.options.signals, move || worker::main(pool, mask)) {
             Ok(handle) => {
                 state.started += 1;
                 state.refused_until = None;

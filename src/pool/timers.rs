@@ -8,7 +8,7 @@ use super::hold::Hold;
 use super::registry;
 use super::status::Error;
 use super::threads;
-use crate::sync::{lock, Deadline, EventCount, Mutex, Renewable};
+use crate::sync::{lock, spawn, Deadline, EventCount, Mutex, Renewable, SignalMask};
 use crate::task::{self, TaskId};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -111,10 +111,9 @@ pub(super) fn add(at: Instant, due: Due) -> Result<(), Error> {
 impl Timers {
     fn ensure_thread(&mut self) -> Result<(), Error> {
         if !self.running {
-            std::thread::Builder::new()
-                .name("offgil-timer".into())
-                .spawn(main)
-                .map_err(|error| threads::refused(&error))?;
+            let builder = std::thread::Builder::new().name("offgil-timer".into());
+            // It is the whole process's, and nobody's in particular.
+            spawn(builder, SignalMask::all(), main).map_err(|error| threads::refused(&error))?;
             self.running = true;
         }
         Ok(())

@@ -18,7 +18,7 @@ use super::run::run;
 use super::sleep::{Crew, Wake};
 use super::wait::ensure_a_place_to_start_on;
 use crate::queue::{Deque, Entry, Steal};
-use crate::sync::{spin_hint, Deadline, SpinBudget};
+use crate::sync::{call_out, spin_hint, Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Pool {
     pub(super) fn call_hook(&self, hook: Option<unsafe extern "C" fn(*mut c_void)>) {
         if let Some(hook) = hook {
             // SAFETY: the embedder promised that its hooks may be called with its context on every thread of the pool.
-            unsafe { hook(self.options.hooks.context) };
+            call_out(|| unsafe { hook(self.options.hooks.context) });
         }
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! Nothing is done before a fork, and its child only steps the epoch: with the first call after it, `pool/fork`
 //! makes anew what another thread may have held in the middle of a change.
+//!
+//! ```text
+//! library frame -> call_out(body, callback, hook) -> fork --child--> returns into call_out: the thread ends there
+//! ```
 
-use super::{AtomicU32, Ordering};
+use super::{threads, AtomicU32, Ordering};
 use std::cell::UnsafeCell;
 use std::ops::Deref;
+use std::time::Duration;
 
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 
@@ -19,6 +24,53 @@ pub(crate) fn epoch() -> u32 {
 /// Steps the epoch; in the child, by its only thread.
 pub(crate) fn step_epoch() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
+    threads::forget_own_threads();
+}
+
+/// Calls something of the embedder's: a body, a callback, a hook. All that does goes through here.
+///
+/// If it forks, the child has a copy of the library's frames below it, and what they are in the middle of is the
+/// parent's. So in the child this doesn't return: the thread ends.
+#[inline]
+pub(crate) fn call_out<T>(call: impl FnOnce() -> T) -> T {
+    let forks = epoch();
+    let value = call();
+    if epoch() != forks {
+        end_this_thread();
+    }
+    value
+}
+
+/// Ends the thread. If there are no others but the library's own, so does the process, as when the last thread of any
+/// process ends: nobody could come and submit anything to them.
+#[cold]
+#[inline(never)]
+fn end_this_thread() -> ! {
+    if is_the_last_of_the_embedders() {
+        // SAFETY: runs the functions of `atexit`, which is what the end of the last thread does.
+        unsafe { libc::exit(0) }
+    }
+    #[cfg(target_os = "linux")]
+    // SAFETY: ends this thread only. What its frames own is the parent's, so there is nothing to give back; pthread_exit
+    // would unwind them.
+    unsafe {
+        libc::syscall(libc::SYS_exit, 0);
+    }
+    // SAFETY: never returns.
+    unsafe { libc::pthread_exit(std::ptr::null_mut()) }
+}
+
+fn is_the_last_of_the_embedders() -> bool {
+    // A thread of ours that starts or ends just now is listed and not counted: look again.
+    for _ in 0..20 {
+        // Where threads can't be listed, the process ends: another thread of the child's is rarer than none.
+        let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return true };
+        if threads.count() <= 1 + threads::own_threads() as usize {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
 }
 
 /// Something of a static that the child of a fork replaces whole, without looking at what the parent left.

@@ -9,6 +9,8 @@
 //! Signal       a descriptor to poll
 //! Slots        numbers of handles, and the counted objects behind them
 //! Renewable    what the child of a fork makes anew
+//! spawn        starts a thread of the library's, with a signal mask of its own
+//! call_out     the one way out of the library into the embedder's code
 //! ```
 
 mod event_count;
@@ -20,11 +22,13 @@ mod latch;
 mod signal;
 mod slots;
 mod spin;
+#[cfg(not(loom))]
+mod threads;
 mod time;
 
 pub(crate) use event_count::EventCount;
 #[cfg(not(loom))]
-pub(crate) use fork::{epoch, step_epoch, Renewable};
+pub(crate) use fork::{call_out, epoch, step_epoch, Renewable};
 pub(crate) use futex::Futex;
 pub(crate) use latch::Latch;
 #[cfg(not(loom))]
@@ -32,6 +36,8 @@ pub(crate) use signal::Signal;
 #[cfg(not(loom))]
 pub(crate) use slots::{Slots, Use};
 pub(crate) use spin::SpinBudget;
+#[cfg(not(loom))]
+pub(crate) use threads::{spawn, SignalMask};
 pub(crate) use time::Deadline;
 
 #[cfg(loom)]

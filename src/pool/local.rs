@@ -1,0 +1,102 @@
+//! What a thread keeps to itself: what it is doing (pool/context), and the pools that it used last.
+//!
+//! ```text
+//! LOCAL { context, frame, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
+//! ```
+//!
+//! One variable without a destructor, so that each call finds all of it by one address; what `recent` holds is given
+//! back by a second one, which is touched only when a pool is remembered.
+
+use super::context::{Context, Frame};
+use super::core::Pool;
+use super::registry::PoolRef;
+use crate::sync::{epoch, Ordering};
+use std::cell::Cell;
+use std::ptr::null;
+use std::rc::Rc;
+use std::sync::Arc;
+
+const REMEMBERED: usize = 4;
+
+/// See above.
+pub(super) struct Local {
+    pub(super) context: Cell<*const Context>,
+    pub(super) frame: Cell<*const Frame>,
+    /// From `Rc::into_raw`: this thread's count of one each.
+    recent: [Cell<*const Arc<Pool>>; REMEMBERED],
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local {
+            context: Cell::new(null()),
+            frame: Cell::new(null()),
+            recent: [const { Cell::new(null()) }; REMEMBERED],
+        }
+    };
+    static AT_THREAD_END: GiveBack = const { GiveBack };
+}
+
+/// The calling thread's.
+#[inline]
+pub(super) fn local<T>(body: impl FnOnce(&Local) -> T) -> T {
+    LOCAL.with(body)
+}
+
+impl Local {
+    /// The pool of a number, if this thread remembers it and it is there.
+    #[inline]
+    pub(super) fn recent(&self, number: u32) -> Option<PoolRef> {
+        let pool = self.recent[number as usize % REMEMBERED].get();
+        // SAFETY: NULL, or counted by this thread as long as it is here; of a fork's parent only what never changes is read
+        // before it is known as such.
+        let shared = unsafe { pool.as_ref()? };
+        // SeqCst store in `remove`; a call that comes at the same time as the removal may still see 0, and then works on a
+        // pool that is shut down.
+        if shared.number != number || shared.epoch != epoch() || shared.removed.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        // SAFETY: from `Rc::into_raw`, and counted, as above.
+        Some(unsafe {
+            Rc::increment_strong_count(pool);
+            PoolRef::from(Rc::from_raw(pool))
+        })
+    }
+
+    /// Takes out what is remembered in a place; to be dropped once nothing of this is in use.
+    fn forget(&self, place: usize) -> Option<PoolRef> {
+        let pool = self.recent[place].replace(null());
+        // SAFETY: as in `recent`.
+        let shared = unsafe { pool.as_ref()? };
+        if shared.epoch != epoch() {
+            return None; // a fork's parent's: it may be in the middle of a change, so it is left alone
+        }
+        // SAFETY: from `Rc::into_raw`, and taken out, so its count is given back once.
+        Some(PoolRef::from(unsafe { Rc::from_raw(pool) }))
+    }
+}
+
+/// Remembers a pool, unless the thread is ending.
+pub(super) fn remember(pool: PoolRef) {
+    if AT_THREAD_END.try_with(|_| ()).is_err() {
+        return;
+    }
+    let place = pool.number as usize % REMEMBERED;
+    let forgotten = local(|local| {
+        let forgotten = local.forget(place);
+        local.recent[place].set(Rc::into_raw(pool.into()));
+        forgotten
+    });
+    // The last reference frees a pool.
+    drop(forgotten);
+}
+
+struct GiveBack;
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        for place in 0..REMEMBERED {
+            drop(local(|local| local.forget(place)));
+        }
+    }
+}
