@@ -890,8 +890,8 @@ int32_t future_get_state(future_t *future);
 /**
  * Cancels the task if it has not begun; asks it to stop if it runs.
  *
- * What the task was to tell when it ends (drop_arg, future_on_done, its completion queue, tasks `after` it) is told by
- * this call, on the calling thread.
+ * What the task was to tell when it ends (drop_arg, future_on_done, its completion queue, tasks `after` it) is told on the
+ * calling thread then.
  *
  * @return OFFGIL_OK: it will never run, and its status is that of a canceled task; OFFGIL_EBUSY: it runs, and
  *         task_is_canceled now says 1 inside it; OFFGIL_EDONE: it has ended (or was canceled before); OFFGIL_EINVAL:
@@ -1040,7 +1040,7 @@ offgil_status group_wait(group_t *group,
 /**
  * Cancels the group and those below it: what has not begun never will, what runs is asked to stop (task_is_canceled),
  * and nothing more can be spawned into it. Doing it again does nothing. What the canceled tasks were to tell when they end
- * is told by this call, on the calling thread.
+ * is told on the calling thread.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE
  *

@@ -181,8 +181,8 @@ pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
 
 /// Cancels the task if it has not begun; asks it to stop if it runs.
 ///
-/// What the task was to tell when it ends (drop_arg, future_on_done, its completion queue, tasks `after` it) is told by
-/// this call, on the calling thread.
+/// What the task was to tell when it ends (drop_arg, future_on_done, its completion queue, tasks `after` it) is told on the
+/// calling thread then.
 ///
 /// @return OFFGIL_OK: it will never run, and its status is that of a canceled task; OFFGIL_EBUSY: it runs, and
 ///         task_is_canceled now says 1 inside it; OFFGIL_EDONE: it has ended (or was canceled before); OFFGIL_EINVAL:

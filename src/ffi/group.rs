@@ -71,7 +71,7 @@ pub extern "C" fn group_wait(group: *mut group_t, timeout_ns: i64) -> offgil_sta
 
 /// Cancels the group and those below it: what has not begun never will, what runs is asked to stop (task_is_canceled),
 /// and nothing more can be spawned into it. Doing it again does nothing. What the canceled tasks were to tell when they end
-/// is told by this call, on the calling thread.
+/// is told on the calling thread.
 ///
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE
 ///
