@@ -59,7 +59,8 @@ pub struct pool_options_t {
     /// How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
     /// environment variable OFFGIL_NUM_THREADS says.
     pub threads: u32,
-    /// How many threads may be started on top while tasks are blocked in waits. Default 256.
+    /// How many threads may be started on top while tasks are blocked in waits. Default 256. Past that, a wait for ever
+    /// inside a task may answer OFFGIL_ETHREAD.
     pub max_spare_threads: u32,
     /// Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
     pub stack_size: usize,
