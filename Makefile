@@ -9,7 +9,7 @@ CARGO_LIBRARIES := cargo rustc --release --locked --lib --crate-type cdylib,stat
 LIBRARY := target/release/liboffgil.so
 SOURCES := $(shell find src codegen -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml
 BINDINGS := $(shell find bindings/python -type f -not -path '*/build/*' -not -name '*.pyc' -not -path '*egg-info*')
-C_FILES := $(shell find c-tests examples benches bindings tests -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
+C_FILES := $(shell find c-tests examples benches bindings tests include/offgil.hpp -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' | grep -v -e '/build/' -e '_cdef.h')
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -60,7 +60,7 @@ $(VENV)/tools: bindings/python/requirements-dev.txt | tools
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-dev.txt
 	@touch $@
 
-$(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h
+$(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h include/offgil.hpp
 	@echo "building the Python package"
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
 	  --force-reinstall ./bindings/python

@@ -351,7 +351,8 @@ typedef struct offgil_pool_options_t {
    */
   uint32_t threads;
   /**
-   * How many threads may be started on top while tasks are blocked in waits. Default 256.
+   * How many threads may be started on top while tasks are blocked in waits. Default 256. Past that, a wait for ever
+   * inside a task may answer OFFGIL_ETHREAD.
    */
   uint32_t max_spare_threads;
   /**
@@ -486,8 +487,9 @@ typedef struct offgil_task_options_t {
    */
   int64_t deadline_ns;
   /**
-   * Tasks that are to end first; `after_count` futures, which stay the caller's. If one of them fails or is canceled,
-   * this one never runs and ends with that one's status. NULL: default.
+   * Tasks that are to end first, of any pool; `after_count` futures, which stay the caller's and may be released once the
+   * submit has returned. If one of them fails or is canceled, this one never runs and ends with that one's status. NULL:
+   * default.
    */
   future_t *const *after;
   /**
@@ -495,11 +497,12 @@ typedef struct offgil_task_options_t {
    */
   size_t after_count;
   /**
-   * The group that the task is in, of the same pool. NULL (the default): none.
+   * The group that the task is in, of the same pool. The handle stays the caller's. NULL (the default): none.
    */
   group_t *group;
   /**
-   * The completion queue that the task comes into when it ends, with `tag`. NULL (the default): none.
+   * The completion queue that the task comes into when it ends, with `tag`. The handle stays the caller's. NULL (the
+   * default): none.
    */
   completion_queue_t *queue;
   /**
@@ -553,6 +556,120 @@ typedef struct offgil_completion_t {
    */
   void *result;
 } completion_t;
+
+/**
+ * What a pool is doing and has done, as pool_stats fills it in; plain data of the caller's. Fields may be added at the end
+ * in later versions, which `size` makes safe in both directions.
+ *
+ * The counters are exact for what has happened before the call, so also when the pool is idle: then tasks_submitted is
+ * tasks_completed + tasks_failed + tasks_canceled. What happens at the same time is in some of them and not in others.
+ * What a call such as pool_for hands to the pool's threads counts as tasks, too, and its caller's own part doesn't.
+ *
+ * Times are measured of the pool's first thousand tasks or so, and of one in 64 after that. Bucket i of a histogram counts
+ * the times from 2^i to 2^(i+1) - 1 nanoseconds, bucket 0 also 0; the sum of the times divided by their count is the mean.
+ */
+typedef struct offgil_pool_stats_t {
+  /**
+   * How many bytes of this struct the library has filled in; what is beyond is 0.
+   */
+  size_t size;
+  /**
+   * How many task bodies run at a time (pool_thread_count).
+   */
+  uint32_t threads;
+  /**
+   * Threads of the pool's own that are alive, without those of the blocking lane. They start when there is work.
+   */
+  uint32_t threads_alive;
+  /**
+   * How many of them are more than `threads`, because tasks are or were blocked.
+   */
+  uint32_t threads_spare;
+  /**
+   * Threads that are lent by pool_run_worker.
+   */
+  uint32_t threads_lent;
+  /**
+   * Places on which a thread runs bodies, or is about to take the next task.
+   */
+  uint32_t threads_running;
+  /**
+   * Bodies that are blocked in waits of this library, or between task_block_begin and task_block_end.
+   */
+  uint32_t threads_blocked;
+  /**
+   * Threads, own and lent, that sleep because there is nothing to do.
+   */
+  uint32_t threads_parked;
+  /**
+   * Threads of the blocking lane that are alive.
+   */
+  uint32_t threads_blocking;
+  /**
+   * How many of them have nothing to do.
+   */
+  uint32_t threads_blocking_idle;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Tasks that the pool has accepted; those that were refused don't count.
+   */
+  uint64_t tasks_submitted;
+  /**
+   * Tasks whose bodies have returned.
+   */
+  uint64_t tasks_completed;
+  /**
+   * Tasks that called task_fail, or panicked.
+   */
+  uint64_t tasks_failed;
+  /**
+   * Tasks that will never run: by future_cancel, their group, a deadline, a failure before them, or the end of the pool.
+   */
+  uint64_t tasks_canceled;
+  /**
+   * Entries in the queues now; a few may be of tasks that were canceled.
+   */
+  uint64_t tasks_queued;
+  /**
+   * Tasks now that wait for their delay to pass or for other tasks to end.
+   */
+  uint64_t tasks_held;
+  /**
+   * How many times a thread took a task that was queued on another's place.
+   */
+  uint64_t tasks_stolen;
+  /**
+   * The longest that the queue was seen to be. Approximate: not every submit looks.
+   */
+  uint64_t queue_high_water;
+  /**
+   * Of how many tasks time_queued was measured; what was held (delay, dependencies) is not among them.
+   */
+  uint64_t time_queued_count;
+  /**
+   * The sum of these times, in nanoseconds.
+   */
+  uint64_t time_queued_sum_ns;
+  /**
+   * From the submit to the begin of the body.
+   */
+  uint64_t time_queued[64];
+  /**
+   * Of how many tasks time_run was measured.
+   */
+  uint64_t time_run_count;
+  /**
+   * The sum of these times, in nanoseconds.
+   */
+  uint64_t time_run_sum_ns;
+  /**
+   * From the begin of the body to its return, with what it waited for.
+   */
+  uint64_t time_run[64];
+} pool_stats_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1301,6 +1418,52 @@ offgil_status future_call_result(future_t *future,
                                  void *result,
                                  int32_t *saved_errno);
 
+/**
+ * Tells what the pool is doing and has done (see pool_stats_t).
+ *
+ * @param stats where to; the caller's
+ * @param size  sizeof(pool_stats_t) as the caller was compiled: no more is written, and what this library doesn't know of
+ *              it is set to 0
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or a size that no version of the struct has (`stats` is left as it is);
+ *         OFFGIL_EHANDLE
+ *
+ * Any thread, as often as you like: it costs the pool's threads nothing. Never blocks.
+ */
+offgil_status pool_stats(pool_t *pool,
+                         pool_stats_t *stats,
+                         size_t size);
+
+/**
+ * Writes what the pool does from now on into a file, in Chrome's trace event format (JSON), for ui.perfetto.dev and
+ * chrome://tracing: one slice for each task that runs (named by its name or its function), slices for waits and for threads
+ * that are parked, instants for steals, and the length of the queue.
+ *
+ * An empty file is made, or one that exists is emptied, unless another pool of this process is traced into it: then both
+ * are. The file is complete after pool_trace_stop, after pool_destroy and when the process exits; it can be read at any time
+ * before, but the latest events may not be in it. What is not written yet is at most some 32 KiB a thread.
+ *
+ * The environment variable OFFGIL_TRACE=file does the same for every pool from its creation on (in the child of a fork:
+ * file.PID; a set-uid process ignores it). A task takes about a microsecond longer while it is traced.
+ *
+ * @param path  the file; copied
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, an empty path, or a file that can't be opened (offgil_last_message says why);
+ *         OFFGIL_EHANDLE; OFFGIL_EBUSY: the pool is traced already; OFFGIL_ECLOSED: the pool is shut down
+ *
+ * Any thread; never blocks, but for the file system.
+ */
+offgil_status pool_trace_start(pool_t *pool,
+                               const char *path);
+
+/**
+ * Ends the trace of the pool; what was traced is in the file then.
+ *
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or not all could be written (the trace has ended nevertheless, the file is valid,
+ *         and offgil_last_message says why); OFFGIL_EHANDLE; OFFGIL_EDONE: the pool is not traced
+ *
+ * Any thread; never blocks, but for the file system.
+ */
+offgil_status pool_trace_stop(pool_t *pool);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -1392,6 +1555,36 @@ struct offgil_completion_t {
   uint64_t tag;
   offgil_status status;
   void *result;
+};
+#endif
+typedef struct offgil_pool_stats_t offgil_pool_stats_t;
+#ifdef OFFGIL_NO_SHORT_NAMES
+struct offgil_pool_stats_t {
+  size_t size;
+  uint32_t threads;
+  uint32_t threads_alive;
+  uint32_t threads_spare;
+  uint32_t threads_lent;
+  uint32_t threads_running;
+  uint32_t threads_blocked;
+  uint32_t threads_parked;
+  uint32_t threads_blocking;
+  uint32_t threads_blocking_idle;
+  uint32_t reserved;
+  uint64_t tasks_submitted;
+  uint64_t tasks_completed;
+  uint64_t tasks_failed;
+  uint64_t tasks_canceled;
+  uint64_t tasks_queued;
+  uint64_t tasks_held;
+  uint64_t tasks_stolen;
+  uint64_t queue_high_water;
+  uint64_t time_queued_count;
+  uint64_t time_queued_sum_ns;
+  uint64_t time_queued[64];
+  uint64_t time_run_count;
+  uint64_t time_run_sum_ns;
+  uint64_t time_run[64];
 };
 #endif
 #ifdef __cplusplus
@@ -1493,6 +1686,9 @@ offgil_status offgil_future_call_result(offgil_future_t *future,
                                         int64_t timeout_ns,
                                         void *result,
                                         int32_t *saved_errno);
+offgil_status offgil_pool_stats(offgil_pool_t *pool, offgil_pool_stats_t *stats, size_t size);
+offgil_status offgil_pool_trace_start(offgil_pool_t *pool, const char *path);
+offgil_status offgil_pool_trace_stop(offgil_pool_t *pool);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -9,6 +9,7 @@
 //! pool/      L3  places, workers, submit, wait, sleep, shutdown: introduces tasks to queues
 //! task/      L2  cell and its state word, slab of cells, handles, watchers, failures
 //! queue/     L2  per-worker deque, injector: they carry entries and know no task
+//! observe/   L2  counters, histograms, trace buffers: written to from above, they call nobody
 //! sync/      L1  the one door to atomics and threads (std, or loom under cfg(loom)); futex, event count, latch
 //! ```
 //!
@@ -22,6 +23,8 @@
 // Under loom only the parts with orderings of their own are compiled, and nothing calls all of them.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
+#[cfg(not(loom))]
+pub(crate) mod observe;
 pub(crate) mod queue;
 pub(crate) mod sync;
 pub(crate) mod task;

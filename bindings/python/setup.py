@@ -113,7 +113,8 @@ class BuildWithCargo(build_ext):
         (package / "liboffgil.so").write_text(f"INPUT({name})\n", encoding="ascii")
         include = package / "include"
         include.mkdir(exist_ok=True)
-        shutil.copy2(crate() / "include" / "offgil.h", include / "offgil.h")
+        for header in ("offgil.h", "offgil.hpp"):
+            shutil.copy2(crate() / "include" / header, include / header)
         write_cffi_module(package / "_cffi_abi.py")
         for extension in self.extensions:
             extension.extra_objects = [str(package / name)]

@@ -119,3 +119,11 @@ void *digest_task(void *arg) {
     close(file);
     return job;
 }
+
+int digest_bytes(const void *data, size_t length, uint8_t *sha256) {
+    void *context = crypto.context_new();
+    int done = context && crypto.init(context, crypto.sha256, NULL) && crypto.update(context, data, length) &&
+               crypto.final(context, sha256, NULL);
+    crypto.context_free(context);
+    return done;
+}

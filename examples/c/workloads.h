@@ -40,4 +40,7 @@ const char *digest_open(const char *library);
 /* The task: blocking reads, hashed as they come. Returns its job. */
 void *digest_task(void *job);
 
+/* The SHA-256 of what is in memory. Returns 0 if libcrypto fails. */
+int digest_bytes(const void *data, size_t length, uint8_t *sha256);
+
 #endif

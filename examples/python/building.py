@@ -18,6 +18,9 @@ import offgil
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 WARNINGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror"]
+CPP_WARNINGS = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+C_PROGRAMS = {"resolver": ["resolver.c"], "server": ["server.c"], "tree": ["tree.c", "workloads.c"]}
+CPP_PROGRAMS = {"blur": [], "event_loop": ["libuv"]}  # and what pkg-config knows of what they need
 CYTHON_MODULES = ("nogil_integrate", "nogil_digest")
 
 
@@ -63,6 +66,15 @@ def steps(directory: Path) -> Iterator[Step]:
         yield f"{name}.pyx", lambda name=name: compile_cython(directory, name)  # type: ignore[misc]
 
 
+def program_step(directory: Path, name: str) -> Step:
+    """Builds a program that the demo doesn't run."""
+    target = directory / name
+    directory.mkdir(parents=True, exist_ok=True)
+    if name in C_PROGRAMS:
+        return f"{name}.c", lambda: compile_c(target, C_PROGRAMS[name], [*link_flags(), "-pthread"])
+    return f"{name}.cpp", lambda: compile_cpp(target, f"{name}.cpp", CPP_PROGRAMS[name])
+
+
 def link_flags() -> list[str]:
     """What links a program with the library of the installed package, and finds it when the program runs."""
     folder = offgil.get_library_dir()
@@ -75,6 +87,27 @@ def compile_c(target: Path, names: list[str], flags: list[str]) -> None:
         return
     compiler = shlex.split(os.environ.get("CC", "cc"))
     run([*compiler, *WARNINGS, *map(str, sources), *flags, "-lm", "-ldl", "-o", str(target)])
+
+
+def compile_cpp(target: Path, name: str, packages: list[str]) -> None:
+    source, headers = EXAMPLES / "cpp" / name, Path(offgil.get_include()).glob("*.h*")
+    if is_fresh(target, [source, EXAMPLES / "cpp" / "common.hpp", *headers, Path(offgil.get_library())]):
+        return
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    flags = [flag for package in packages for flag in flags_of(package)]
+    run([*compiler, *CPP_WARNINGS, str(source), *link_flags(), *flags, "-pthread", "-o", str(target)])
+
+
+def flags_of(package: str) -> list[str]:
+    """What pkg-config says of a library."""
+    try:
+        command = ["pkg-config", "--cflags", "--libs", package]
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise BuildFailed("pkg-config is not installed") from None
+    if done.returncode:
+        raise BuildFailed(f"{package} is not installed (Debian: {package}1-dev)")
+    return shlex.split(done.stdout)
 
 
 def compile_cython(directory: Path, name: str) -> None:

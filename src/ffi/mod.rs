@@ -27,6 +27,8 @@ mod completion_queue;
 
 mod call;
 
+mod observe;
+
 mod boundary;
 
 mod exports;
@@ -37,6 +39,7 @@ pub use call::*;
 pub use completion_queue::*;
 pub use future::*;
 pub use group::*;
+pub use observe::*;
 pub use parallel::*;
 pub use pool::*;
 pub use pool_options::*;

@@ -5,6 +5,7 @@ use super::struct_of_size::{fill, read};
 use super::{offgil_cpu_count, offgil_status};
 use crate::pool::{Error, Hooks, Options, WhenFull, MOST_THREADS};
 use crate::queue::Order;
+use crate::sync::environment_variable;
 use std::ffi::{c_char, c_void};
 
 /// A submit from outside waits for room (at most full_timeout_ns, then OFFGIL_ETIMEDOUT).
@@ -213,26 +214,9 @@ pub(super) fn threads(asked: u32) -> Result<u32, Error> {
 }
 
 fn from_environment() -> Result<Option<u32>, Error> {
-    if is_set_uid() {
-        return Ok(None);
-    }
-    let Some(value) = std::env::var_os("OFFGIL_NUM_THREADS").filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(value) = environment_variable("OFFGIL_NUM_THREADS") else { return Ok(None) };
     match value.to_str().and_then(|value| value.trim().parse().ok()) {
         Some(threads @ 1..=MOST_THREADS) => Ok(Some(threads)),
         _ => Err(Error::invalid("OFFGIL_NUM_THREADS is not a number from 1 to 4096")),
     }
-}
-
-/// A process with more rights than its user: its environment is not to be trusted.
-fn is_set_uid() -> bool {
-    #[cfg(target_os = "linux")]
-    // SAFETY: getauxval only reads what the kernel gave the process.
-    return unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
-    #[cfg(all(unix, not(target_os = "linux")))]
-    // SAFETY: these only read the process's ids.
-    return unsafe { libc::getuid() != libc::geteuid() || libc::getgid() != libc::getegid() };
-    #[cfg(not(unix))]
-    return false;
 }

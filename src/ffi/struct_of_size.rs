@@ -3,7 +3,7 @@
 use crate::pool::Error;
 
 /// No caller has a struct of this size; more is taken for garbage.
-const LARGEST: usize = 4096;
+pub(super) const LARGEST: usize = 4096;
 
 /// Fills the caller's struct of `size` bytes with the defaults; what this library doesn't know of it with 0. A size that
 /// no version has leaves it as it is.

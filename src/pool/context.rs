@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) blocking: Cell<u32>,
     /// And whether it gave a place up with that.
     pub(super) gave_up: Cell<bool>,
+    /// When it gave its place up for a wait, if that is traced.
+    pub(super) blocked_since: Cell<u64>,
     outer: Cell<*const Context>,
 }
 
@@ -38,7 +40,8 @@ impl Context {
     fn new(pool: PoolRef, place: Option<u32>, is_own_thread: bool, is_lent: bool) -> Self {
         let (place, outer) = (Cell::new(place), Cell::new(null()));
         let (blocking, gave_up) = (Cell::new(0), Cell::new(false));
-        Self { pool, place, is_own_thread, is_lent, blocking, gave_up, outer }
+        let blocked_since = Cell::new(0);
+        Self { pool, place, is_own_thread, is_lent, blocking, gave_up, blocked_since, outer }
     }
 
     /// A thread that the pool has started.

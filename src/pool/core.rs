@@ -12,6 +12,7 @@ use super::pin::Seats;
 use super::places::Places;
 use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
+use crate::observe::{from_environment, Observer};
 use crate::queue::Injector;
 use crate::sync::{epoch, AtomicU32, AtomicUsize, Deadline, EventCount, Ordering};
 use crate::task::{Snapshot, TaskId};
@@ -38,6 +39,7 @@ pub(crate) struct Pool {
     /// Changes when a bounded queue has room again, or the pool closes.
     pub(crate) room: EventCount,
     counts: Counts,
+    pub(crate) observer: Observer,
     /// Not 0: what is queued is canceled instead of run, and running tasks are asked to stop.
     canceling: AtomicU32,
     /// Not 0: its handle is gone.
@@ -97,6 +99,7 @@ impl Pool {
                 stale_outside: AtomicUsize::new(0),
                 stale_inside: AtomicUsize::new(0),
             },
+            observer: Observer::new(from_environment()),
             canceling: AtomicU32::new(0),
             removed: AtomicU32::new(0),
             epoch: epoch(),
@@ -242,6 +245,7 @@ impl Pool {
 
     /// A task that was queued or held (its word before says which) was canceled.
     pub(super) fn left_behind(&self, task: TaskId, before: Snapshot) {
+        self.observer.note_canceled();
         if !before.is_held() {
             return self.left_entry_behind(before.is_from_outside());
         }

@@ -9,6 +9,7 @@
 //! touched, and their handles answer EFORKED: they lie below where the child's begin.
 
 use super::{context, deadlock, registry, timers};
+use crate::observe;
 use crate::sync::{epoch, spin_hint, step_epoch, AtomicU32, Ordering};
 use crate::task;
 
@@ -55,6 +56,7 @@ fn revive(above: unsafe fn()) {
         // SAFETY: the parent's threads are not in this process, and the child's others wait below.
         unsafe {
             task::after_fork();
+            observe::after_fork();
             deadlock::after_fork();
             timers::after_fork();
             registry::after_fork();

@@ -120,6 +120,7 @@ impl Pool {
         let ready =
             if lane.is_reserved() || !self.roster.is_empty() { Ok(()) } else { self.ensure_first_thread() };
         if ready.and_then(|()| self.route(id, lane)).is_err() && task::discard(id).is_some() {
+            self.observer.note_canceled();
             self.left_queue();
         }
     }

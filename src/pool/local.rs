@@ -8,13 +8,11 @@
 //! back by a second one, which is touched only when a pool is remembered.
 
 use super::context::{Context, Frame};
-use super::core::Pool;
-use super::registry::PoolRef;
+use super::registry::{PoolRef, Share};
 use crate::sync::{epoch, Ordering};
 use std::cell::Cell;
 use std::ptr::null;
 use std::rc::Rc;
-use std::sync::Arc;
 
 const REMEMBERED: usize = 4;
 
@@ -23,7 +21,7 @@ pub(super) struct Local {
     pub(super) context: Cell<*const Context>,
     pub(super) frame: Cell<*const Frame>,
     /// From `Rc::into_raw`: this thread's count of one each.
-    recent: [Cell<*const Arc<Pool>>; REMEMBERED],
+    recent: [Cell<*const Share>; REMEMBERED],
 }
 
 thread_local! {
@@ -50,7 +48,7 @@ impl Local {
         let pool = self.recent[number as usize % REMEMBERED].get();
         // SAFETY: NULL, or counted by this thread as long as it is here; of a fork's parent only what never changes is read
         // before it is known as such.
-        let shared = unsafe { pool.as_ref()? };
+        let shared = unsafe { &*pool.as_ref()?.pool };
         // SeqCst store in `remove`; a call that comes at the same time as the removal may still see 0, and then works on a
         // pool that is shut down.
         if shared.number != number || shared.epoch != epoch() || shared.removed.load(Ordering::Relaxed) != 0 {
@@ -67,7 +65,7 @@ impl Local {
     fn forget(&self, place: usize) -> Option<PoolRef> {
         let pool = self.recent[place].replace(null());
         // SAFETY: as in `recent`.
-        let shared = unsafe { pool.as_ref()? };
+        let shared = unsafe { &*pool.as_ref()?.pool };
         if shared.epoch != epoch() {
             return None; // a fork's parent's: it may be in the middle of a change, so it is left alone
         }

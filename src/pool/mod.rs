@@ -8,6 +8,7 @@
 //!
 //! submit: where a task goes in. worker: how one is found. run: one task. wait: who runs what in a wait, and what
 //! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads, fork: its life.
+//! observe: what is counted, timed and traced on the way.
 //! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet.
 
 mod census;
@@ -44,6 +45,8 @@ mod lent;
 #[cfg(not(loom))]
 mod local;
 #[cfg(not(loom))]
+mod observe;
+#[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
 mod pin;
@@ -79,6 +82,7 @@ pub(crate) use self::{
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     lanes::Lane,
     lent::run_worker,
+    observe::{start_trace, stats, stop_trace, Stats},
     options::{Hooks, Options, WhenFull},
     places::MOST as MOST_THREADS,
     registry::{create, default_pool, find, PoolRef},

@@ -15,6 +15,7 @@ use super::fork;
 use super::local::{local, remember};
 use super::options::Options;
 use super::status::{Error, Status};
+use crate::observe::Journal;
 use crate::sync::{epoch, lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -160,30 +161,54 @@ fn renewed(slot: &Slot, parents: &Pool) -> Arc<Pool> {
 
 /// A pool kept alive by this thread: one counted reference a thread, counted on by the thread's own uses.
 #[derive(Clone)]
-#[allow(clippy::redundant_allocation)] // the inner count is shared by threads, the outer one is not: that is the point
-pub(crate) struct PoolRef(Rc<Arc<Pool>>);
+pub(crate) struct PoolRef(Rc<Share>);
+
+/// What a thread has of a pool.
+pub(super) struct Share {
+    pub(super) pool: Arc<Pool>,
+    /// Only this thread's: a `PoolRef` stays on its thread.
+    journal: Arc<Journal>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // In the child of a fork the parent's may be locked for ever.
+        if self.pool.epoch == epoch() {
+            self.pool.observer.close_journal(self.journal.clone());
+        }
+    }
+}
+
+impl PoolRef {
+    /// What this thread does for the pool is noted there.
+    #[inline]
+    pub(super) fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+}
 
 impl Deref for PoolRef {
     type Target = Pool;
 
     fn deref(&self) -> &Pool {
-        &self.0
+        &self.0.pool
     }
 }
 
 impl From<Arc<Pool>> for PoolRef {
     fn from(pool: Arc<Pool>) -> Self {
-        Self(Rc::new(pool))
+        let journal = pool.observer.open_journal();
+        Self(Rc::new(Share { pool, journal }))
     }
 }
 
-impl From<Rc<Arc<Pool>>> for PoolRef {
-    fn from(pool: Rc<Arc<Pool>>) -> Self {
+impl From<Rc<Share>> for PoolRef {
+    fn from(pool: Rc<Share>) -> Self {
         Self(pool)
     }
 }
 
-impl From<PoolRef> for Rc<Arc<Pool>> {
+impl From<PoolRef> for Rc<Share> {
     fn from(pool: PoolRef) -> Self {
         pool.0
     }

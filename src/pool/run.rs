@@ -3,6 +3,7 @@
 use super::context::{Context, Frame};
 use super::core::Pool;
 use super::leave::OnlyPanicsMayPass;
+use super::observe;
 use super::status::Status;
 use super::wait::end_blocking;
 use crate::sync::call_out;
@@ -16,18 +17,39 @@ use std::time::Instant;
 
 /// Runs a claimed task to its end. The caller holds a place in the context's pool, or runs its blocking lane.
 pub(super) fn run(context: &Context, task: Claimed) {
+    if observe::is_watched(context, &task) {
+        run_as::<true>(context, task);
+    } else {
+        run_as::<false>(context, task);
+    }
+}
+
+// Twice, so that the way of a task that isn't watched carries nothing over its body.
+#[inline(never)]
+fn run_as<const WATCHED: bool>(context: &Context, task: Claimed) {
     let pool = &*context.pool;
     if pool.is_canceling() || task.extra().is_some_and(is_late) {
+        pool.observer.note_canceled();
         return end(pool, task, Outcome::Canceled, null_mut(), None);
     }
     let (function, argument) = task.call();
+    let timing = if WATCHED { observe::watched_body_begins(context, &task) } else { observe::NOT_TIMED };
     let frame = Frame::of(&task);
     let (ended, failure) = frame.enter(|| call_out(|| call(function, argument)));
     end_blocking(context);
     match (ended, failure) {
-        (Ok(result), None) => end(pool, task, Outcome::Ok, result, None),
-        (Ok(_), Some(failure)) => end(pool, task, Outcome::Failed, null_mut(), Some(failure)),
-        (Err(panic), _) => end(pool, task, Outcome::Panicked, null_mut(), Some(describe(panic))),
+        (Ok(result), None) => {
+            observe::body_has_ended(context, &task, Outcome::Ok, timing);
+            end(pool, task, Outcome::Ok, result, None);
+        }
+        (Ok(_), Some(failure)) => {
+            observe::body_has_ended(context, &task, Outcome::Failed, timing);
+            end(pool, task, Outcome::Failed, null_mut(), Some(failure));
+        }
+        (Err(panic), _) => {
+            observe::body_has_ended(context, &task, Outcome::Panicked, timing);
+            end(pool, task, Outcome::Panicked, null_mut(), Some(describe(panic)));
+        }
     }
 }
 

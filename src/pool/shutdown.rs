@@ -51,6 +51,7 @@ impl Pool {
     fn discard_queued(&self) {
         let discard = |entry: Entry| {
             if task::discard(TaskId::from_bits(entry)).is_some() {
+                self.observer.note_canceled();
                 self.left_queue();
             }
         };
@@ -129,6 +130,8 @@ pub(crate) fn destroy(pool: &PoolRef) -> Result<(), Error> {
         pool.join_threads();
         pool.wait_for_lent_threads();
     });
+    // Its last reference may live on in a thread that remembers it.
+    let _ = pool.observer.stop_trace();
     Ok(())
 }
 

@@ -98,6 +98,11 @@ impl Sleep {
         value.map_or(Wake::Idle, Wake::from_latch)
     }
 
+    /// How many threads are parked.
+    pub(crate) fn parked(&self) -> usize {
+        lock(&self.parked).latches.len()
+    }
+
     /// Out of the list; false if somebody took it out to wake it.
     fn leave(&self, latch: &Latch) -> bool {
         let mut parked = lock(&self.parked);

@@ -11,6 +11,7 @@
 
 use super::context::{in_body_of, inside, Context};
 use super::core::Pool;
+use super::observe::note_submit;
 use super::options::WhenFull;
 use super::places::NoPlace;
 use super::registry::PoolRef;
@@ -30,8 +31,10 @@ pub(crate) fn submit(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     })
 }
 
-fn create(pool: &Pool, job: Job, from_outside: bool) -> Result<TaskId, Error> {
-    task::create(job, pool.number, from_outside).ok_or_else(|| Status::NoMemory.into())
+fn create(pool: &PoolRef, job: Job, from_outside: bool) -> Result<TaskId, Error> {
+    let id = task::create(job, pool.number, from_outside).ok_or_else(|| Error::from(Status::NoMemory))?;
+    note_submit(pool, id);
+    Ok(id)
 }
 
 pub(super) fn closed() -> Error {
@@ -50,7 +53,7 @@ pub(crate) fn check_open(pool: &Pool) -> Result<(), Error> {
 // From inside.
 
 fn submit_inside(context: &Context, place: u32, job: Job) -> Result<TaskId, Error> {
-    let pool = &*context.pool;
+    let pool = &context.pool;
     if pool.is_canceling() {
         return Err(closed());
     }
@@ -133,10 +136,11 @@ pub(super) fn open_for_outside(pool: &Pool) -> Result<(), Error> {
 
 /// The pool was closed while the task went in: out again, unless somebody runs it already.
 #[cold]
-pub(super) fn take_back(pool: &Pool, id: TaskId, owner: Owner) -> Result<(), Error> {
+pub(super) fn take_back(pool: &PoolRef, id: TaskId, owner: Owner) -> Result<(), Error> {
     if !pool.is_canceling() && is_placeless_body(pool) || !task::withdraw(id) {
         return Ok(());
     }
+    pool.journal().submitted.take_back(1);
     pool.left_entry_behind(true);
     release_for(id, owner);
     Err(closed())
@@ -246,9 +250,10 @@ fn push_all(
 }
 
 #[cold]
-fn undo(pool: &Pool, ids: &[TaskId], owner: Owner) {
+fn undo(pool: &PoolRef, ids: &[TaskId], owner: Owner) {
     for &id in ids {
         if task::withdraw(id) {
+            pool.journal().submitted.take_back(1);
             pool.left_entry_behind(true);
         }
         release_for(id, owner);

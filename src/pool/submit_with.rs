@@ -5,6 +5,7 @@ use super::core::Pool;
 use super::deadlock;
 use super::hold::Conditions;
 use super::lanes::Lane;
+use super::observe::note_submit_with;
 use super::options::WhenFull;
 use super::registry::PoolRef;
 use super::run::run;
@@ -74,6 +75,7 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
         pool.left_queue();
         return Err(Status::NoMemory.into());
     };
+    note_submit_with(pool, id, held);
     let listed = group.is_none_or(|group| group.list(id));
     let admitted = if listed {
         admit(pool, id, conditions, deadline, own_deque, run_here)
@@ -173,11 +175,12 @@ fn admit(
 
 /// The task is not to have been submitted after all.
 #[cold]
-fn withdraw(pool: &Pool, id: TaskId, owner: Owner, held: bool, error: Error) -> Result<TaskId, Error> {
+fn withdraw(pool: &PoolRef, id: TaskId, owner: Owner, held: bool, error: Error) -> Result<TaskId, Error> {
     if !task::withdraw(id) {
         // It was faster: it has run, or is canceled already, and the caller gets its handle.
         return Ok(id);
     }
+    pool.journal().submitted.take_back(1);
     if held {
         deadlock::let_go(id);
         pool.held.remove(id);

@@ -13,6 +13,7 @@ use super::context::{holds_a_place, inside, is_in_a_body, with_context, Context}
 use super::core::Pool;
 use super::deadlock::Edge;
 use super::leave::fenced;
+use super::observe;
 use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::{Error, Status};
@@ -66,7 +67,7 @@ pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
 }
 
 /// Waits for a part of something that the caller can't leave: one that uses its stack.
-pub(crate) fn join(pool: &Pool, id: TaskId) -> Waited {
+pub(crate) fn join(pool: &PoolRef, id: TaskId) -> Waited {
     let how = How { must: Must::NotFindCircles, ..How::until(Deadline::Never) };
     let joined = wait_for_pending(id, task::look(id)?, how);
     if !matches!(joined, Err(Error { status: Status::Thread, .. })) {
@@ -230,9 +231,10 @@ fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
 }
 
 /// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.
-pub(crate) fn reclaim(pool: &Pool, id: TaskId) -> Waited {
+pub(crate) fn reclaim(pool: &PoolRef, id: TaskId) -> Waited {
     let look = task::look(id)?;
     if look.phase == Phase::Queued && task::discard(id).is_some() {
+        pool.journal().submitted.take_back(1);
         inside(pool, |inside| match inside {
             Some((_, place)) => forget_entry(pool, place, id, look.word.is_from_outside()),
             None => pool.left_entry_behind(look.word.is_from_outside()),
@@ -423,6 +425,7 @@ fn give_up_place(context: &Context) -> bool {
     if context.is_own_thread {
         pool.roster.note_blocked(true);
     }
+    context.blocked_since.set(observe::slice_begins(context));
     pool.cover(pool.places.give_up(place, pool.served()));
     true
 }
@@ -434,4 +437,5 @@ fn take_place_back(context: &Context) {
         pool.roster.note_blocked(false);
     }
     context.place.set(Some(pool.places.take_back()));
+    observe::slice_ends(context, "blocked", context.blocked_since.get());
 }

@@ -12,6 +12,7 @@
 use super::context::Context;
 use super::core::Pool;
 use super::leave::fenced;
+use super::observe;
 use super::pin::{self, Mask, Seat};
 use super::registry::PoolRef;
 use super::run::run;
@@ -182,7 +183,9 @@ impl Worker<'_> {
     fn park(&mut self) -> Wake {
         let pool = self.pool;
         loop {
+            let since = observe::slice_begins(self.context);
             let wake = pool.sleep.park(&pool.places, self);
+            observe::slice_ends(self.context, "parked", since);
             if wake != Wake::Idle || !self.context.is_lent && pool.retire_if_surplus(&mut self.seat) {
                 return wake;
             }
@@ -320,6 +323,7 @@ impl Worker<'_> {
         }
         let seen = pool.injector.len();
         self.note_haul(seen);
+        pool.observer.note_queue_length(seen);
         let mut batch = [0; BATCH];
         let taken = pool.injector.take(&mut batch, || {
             // Asked here, so that what is submitted after a resize to one thread is taken by one thread, in order.
@@ -346,6 +350,7 @@ impl Worker<'_> {
                 batch[taken] = entry;
                 taken += 1;
             }
+            observe::note_steal(self.context, taken);
             outcome = match keep(pool, own, &batch[..taken]) {
                 Taken::Nothing => Taken::Stale, // somebody was faster; there may be more
                 task @ Taken::Task(_) => return task,

@@ -11,8 +11,12 @@
 //! Renewable    what the child of a fork makes anew
 //! spawn        starts a thread of the library's, with a signal mask of its own
 //! call_out     the one way out of the library into the embedder's code
+//! now_ns       the clock of what is measured
+//! environment_variable   what the user asks for without a line of code
 //! ```
 
+#[cfg(not(loom))]
+mod environment;
 mod event_count;
 #[cfg(not(loom))]
 mod fork;
@@ -26,6 +30,8 @@ mod spin;
 mod threads;
 mod time;
 
+#[cfg(not(loom))]
+pub(crate) use environment::environment_variable;
 pub(crate) use event_count::EventCount;
 #[cfg(not(loom))]
 pub(crate) use fork::{call_out, epoch, step_epoch, Renewable};
@@ -38,6 +44,7 @@ pub(crate) use slots::{Slots, Use};
 pub(crate) use spin::SpinBudget;
 #[cfg(not(loom))]
 pub(crate) use threads::{spawn, SignalMask};
+pub(crate) use time::now_ns;
 pub(crate) use time::Deadline;
 
 #[cfg(loom)]

@@ -38,3 +38,19 @@ impl Deadline {
         self.remaining() == Some(Duration::ZERO)
     }
 }
+
+/// The monotonic clock in nanoseconds, as other programs see it, too; never 0.
+#[cfg(unix)]
+pub(crate) fn now_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the time there; this clock is on every system.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    (now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64).max(1)
+}
+
+/// The time in nanoseconds since the first call; never 0.
+#[cfg(not(unix))]
+pub(crate) fn now_ns() -> u64 {
+    static FIRST: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed().as_nanos() as u64 + 1
+}

@@ -115,6 +115,33 @@ cdef extern from *:
       offgil_status status;
       void *result;
     } completion_t;
+    typedef struct offgil_pool_stats_t {
+      size_t size;
+      uint32_t threads;
+      uint32_t threads_alive;
+      uint32_t threads_spare;
+      uint32_t threads_lent;
+      uint32_t threads_running;
+      uint32_t threads_blocked;
+      uint32_t threads_parked;
+      uint32_t threads_blocking;
+      uint32_t threads_blocking_idle;
+      uint32_t reserved;
+      uint64_t tasks_submitted;
+      uint64_t tasks_completed;
+      uint64_t tasks_failed;
+      uint64_t tasks_canceled;
+      uint64_t tasks_queued;
+      uint64_t tasks_held;
+      uint64_t tasks_stolen;
+      uint64_t queue_high_water;
+      uint64_t time_queued_count;
+      uint64_t time_queued_sum_ns;
+      uint64_t time_queued[64];
+      uint64_t time_run_count;
+      uint64_t time_run_sum_ns;
+      uint64_t time_run[64];
+    } pool_stats_t;
     #ifdef __cplusplus
     extern "C" {
     #endif
@@ -235,6 +262,12 @@ cdef extern from *:
                                      int64_t timeout_ns,
                                      void *result,
                                      int32_t *saved_errno);
+    offgil_status pool_stats(pool_t *pool,
+                             pool_stats_t *stats,
+                             size_t size);
+    offgil_status pool_trace_start(pool_t *pool,
+                                   const char *path);
+    offgil_status pool_trace_stop(pool_t *pool);
     #ifdef __cplusplus
     }
     #endif
@@ -299,6 +332,32 @@ cdef extern from *:
         uint64_t tag
         offgil_status status
         void *result
+    ctypedef struct pool_stats_t:
+        size_t size
+        uint32_t threads
+        uint32_t threads_alive
+        uint32_t threads_spare
+        uint32_t threads_lent
+        uint32_t threads_running
+        uint32_t threads_blocked
+        uint32_t threads_parked
+        uint32_t threads_blocking
+        uint32_t threads_blocking_idle
+        uint32_t reserved
+        uint64_t tasks_submitted
+        uint64_t tasks_completed
+        uint64_t tasks_failed
+        uint64_t tasks_canceled
+        uint64_t tasks_queued
+        uint64_t tasks_held
+        uint64_t tasks_stolen
+        uint64_t queue_high_water
+        uint64_t time_queued_count
+        uint64_t time_queued_sum_ns
+        uint64_t time_queued[64]
+        uint64_t time_run_count
+        uint64_t time_run_sum_ns
+        uint64_t time_run[64]
 
     const int OFFGIL_FOREVER
     const int OFFGIL_OK
@@ -388,3 +447,6 @@ cdef signature_t *signature_create(const char *text) noexcept nogil
 cdef offgil_status signature_release(signature_t *signature) noexcept nogil
 cdef future_t *pool_call(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
 cdef offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil
+cdef offgil_status pool_stats(pool_t *pool, pool_stats_t *stats, size_t size) noexcept nogil
+cdef offgil_status pool_trace_start(pool_t *pool, const char *path) noexcept nogil
+cdef offgil_status pool_trace_stop(pool_t *pool) noexcept nogil

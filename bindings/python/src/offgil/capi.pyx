@@ -54,6 +54,9 @@ cdef extern from * nogil:
     extern __typeof__(signature_release) offgil_signature_release;
     extern __typeof__(pool_call) offgil_pool_call;
     extern __typeof__(future_call_result) offgil_future_call_result;
+    extern __typeof__(pool_stats) offgil_pool_stats;
+    extern __typeof__(pool_trace_start) offgil_pool_trace_start;
+    extern __typeof__(pool_trace_stop) offgil_pool_trace_stop;
     """
     const char *c_offgil_status_name "offgil_status_name"(offgil_status status) noexcept nogil
     const char *c_offgil_status_message "offgil_status_message"(offgil_status status) noexcept nogil
@@ -111,6 +114,9 @@ cdef extern from * nogil:
     offgil_status c_signature_release "offgil_signature_release"(signature_t *signature) noexcept nogil
     future_t *c_pool_call "offgil_pool_call"(pool_t *pool, const task_options_t *options, signature_t *signature, void (*fn)() noexcept nogil, const void * const *args) noexcept nogil
     offgil_status c_future_call_result "offgil_future_call_result"(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil
+    offgil_status c_pool_stats "offgil_pool_stats"(pool_t *pool, pool_stats_t *stats, size_t size) noexcept nogil
+    offgil_status c_pool_trace_start "offgil_pool_trace_start"(pool_t *pool, const char *path) noexcept nogil
+    offgil_status c_pool_trace_stop "offgil_pool_trace_stop"(pool_t *pool) noexcept nogil
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -294,3 +300,12 @@ cdef future_t *pool_call(pool_t *pool, const task_options_t *options, signature_
 
 cdef offgil_status future_call_result(future_t *future, int64_t timeout_ns, void *result, int32_t *saved_errno) noexcept nogil:
     return c_future_call_result(future, timeout_ns, result, saved_errno)
+
+cdef offgil_status pool_stats(pool_t *pool, pool_stats_t *stats, size_t size) noexcept nogil:
+    return c_pool_stats(pool, stats, size)
+
+cdef offgil_status pool_trace_start(pool_t *pool, const char *path) noexcept nogil:
+    return c_pool_trace_start(pool, path)
+
+cdef offgil_status pool_trace_stop(pool_t *pool) noexcept nogil:
+    return c_pool_trace_stop(pool)

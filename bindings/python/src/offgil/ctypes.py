@@ -248,6 +248,63 @@ class completion_t(Structure):
     result: int | None
 
 
+class pool_stats_t(Structure):
+    """The C struct `pool_stats_t`."""
+
+    _fields_ = (
+        ("size", c_size_t),
+        ("threads", c_uint32),
+        ("threads_alive", c_uint32),
+        ("threads_spare", c_uint32),
+        ("threads_lent", c_uint32),
+        ("threads_running", c_uint32),
+        ("threads_blocked", c_uint32),
+        ("threads_parked", c_uint32),
+        ("threads_blocking", c_uint32),
+        ("threads_blocking_idle", c_uint32),
+        ("reserved", c_uint32),
+        ("tasks_submitted", c_uint64),
+        ("tasks_completed", c_uint64),
+        ("tasks_failed", c_uint64),
+        ("tasks_canceled", c_uint64),
+        ("tasks_queued", c_uint64),
+        ("tasks_held", c_uint64),
+        ("tasks_stolen", c_uint64),
+        ("queue_high_water", c_uint64),
+        ("time_queued_count", c_uint64),
+        ("time_queued_sum_ns", c_uint64),
+        ("time_queued", c_uint64 * 64),
+        ("time_run_count", c_uint64),
+        ("time_run_sum_ns", c_uint64),
+        ("time_run", c_uint64 * 64),
+    )
+    size: int
+    threads: int
+    threads_alive: int
+    threads_spare: int
+    threads_lent: int
+    threads_running: int
+    threads_blocked: int
+    threads_parked: int
+    threads_blocking: int
+    threads_blocking_idle: int
+    reserved: int
+    tasks_submitted: int
+    tasks_completed: int
+    tasks_failed: int
+    tasks_canceled: int
+    tasks_queued: int
+    tasks_held: int
+    tasks_stolen: int
+    queue_high_water: int
+    time_queued_count: int
+    time_queued_sum_ns: int
+    time_queued: Any
+    time_run_count: int
+    time_run_sum_ns: int
+    time_run: Any
+
+
 _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
     ("offgil_status_name", c_char_p, (offgil_status,)),
     ("offgil_status_message", c_char_p, (offgil_status,)),
@@ -317,6 +374,9 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, tuple[Any, ...]], ...]] = (
         (pool_t, POINTER(task_options_t), signature_t, function_type(None), POINTER(c_void_p)),
     ),
     ("future_call_result", offgil_status, (future_t, c_int64, c_void_p, POINTER(c_int32))),
+    ("pool_stats", offgil_status, (pool_t, POINTER(pool_stats_t), c_size_t)),
+    ("pool_trace_start", offgil_status, (pool_t, c_char_p)),
+    ("pool_trace_stop", offgil_status, (pool_t,)),
 )
 
 
@@ -488,3 +548,9 @@ class Library(CDLL):
         def future_call_result(
             self, future: future_t | int | None, timeout_ns: int, result: Any, saved_errno: Any, /
         ) -> int: ...
+
+        def pool_stats(self, pool: pool_t | int | None, stats: Any, size: int, /) -> int: ...
+
+        def pool_trace_start(self, pool: pool_t | int | None, path: bytes | None, /) -> int: ...
+
+        def pool_trace_stop(self, pool: pool_t | int | None, /) -> int: ...

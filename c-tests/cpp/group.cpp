@@ -1,0 +1,105 @@
+// offgil::group: tasks that are waited for and canceled together.
+#include "check.hpp"
+
+TEST(wait_returns_when_all_tasks_of_a_group_have_ended) {
+    const offgil::pool pool(2);
+    offgil::group group(pool);
+    std::atomic<int> ran{0};
+    for (int i = 0; i < 100; i++)
+        group.spawn([&ran](int n) { ran += n; }, 1);
+    offgil::future<int> one = group.submit([] { return 7; });
+    group.wait();
+    CHECK(ran == 100 && one.ready());
+    CHECK(one.get() == 7);
+    CHECK(group.wait_for(0s) == offgil::future_status::ready);
+}
+
+/// Two tasks throw, the first or the second of them at first.
+static void first_of_two(bool in_order) {
+    const offgil::pool pool(2);
+    const offgil::group group(pool);
+    gate first_may, second_may;
+    const offgil::future<void> first = group.submit([&first_may] {
+        first_may.pass();
+        throw std::out_of_range("the first");
+    });
+    const offgil::future<void> second = group.submit([&second_may] {
+        second_may.pass();
+        throw std::runtime_error("the second");
+    });
+    (in_order ? first_may : second_may).open();
+    (in_order ? first : second).wait_for(long_enough);
+    first_may.open();
+    second_may.open();
+    CHECK_THROWS(std::out_of_range, "the first", group.wait());
+    CHECK_THROWS(std::out_of_range, "the first", group.wait());
+    CHECK(group.wait_for(0s) == offgil::future_status::ready);
+}
+
+TEST(wait_throws_the_exception_of_the_task_that_was_submitted_first) {
+    first_of_two(true);
+    first_of_two(false);
+}
+
+TEST(an_exception_goes_to_the_future_and_to_the_group) {
+    const offgil::pool pool(2);
+    const offgil::group group(pool);
+    offgil::future<void> thrower = group.submit([] { throw std::runtime_error("both"); });
+    CHECK_THROWS(std::runtime_error, "both", group.wait());
+    CHECK_THROWS(std::runtime_error, "both", thrower.get());
+}
+
+TEST(a_failure_of_a_task_of_options_or_below_is_status_failed) {
+    const offgil::pool pool(2);
+    const offgil::group above(pool);
+    {
+        const offgil::group below(pool, above);
+        below.spawn([] { throw std::runtime_error("below"); });
+        CHECK_THROWS(std::runtime_error, "below", below.wait());
+    }
+    CHECK_STATUS(failed, above.wait());
+    const offgil::group other(pool);
+    pool.spawn(offgil::task_options().in(other), [] { throw std::runtime_error("by options"); });
+    CHECK_STATUS(failed, other.wait());
+}
+
+TEST(a_canceled_group_takes_no_more_and_throws_canceled) {
+    held hold;
+    const offgil::group group(hold.pool);
+    group.spawn([object = counted()] {});
+    CHECK(group.wait_for(1ms) == offgil::future_status::timeout);
+    group.cancel();
+    CHECK(counted::alive() == 0);
+    CHECK_STATUS(canceled, group.wait());
+    CHECK_STATUS(canceled, group.spawn([object = counted()] {}));
+    CHECK(counted::alive() == 0);
+}
+
+TEST(the_destructor_of_a_group_cancels_and_waits) {
+    const offgil::pool pool(1);
+    std::atomic<bool> ended{false};
+    std::atomic<int> ran{0};
+    {
+        const offgil::group group(pool);
+        gate began;
+        group.spawn([&] {
+            began.open();
+            eventually([] { return offgil::this_task::is_canceled(); });
+            ended = true;
+        });
+        began.pass();
+        group.spawn([&ran] { ran++; });
+    }
+    CHECK(ended && ran == 0);
+}
+
+TEST(a_group_is_moved) {
+    const offgil::pool pool(2);
+    offgil::group first(pool), second(pool);
+    first.spawn([] { throw std::runtime_error("moved"); });
+    second = std::move(first);
+    const offgil::group third = std::move(second);
+    CHECK_THROWS(std::runtime_error, "moved", third.wait());
+    CHECK(second.handle() == nullptr);
+    CHECK_STATUS(invalid, second.wait());
+}
