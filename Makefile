@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-python test-install test-cargo-c test-abi abi lint format bench bench-promises micro clean tools
+.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-install test-cargo-c test-abi abi lint format bench bench-promises micro clean tools
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -69,13 +69,16 @@ $(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h include/of
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-python test-install test-abi  ## runs every check: formats, lints, Rust, model checks, C, Python, README, install, ABI
+test: lint test-rust test-loom test-fuzz test-python test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, C, Python, README, install, ABI
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
 
 test-loom: | tools  ## walks the interleavings of each primitive (loom)
 	RUSTFLAGS="--cfg loom" cargo test --locked --lib --profile loom --target-dir target/loom
+
+test-fuzz: | tools  ## a million random calls of every function under AddressSanitizer
+	tests/fuzz.sh
 
 test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the README's code
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy

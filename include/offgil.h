@@ -249,7 +249,8 @@ uint32_t offgil_cpu_count(void);
 #define FUTURE_INVALID -1
 
 /**
- * Started when there is no other task of the pool's to start; now and then before all others, so that it gets its turn.
+ * Started when there is no other task of the pool's to start, or a worker has started 60 others while it waited, so that
+ * it gets its turn.
  */
 #define TASK_LOW -1
 
@@ -412,14 +413,17 @@ typedef struct offgil_pool_options_t {
   int64_t keep_alive_ns;
   /**
    * Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
-   * for it and fewer than `threads` are lent: has a thread started that calls pool_run_worker, and returns 0 (anything
-   * else if it can't). NULL (the default): lent threads come by themselves.
+   * for it and fewer than `threads` are lent (and not blocked in a wait; one more if a lent thread submits, as its task
+   * may wait for the new one): has a thread started that calls pool_run_worker, and returns 0 (anything else if it
+   * can't). Such a thread may come late, and get OFFGIL_ECLOSED or OFFGIL_EHANDLE. NULL (the default): lent threads come
+   * by themselves.
    */
   start_worker_fn start_worker;
   /**
    * Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
-   * neither a wait, future_error, future_on_done, a completion queue nor a group has shown the failure. On the thread
-   * that noticed. NULL (the default): such failures are dropped.
+   * neither a wait, future_error, future_on_done nor a completion queue has shown the failure. (A group's tasks are its
+   * own matter: group_wait tells.) On the thread that noticed; not after pool_destroy. NULL (the default): such failures
+   * are dropped.
    */
   lost_error_fn on_lost_error;
   /**
@@ -515,8 +519,8 @@ typedef struct offgil_task_options_t {
    */
   drop_fn drop_arg;
   /**
-   * Called with the result if the task returned one and nobody took it (no future_wait with a `result`, no
-   * future_on_done, no completion queue), when the last handle goes. NULL: default.
+   * Called with the result, whatever it is, if the task ended with OFFGIL_OK and nobody took it (no future_wait with a
+   * `result`, no future_on_done, no completion queue), when the last handle goes. NULL: default.
    */
   drop_fn drop_result;
 } task_options_t;

@@ -72,9 +72,9 @@ fn compile_all(sources: &[PathBuf]) -> Vec<Program> {
 fn compile(source: &Path, out: &Path) -> [Program; 2] {
     let noun = source.file_stem().expect("a C file has a name").to_string_lossy().into_owned();
     let object = out.join(format!("{noun}.o"));
-    let headers =
-        ["include/offgil.h", "c-tests/check.h", "c-tests/mixed.h"].map(|header| root().join(header));
-    if !is_newer(&object, &[source, &headers[0], &headers[1], &headers[2]]) {
+    let headers = ["include/offgil.h", "c-tests/check.h", "c-tests/fuzz.h", "c-tests/mixed.h"]
+        .map(|header| root().join(header));
+    if !is_newer(&object, &[source, &headers[0], &headers[1], &headers[2], &headers[3]]) {
         run(compiler(false).args(C99).arg("-c").arg(source).arg("-o").arg(&object));
     }
     ["shared", "static"].map(|linkage| {

@@ -75,3 +75,11 @@ fn the_library_can_not_be_unloaded() {
     let section = dynamic_section();
     assert!(section.lines().any(|line| line.contains("(FLAGS_1)") && line.contains("NODELETE")), "{section}");
 }
+
+#[test]
+fn the_random_calls_know_every_function() {
+    let program = fs::read_to_string(root().join("c-tests/fuzz.c")).expect("c-tests/fuzz.c is committed");
+    let rows = program.lines().filter_map(|line| line.trim_start().strip_prefix("X(")?.split(',').next());
+    let called: BTreeSet<String> = rows.map(str::to_owned).collect();
+    same_as_listed("the table of c-tests/fuzz.c", &called, &listed()).unwrap();
+}

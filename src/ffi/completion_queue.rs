@@ -68,7 +68,7 @@ pub extern "C" fn completion_queue_add(
         }
         // Retained, so it is live, and stays so until it is taken out.
         if let Some(ended_already) = tasks::on_end(id, Box::new(Delivery { queue, tag }))? {
-            ended_already.ended(id, &pools::how_it_ended(id)?);
+            pools::report_lost(ended_already.ended(id, &pools::how_it_ended(id)?));
         }
         Ok(())
     })
@@ -125,12 +125,9 @@ fn hand_over(completion: Completion) -> completion_t {
     let Ok(ended) = pools::how_it_ended(id) else {
         return completion_t { tag, status: Status::Handle.code(), result: nothing };
     };
-    let mut result = nothing;
-    if ended.outcome == Outcome::Ok {
-        result = ended.result;
-        // From now on it is the caller's.
-        let _ = tasks::note_taken(id);
-    }
+    let result = if ended.outcome == Outcome::Ok { ended.result } else { nothing };
+    // From now on it is the caller's, or the caller knows of the failure.
+    let _ = tasks::note_taken(id);
     let _ = pools::release_future(id);
     completion_t { tag, status: pools::status_of(ended.outcome).code(), result }
 }
@@ -166,7 +163,8 @@ pub extern "C" fn completion_queue_fd(queue: *mut completion_queue_t) -> i32 {
 pub extern "C" fn completion_queue_release(queue: *mut completion_queue_t) -> offgil_status {
     status(|| {
         let number = boundary::number(queue, Kind::Queue, &QUEUES, WHAT)?;
-        QUEUES.close(number).ok_or_else(|| boundary::dead(WHAT))?.close();
+        let unseen = QUEUES.close(number).ok_or_else(|| boundary::dead(WHAT))?.close();
+        unseen.into_iter().for_each(|lost| pools::report_lost(Some(lost)));
         Ok(())
     })
 }

@@ -3,8 +3,8 @@
 use super::boundary::{future_handle, slice, status, task, write};
 use super::offgil_status;
 use crate::pool::{self as pools, Error, Status};
-use crate::sync::{call_out, Deadline};
-use crate::task::{self as tasks, Ended, OnEnd, Outcome, Phase, TaskId};
+use crate::sync::Deadline;
+use crate::task::{self as tasks, Ended, Lost, OnEnd, Outcome, Phase, TaskId};
 use std::ffi::{c_char, c_void};
 
 /// A task's result to come. An opaque handle: never dereferenced, and checked at each call.
@@ -208,10 +208,13 @@ struct Callback {
 unsafe impl Send for Callback {}
 
 impl OnEnd for Callback {
-    fn ended(self: Box<Self>, _: TaskId, ended: &Ended) {
+    fn ended(self: Box<Self>, _: TaskId, ended: &Ended) -> Option<Lost> {
         let result = if ended.outcome == Outcome::Ok { ended.result } else { std::ptr::null_mut() };
         // SAFETY: as above; `on_end` calls it once.
-        call_out(|| unsafe { (self.done)(self.context, pools::status_of(ended.outcome).code(), result) });
+        tasks::calling_out(|| unsafe {
+            (self.done)(self.context, pools::status_of(ended.outcome).code(), result);
+        });
+        None
     }
 }
 
@@ -238,7 +241,7 @@ pub unsafe extern "C" fn future_on_done(
         let done = done.ok_or_else(|| Error::invalid("the function is NULL"))?;
         tasks::note_taken(id)?;
         if let Some(ended_already) = tasks::on_end(id, Box::new(Callback { done, context }))? {
-            ended_already.ended(id, &pools::how_it_ended(id)?);
+            let _ = ended_already.ended(id, &pools::how_it_ended(id)?);
         }
         Ok(())
     })

@@ -95,12 +95,15 @@ pub struct pool_options_t {
     /// second; negative: as long as the pool.
     pub keep_alive_ns: i64,
     /// Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
-    /// for it and fewer than `threads` are lent: has a thread started that calls pool_run_worker, and returns 0 (anything
-    /// else if it can't). NULL (the default): lent threads come by themselves.
+    /// for it and fewer than `threads` are lent (and not blocked in a wait; one more if a lent thread submits, as its task
+    /// may wait for the new one): has a thread started that calls pool_run_worker, and returns 0 (anything else if it
+    /// can't). Such a thread may come late, and get OFFGIL_ECLOSED or OFFGIL_EHANDLE. NULL (the default): lent threads come
+    /// by themselves.
     pub start_worker: start_worker_fn,
     /// Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
-    /// neither a wait, future_error, future_on_done, a completion queue nor a group has shown the failure. On the thread
-    /// that noticed. NULL (the default): such failures are dropped.
+    /// neither a wait, future_error, future_on_done nor a completion queue has shown the failure. (A group's tasks are its
+    /// own matter: group_wait tells.) On the thread that noticed; not after pool_destroy. NULL (the default): such failures
+    /// are dropped.
     pub on_lost_error: lost_error_fn,
     /// 1: each of the pool's `threads` regular threads is bound to one CPU, round robin over those that the thread which
     /// makes the pool may use (its affinity mask; as a rule the whole process's). Threads that stand in for blocked ones

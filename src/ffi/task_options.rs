@@ -12,7 +12,8 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Started when there is no other task of the pool's to start; now and then before all others, so that it gets its turn.
+/// Started when there is no other task of the pool's to start, or a worker has started 60 others while it waited, so that
+/// it gets its turn.
 pub const TASK_LOW: i32 = -1;
 /// In its turn.
 pub const TASK_NORMAL: i32 = 0;
@@ -63,8 +64,8 @@ pub struct task_options_t {
     /// Called with the argument, exactly once, when the task has run or is certain never to: before its end can be seen,
     /// by the thread that ends it. Not called if the submit fails: then the argument is the caller's. NULL: default.
     pub drop_arg: drop_fn,
-    /// Called with the result if the task returned one and nobody took it (no future_wait with a `result`, no
-    /// future_on_done, no completion queue), when the last handle goes. NULL: default.
+    /// Called with the result, whatever it is, if the task ended with OFFGIL_OK and nobody took it (no future_wait with a
+    /// `result`, no future_on_done, no completion queue), when the last handle goes. NULL: default.
     pub drop_result: drop_fn,
 }
 

@@ -57,6 +57,11 @@ impl BlockingLane {
         }
     }
 
+    /// Whether there is a task that waits to be run: those that don't any more are dropped, up to the first that does.
+    pub(super) fn has_live(&self, live: &dyn Fn(Entry) -> bool) -> bool {
+        drop_dead(&mut lock(&self.state).queue, live)
+    }
+
     pub(super) fn queued(&self) -> usize {
         lock(&self.state).queue.len()
     }
@@ -88,6 +93,14 @@ impl BlockingLane {
     pub(super) fn take_handles(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut lock(&self.state).handles)
     }
+}
+
+/// Drops entries up to the first that is live; whether there is one.
+pub(super) fn drop_dead(queue: &mut VecDeque<Entry>, live: &dyn Fn(Entry) -> bool) -> bool {
+    while queue.front().is_some_and(|&entry| !live(entry)) {
+        queue.pop_front();
+    }
+    !queue.is_empty()
 }
 
 /// What a thread does next.
@@ -131,7 +144,7 @@ impl Pool {
     }
 
     fn start_blocking_thread(&self, state: &mut State) -> Result<(), Error> {
-        let Some(pool) = self.me.upgrade() else { return Err(Status::Closed.into()) };
+        let Some(pool) = self.me.upgrade().filter(|_| !state.over) else { return Err(Status::Closed.into()) };
         let builder = self.builder(format_args!("b{}", state.started));
         let handle = spawn(builder, self.options.signals, move || main(pool))
             .map_err(|error| threads::refused(&error))?;

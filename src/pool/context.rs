@@ -99,6 +99,11 @@ pub(super) fn in_body_of<T>(pool: &Pool, body: impl FnOnce(Option<&Context>) -> 
     with_context(|context| body(context.filter(|here| in_a_body && std::ptr::eq(&*here.pool, pool))))
 }
 
+/// Whether the thread is one that was lent to this pool.
+pub(super) fn is_on_a_lent_thread(pool: &Pool) -> bool {
+    with_context(|context| context.is_some_and(|here| here.is_lent && std::ptr::eq(&*here.pool, pool)))
+}
+
 /// Whether the thread is in a context of the pool at any depth: then it can't wait for the pool to end.
 pub(super) fn is_within(pool: &Pool) -> bool {
     let mut context = local(|local| local.context.get());

@@ -15,7 +15,7 @@ use super::threads::Roster;
 use crate::observe::{from_environment, Observer};
 use crate::queue::Injector;
 use crate::sync::{epoch, AtomicU32, AtomicUsize, Deadline, EventCount, Ordering};
-use crate::task::{Snapshot, TaskId};
+use crate::task::{self, Snapshot, TaskId};
 use std::sync::Weak;
 
 /// A pool. Shared by its handle, its threads and whoever is in a call on it; the last of them frees it.
@@ -146,7 +146,12 @@ impl Pool {
     /// Whether anything is still to be run, by whomever; held tasks first, as they come off the list after they have gone
     /// into a queue.
     pub(super) fn has_work_left(&self) -> bool {
-        !self.held.is_empty() || self.work_visible() || self.blocking.queued() > 0 || self.lent.queued() > 0
+        let live = |entry| task::is_queued(TaskId::from_bits(entry));
+        // What was canceled in a lane that nobody comes to is no work.
+        !self.held.is_empty()
+            || self.work_visible()
+            || self.blocking.has_live(&live)
+            || self.lent.has_live(&live)
     }
 
     /// Who may be handed a place, when somebody gives it back who looks no further: what is queued comes before

@@ -250,6 +250,9 @@ fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     let pool = registry::of_task(task::cell_of(queued).pool());
     // The number was the task's only if it still is queued.
     let Some(pool) = pool.filter(|_| task::is_queued(queued)) else { return Ok(()) };
+    if task::snapshot(queued).is_reserved() {
+        return Ok(()); // its lane saw to a thread when it was submitted, and the pool's workers are none
+    }
     match pool.ensure_free_thread() {
         Err(error) if task::is_queued(queued) && !a_wait_is_over_in(pool.number) => {
             Err(Error { status: Status::Thread, ..error })

@@ -16,7 +16,7 @@ use super::timers::{self, Due};
 use super::wait::how_it_ended;
 use super::wait_graph::Who;
 use crate::sync::{lock, AtomicU32, AtomicUsize, Mutex, Ordering};
-use crate::task::{self, Ended, OnEnd, Outcome, TaskId};
+use crate::task::{self, Ended, Failure, Lost, OnEnd, Outcome, TaskId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,6 +56,13 @@ impl Held {
         self.count.store(tasks.len(), Ordering::Release);
     }
 
+    /// Its time has come: a drain doesn't cancel it any more.
+    fn is_due(&self, task: TaskId) {
+        if let Some(timed) = lock(&self.tasks).get_mut(&task.bits()) {
+            *timed = false;
+        }
+    }
+
     fn those(&self, timed_only: bool) -> Vec<TaskId> {
         let tasks = lock(&self.tasks);
         tasks
@@ -87,14 +94,19 @@ impl Hold {
         }
     }
 
+    /// Its time has come.
+    pub(super) fn time_has_come(&self) {
+        self.pool.held.is_due(self.task);
+        self.one_less();
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         task::is_queued(self.task)
     }
 
     /// A task that was to come first has failed: so has this one.
-    fn spoil(&self, ended: &Ended) {
-        let outcome = ended.outcome.for_dependents();
-        if let Some(before) = task::discard_as(self.task, outcome, ended.failure.clone()) {
+    fn spoil(&self, outcome: Outcome, failure: Option<Failure>) {
+        if let Some(before) = task::discard_as(self.task, outcome.for_dependents(), failure) {
             self.pool.left_behind(self.task, before);
         }
     }
@@ -103,13 +115,16 @@ impl Hold {
 struct Before(Arc<Hold>);
 
 impl OnEnd for Before {
-    fn ended(self: Box<Self>, before: TaskId, ended: &Ended) {
+    fn ended(self: Box<Self>, before: TaskId, ended: &Ended) -> Option<Lost> {
         if ended.outcome == Outcome::Ok {
             deadlock::strike(self.0.task, before);
             self.0.one_less();
         } else {
-            self.0.spoil(ended);
+            // In line: what waits for this one in its turn may be the head of a long chain.
+            let (hold, outcome, failure) = (self.0, ended.outcome, ended.failure.clone());
+            task::in_line(move || hold.spoil(outcome, failure));
         }
+        None
     }
 }
 
@@ -144,7 +159,7 @@ impl Pool {
         for &before in &conditions.after {
             hold.left.fetch_add(1, Ordering::Relaxed);
             if let Some(ended_already) = task::on_end(before, Box::new(Before(hold.clone())))? {
-                ended_already.ended(before, &how_it_ended(before)?);
+                let _ = ended_already.ended(before, &how_it_ended(before)?);
             }
         }
         if let Some(at) = conditions.not_before {
@@ -152,7 +167,18 @@ impl Pool {
         }
         // The one that kept it from starting before all was said.
         hold.one_less();
+        self.forget_if_ended(task);
         Ok(())
+    }
+
+    /// A task may be canceled (by its deadline, its group, a task before it) before it is on the list: then who cancels it
+    /// looks there in vain. He ends it first and looks then, this is the other way round, so one of the two takes it off.
+    pub(super) fn forget_if_ended(&self, task: TaskId) {
+        if task::has_ended(task) {
+            deadlock::let_go(task);
+            self.held.remove(task);
+            self.tell_if_idle();
+        }
     }
 
     /// Cancels the held tasks: all, or those that wait for their time.

@@ -3,7 +3,7 @@
 //! ```text
 //! HIGH  looked at before every task          BLOCKING  elastic threads, which need no place (pool/blocking)
 //! LOW   looked at when there is no other,    LENT      threads that the embedder lends (pool/lent)
-//!       and every 61st time before all others
+//!       and when 60 others were started in a row
 //! ```
 
 use super::core::Pool;
@@ -29,9 +29,9 @@ impl Lane {
     }
 }
 
-/// So often LOW comes first (a prime, so that it beats with nothing else; Go's scheduler has the same number for the
-/// same end).
-const AGED: u32 = 61;
+/// So many others a worker starts in a row while LOW waits (Go's scheduler looks at its global queue every 61st time, to
+/// the same end).
+const PATIENCE: u32 = 60;
 
 /// The lanes of the whole pool that any of its threads looks at.
 pub(crate) struct Priorities {
@@ -61,14 +61,27 @@ impl Priorities {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// What comes before the ordinary tasks, at a worker's `turn`.
+    /// What comes before the ordinary tasks. `passed` is how many others the worker has started while LOW waited.
     #[inline]
-    pub(super) fn take_before(&self, turn: u32) -> Option<Entry> {
+    pub(super) fn take_before(&self, passed: &mut u32) -> Option<Entry> {
         if self.is_empty() {
+            *passed = 0;
             return None;
         }
-        let aged = if turn % AGED == 0 { self.take(&self.low) } else { None };
-        aged.or_else(|| self.take(&self.high))
+        self.take_in_turn(passed)
+    }
+
+    #[cold]
+    fn take_in_turn(&self, passed: &mut u32) -> Option<Entry> {
+        if self.low.is_empty() {
+            *passed = 0;
+        } else if *passed >= PATIENCE {
+            *passed = 0;
+            return self.take(&self.low).or_else(|| self.take(&self.high));
+        } else {
+            *passed += 1;
+        }
+        self.take(&self.high)
     }
 
     /// What comes when there is nothing else.
@@ -145,7 +158,7 @@ impl Pool {
         while let taken @ 1.. = self.injector.take(&mut batch, || 64) {
             batch[..taken].iter().copied().for_each(&mut *each);
         }
-        while let Some(entry) = self.priorities.take_before(AGED).or_else(|| self.priorities.take_before(1)) {
+        while let Some(entry) = self.priorities.take_before(&mut 0).or_else(|| self.priorities.take_last()) {
             each(entry);
         }
         self.blocking.drain().into_iter().for_each(&mut *each);

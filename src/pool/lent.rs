@@ -7,7 +7,8 @@
 //! A lent thread is a worker like the pool's own (it takes a place to run a body, and runs any task), except that it
 //! also looks here, and that it was not started by the pool. It stays until the pool is over.
 
-use super::context::{is_in_a_body, is_within};
+use super::blocking::drop_dead;
+use super::context::{is_in_a_body, is_on_a_lent_thread, is_within};
 use super::core::Pool;
 use super::registry::PoolRef;
 use super::status::{Error, Status};
@@ -32,6 +33,8 @@ struct State {
     alive: u32,
     /// Those of them that are between taking a place and giving it back.
     busy: u32,
+    /// Those of them whose body is blocked in a wait.
+    blocked: u32,
     /// Threads that the embedder was asked for and that have not come yet.
     asked: u32,
 }
@@ -57,6 +60,11 @@ impl LentLane {
         self.with(|state| state.queue.pop_front())
     }
 
+    /// As that of the blocking lane.
+    pub(super) fn has_live(&self, live: &dyn Fn(Entry) -> bool) -> bool {
+        self.queued() > 0 && self.with(|state| drop_dead(&mut state.queue, live))
+    }
+
     pub(super) fn sweep(&self, live: &dyn Fn(Entry) -> bool) {
         self.with(|state| state.queue.retain(|&entry| live(entry)));
     }
@@ -71,6 +79,12 @@ impl LentLane {
         state.busy = if busy { state.busy + 1 } else { state.busy - 1 };
     }
 
+    /// A body on a lent thread is blocked in a wait (or no longer).
+    pub(super) fn note_blocked(&self, blocked: bool) {
+        let mut state = lock(&self.state);
+        state.blocked = if blocked { state.blocked + 1 } else { state.blocked - 1 };
+    }
+
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = lock(&self.state);
         let value = change(&mut state);
@@ -81,19 +95,27 @@ impl LentLane {
 }
 
 impl Pool {
-    /// Puts a task in, and sees to it that a lent thread comes for it, as far as there is one.
+    /// Puts a task in, for those that are lent.
     pub(super) fn push_lent(&self, entry: Entry) {
-        let most = self.threads() + self.roster.blocked();
+        self.lent.with(|state| state.queue.push_back(entry));
+        self.sleep.wake_lent(&self.places);
+    }
+
+    /// Sees to it that there is a lent thread for one more task than are queued, by asking the embedder. In the submit, for
+    /// held tasks too: a thread that is lent stays, and the embedder is asked on threads that submit only.
+    pub(super) fn ask_for_lent_thread(&self) {
+        if self.options.start_worker.is_none() {
+            return;
+        }
+        // The task of a lent thread that submits this one may wait for it.
+        let most = self.threads() + u32::from(is_on_a_lent_thread(self));
         let ask = self.lent.with(|state| {
-            state.queue.push_back(entry);
             // Those that are on their way to an earlier task are not free for this one.
             let free = state.alive + state.asked - state.busy.min(state.alive);
-            let ask = state.queue.len() > free as usize && state.alive + state.asked < most;
-            let ask = ask && self.options.start_worker.is_some();
+            let ask = state.queue.len() >= free as usize && state.alive + state.asked < most + state.blocked;
             state.asked += u32::from(ask);
             ask
         });
-        self.sleep.wake_lent(&self.places);
         if ask && !self.start_lent_thread() {
             self.lent.with(|state| state.asked = state.asked.saturating_sub(1));
         }

@@ -90,7 +90,7 @@ pub(crate) use self::{
     run::{run_part, PartOutcome},
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{Error, Status},
-    submit::{cancel, check_open, release_future, submit, submit_many},
+    submit::{cancel, check_open, release_future, report_lost, submit, submit_many},
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
     wait::{

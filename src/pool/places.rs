@@ -177,7 +177,7 @@ impl Places {
         self.take(Wanter::Body, SEARCHING).ok().map(|taken| self.pick(taken))
     }
 
-    /// A searcher takes a place, and waits for one if it must, before those who come later.
+    /// A searcher takes a place, and waits for one if it must, before those who come later. `None` once the pool is over.
     pub(crate) fn take_from_search_in_line(&self) -> Option<u32> {
         self.wait_for_one(Wanter::Body, SEARCHING, Deadline::Never).ok()
     }
@@ -287,6 +287,8 @@ impl Places {
                     Err(census) if who == Wanter::Visitor && !census.lets_visitors_in() => {
                         return Err(NoPlace::SentAway);
                     }
+                    // Nothing is left to do for a searcher; a body that waits keeps the pool from being over.
+                    Err(census) if census.is_over() => return Err(NoPlace::SentAway),
                     Err(_) => {}
                 }
                 // In the same step that finds no place free: whoever gives one back sees that it is wanted. (And

@@ -5,9 +5,9 @@ use super::core::Pool;
 use super::leave::OnlyPanicsMayPass;
 use super::observe;
 use super::status::Status;
-use super::wait::end_blocking;
+use super::wait::{blocking_depth, end_blocking, end_blocking_down_to};
 use crate::sync::call_out;
-use crate::task::{finish, Claimed, Extra, Failure, Function, Lost, Outcome};
+use crate::task::{calling_out, finish, Claimed, Extra, Failure, Function, Lost, Outcome};
 use std::any::Any;
 use std::ffi::{c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -79,7 +79,7 @@ impl Pool {
         let message = text(&lost.failure.message);
         let name = name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr());
         // SAFETY: the embedder promised that it may be called with its context as long as the pool is there.
-        call_out(|| unsafe {
+        calling_out(|| unsafe {
             tell(self.options.hooks.context, name, status.code(), lost.failure.code, message.as_ptr());
         });
     }
@@ -98,7 +98,10 @@ pub(crate) type PartOutcome = Result<(), (Status, Failure)>;
 /// Runs a part of something bigger, which is no task of its own: what `task_fail` or a panic left is returned.
 pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
     let frame = Frame::of_part();
-    match frame.enter(|| call_out(|| catch(body))) {
+    let depth = blocking_depth();
+    let ended = frame.enter(|| call_out(|| catch(body)));
+    end_blocking_down_to(depth);
+    match ended {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(failure)) => Err((Status::Failed, failure)),
         (Err(panic), _) => Err((Status::Panic, describe(panic))),

@@ -19,8 +19,8 @@ use super::run::run;
 use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
 use super::wait::{as_visitor_on, may_visit, while_blocked};
-use crate::sync::Deadline;
-use crate::task::{self, Canceled, Claimed, Function, Job, Owner, TaskId};
+use crate::sync::{Deadline, Ordering};
+use crate::task::{self, Canceled, Claimed, Function, Job, Lost, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Submits one task.
@@ -277,10 +277,17 @@ pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
 
 /// Gives a handle back; a failure that nobody has looked at is reported with the last one.
 pub(crate) fn release_future(id: TaskId) -> Result<(), Error> {
-    if let Some(lost) = task::release(id)? {
-        if let Some(pool) = super::registry::of_task(lost.pool) {
-            pool.report(&lost);
-        }
-    }
+    report_lost(task::release(id)?);
     Ok(())
+}
+
+/// Tells the pool of a failure that nobody has looked at, if there is one. Not once the pool has been destroyed, or was
+/// released and is over: what its hook needs may be gone, though threads may remember the pool.
+pub(crate) fn report_lost(lost: Option<Lost>) {
+    let Some(lost) = lost else { return };
+    let Some(pool) = super::registry::of_task(lost.pool) else { return };
+    // Acquire: pairs with the SeqCst store in `registry::remove`.
+    if pool.removed.load(Ordering::Acquire) == 0 || !pool.places.census().is_over() {
+        pool.report(&lost);
+    }
 }

@@ -45,6 +45,9 @@ impl Request {
 /// Submits a task. On failure nothing of it is kept: its argument is still the caller's.
 pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId, Error> {
     check_group(pool, &request)?;
+    for &before in &request.after {
+        task::look(before)?;
+    }
     let place = inside(pool, |inside| inside.map(|(_, place)| place));
     check_open(pool, &request, place.is_some())?;
     let run_here = make_room(pool, &request, place.is_some())?;
@@ -59,6 +62,7 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
         name: request.extra.name.clone(),
         groups: request.extra.member.as_ref().map(Member::groups),
     };
+    let timed = conditions.not_before.is_some();
     let own_deque = place.filter(|_| lane == Lane::Normal && !held);
     let terms = Terms {
         extra: request.extra,
@@ -71,6 +75,9 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
             _ => Only::Any,
         },
     };
+    if lane == Lane::Lent {
+        pool.ask_for_lent_thread();
+    }
     let Some(id) = task::create_with(terms, pool.number) else {
         pool.left_queue();
         return Err(Status::NoMemory.into());
@@ -86,11 +93,28 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
         return withdraw(pool, id, owner, held, error);
     }
     // The pool may have been closed meanwhile; its own bodies may submit until it is over, which takes their end.
-    if place.is_none() && pool.notify().is_closed() && !is_placeless_body(pool) {
-        if held {
-            return withdraw(pool, id, owner, held, closed());
-        }
+    if held {
+        return admitted_held(pool, id, owner, timed, place.is_some());
+    }
+    let is_closed = || pool.places.census_after_push().is_closed();
+    if place.is_none() && is_closed() && !is_placeless_body(pool) {
         take_back(pool, id, owner)?;
+    }
+    Ok(id)
+}
+
+/// The same for a held task. The shutdown closes the pool, then looks at the list, whose lock orders the two: what it has
+/// not seen there sees here that the pool is closed.
+fn admitted_held(
+    pool: &PoolRef,
+    id: TaskId,
+    owner: Owner,
+    timed: bool,
+    is_inside: bool,
+) -> Result<TaskId, Error> {
+    let is_closed = pool.places.census().is_closed();
+    if is_closed && (timed || pool.is_canceling() || !is_inside && !is_placeless_body(pool)) {
+        return withdraw(pool, id, owner, true, closed());
     }
     Ok(id)
 }
@@ -178,6 +202,9 @@ fn admit(
 fn withdraw(pool: &PoolRef, id: TaskId, owner: Owner, held: bool, error: Error) -> Result<TaskId, Error> {
     if !task::withdraw(id) {
         // It was faster: it has run, or is canceled already, and the caller gets its handle.
+        if held {
+            pool.forget_if_ended(id);
+        }
         return Ok(id);
     }
     pool.journal().submitted.take_back(1);

@@ -55,11 +55,6 @@ impl Roster {
         std::mem::take(&mut state.handles)
     }
 
-    /// Own threads whose body is blocked in a wait.
-    pub(super) fn blocked(&self) -> u32 {
-        lock(&self.state).blocked
-    }
-
     /// Threads alive, and those of them whose body is blocked.
     pub(super) fn threads(&self) -> (u32, u32) {
         let state = lock(&self.state);

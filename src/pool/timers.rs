@@ -142,7 +142,7 @@ impl Due {
 
     fn happen(self) {
         match self {
-            Self::Start(hold) => hold.one_less(),
+            Self::Start(hold) => hold.time_has_come(),
             Self::Deadline(task) => expire(task),
         }
     }

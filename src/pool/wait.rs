@@ -38,11 +38,11 @@ pub(crate) fn ended(look: &Look) -> Option<Waited> {
     }
 }
 
-/// How a task ended that the caller knows to have ended.
+/// How a task ended that the caller knows to have ended; it counts as not looked at with that.
 pub(crate) fn how_it_ended(id: TaskId) -> Result<Ended, Error> {
     let look = task::look(id)?;
     let Phase::Done(outcome) = look.phase else { return Err(Status::Handle.into()) };
-    let failure = if outcome == Outcome::Ok { None } else { task::failure(id)? };
+    let failure = if outcome == Outcome::Ok { None } else { task::peek_failure(id)? };
     Ok(Ended { outcome, result: look.result, failure })
 }
 
@@ -370,6 +370,23 @@ pub(super) fn end_blocking(context: &Context) {
     }
 }
 
+/// How often the body on this thread has said that it is about to block, and not yet that it has.
+pub(super) fn blocking_depth() -> u32 {
+    with_context(|context| context.map_or(0, |context| context.blocking.get()))
+}
+
+/// Ends what a part of a body began and left open.
+pub(super) fn end_blocking_down_to(depth: u32) {
+    with_context(|context| {
+        let Some(context) = context.filter(|context| context.blocking.get() > depth) else { return };
+        if depth == 0 {
+            end_blocking(context);
+        } else {
+            context.blocking.set(depth);
+        }
+    });
+}
+
 /// Waits until a completion queue has something, and takes it: up to `most`, at least one.
 pub(crate) fn next_completions(
     queue: &Queue,
@@ -422,9 +439,7 @@ pub(super) fn while_blocked<T>(blocking: impl FnOnce() -> T) -> T {
 fn give_up_place(context: &Context) -> bool {
     let Some(place) = context.place.take() else { return false };
     let pool = &*context.pool;
-    if context.is_own_thread {
-        pool.roster.note_blocked(true);
-    }
+    note_blocked(context, true);
     context.blocked_since.set(observe::slice_begins(context));
     pool.cover(pool.places.give_up(place, pool.served()));
     true
@@ -433,9 +448,15 @@ fn give_up_place(context: &Context) -> bool {
 fn take_place_back(context: &Context) {
     let pool = &*context.pool;
     // No longer blocked, if not on a place yet: it needs no spare thread any more, and comes for work itself.
-    if context.is_own_thread {
-        pool.roster.note_blocked(false);
-    }
+    note_blocked(context, false);
     context.place.set(Some(pool.places.take_back()));
     observe::slice_ends(context, "blocked", context.blocked_since.get());
+}
+
+fn note_blocked(context: &Context, blocked: bool) {
+    if context.is_lent {
+        context.pool.lent.note_blocked(blocked);
+    } else if context.is_own_thread {
+        context.pool.roster.note_blocked(blocked);
+    }
 }

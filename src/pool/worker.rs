@@ -42,7 +42,7 @@ fn work_in(context: Context) {
     // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
     context.enter(|context| {
         let pool = &*context.pool;
-        let mut worker = Worker { context, pool, seat: None, turn: 0, small_hauls: 0 };
+        let mut worker = Worker { context, pool, seat: None, turn: 0, passed: 0, small_hauls: 0 };
         worker.sit_down();
         if pool.options.hooks.on_start.is_some() {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
@@ -91,6 +91,8 @@ struct Worker<'a> {
     seat: Option<Seat<'a>>,
     /// How many tasks it has looked for.
     turn: u32,
+    /// How many of them it has started while one of the LOW lane waited.
+    passed: u32,
     /// So many times in a row there was next to nothing in the queues of others.
     small_hauls: u32,
 }
@@ -171,7 +173,8 @@ impl Worker<'_> {
                 return pool.places.take_from_search_in_line();
             }
             // Without a free place there is nothing to look for: who holds one finds the work.
-            if pool.places.census().free() == 0 || !spin.pause() {
+            let census = pool.places.census();
+            if census.free() == 0 || census.is_over() || !spin.pause() {
                 return None;
             }
         }
@@ -273,6 +276,7 @@ impl Worker<'_> {
                 Taken::Stale => continue,
                 Taken::Nothing => {}
             }
+            self.passed = 0;
             let last = pool.priorities.take_last().or_else(|| self.take_for_lent());
             match last {
                 Some(entry) => match claim(pool, entry) {
@@ -288,7 +292,7 @@ impl Worker<'_> {
     #[inline]
     fn find_before(&mut self) -> Option<Claimed> {
         let pool = self.pool;
-        while let Some(entry) = pool.priorities.take_before(self.turn) {
+        while let Some(entry) = pool.priorities.take_before(&mut self.passed) {
             if let Some(task) = claim(pool, entry) {
                 return Some(task);
             }

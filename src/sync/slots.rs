@@ -249,6 +249,25 @@ mod table {
         pub(crate) fn number(&self) -> u64 {
             self.number
         }
+
+        /// Ends the use; the object, if that was the last one: for who takes it apart without recursion.
+        pub(crate) fn into_last(self) -> Option<T> {
+            let this = std::mem::ManuallyDrop::new(self);
+            this.leave()
+        }
+
+        /// The object comes out with the last use.
+        fn leave(&self) -> Option<T> {
+            if self.slot.word.leave() == Left::Used || self.table.is_parents(self.number) {
+                return None;
+            }
+            // SAFETY: the last use of a closed slot: nobody reaches the object any more, and it is read once.
+            let object = unsafe { (*self.slot.object.get()).assume_init_read() };
+            if self.slot.word.retire() {
+                lock(&self.table.vacant).push((self.number & INDEX_MASK) as u32);
+            }
+            Some(object)
+        }
     }
 
     impl<T: Send + Sync> Deref for Use<T> {
@@ -269,14 +288,7 @@ mod table {
 
     impl<T: Send + Sync> Drop for Use<T> {
         fn drop(&mut self) {
-            if self.slot.word.leave() == Left::Used || self.table.is_parents(self.number) {
-                return;
-            }
-            // SAFETY: the last use of a closed slot: nobody reaches the object any more.
-            unsafe { (*self.slot.object.get()).assume_init_drop() };
-            if self.slot.word.retire() {
-                lock(&self.table.vacant).push((self.number & INDEX_MASK) as u32);
-            }
+            drop(self.leave());
         }
     }
 

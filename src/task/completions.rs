@@ -7,7 +7,7 @@
 //!
 //! Each entry has a handle of its task, so that the result is there when the entry is taken out.
 
-use super::lifecycle::release;
+use super::lifecycle::{release, Lost};
 use super::watch::{Ended, OnEnd};
 use super::word::TaskId;
 use crate::sync::{lock, Deadline, EventCount, Mutex, Signal, Slots, Use};
@@ -45,8 +45,8 @@ impl Queue {
         Self { list: Mutex::new(list), changed: EventCount::new() }
     }
 
-    /// A task has ended.
-    pub(crate) fn push(&self, completion: Completion) {
+    /// A task has ended. Returns its failure if the queue is gone, and with it the last who could have seen it.
+    fn push(&self, completion: Completion) -> Option<Lost> {
         {
             let mut list = lock(&self.list);
             if !list.closed {
@@ -55,10 +55,11 @@ impl Queue {
                     list.raise();
                 }
                 drop(list);
-                return self.changed.notify_all();
+                self.changed.notify_all();
+                return None;
             }
         }
-        give_back(completion);
+        give_back(completion)
     }
 
     /// Waits until there is something to take, or nothing will come; false if the deadline passed first.
@@ -95,15 +96,16 @@ impl Queue {
         Ok(list.signal.as_ref().expect("made above").descriptor())
     }
 
-    /// Nothing will be taken any more: who waits is told, and what is there is given back.
-    pub(crate) fn close(&self) {
+    /// Nothing will be taken any more: who waits is told, and what is there is given back. Returns the failures that
+    /// nobody has seen.
+    pub(crate) fn close(&self) -> Vec<Lost> {
         let left = {
             let mut list = lock(&self.list);
             list.closed = true;
             std::mem::take(&mut list.entries)
         };
         self.changed.notify_all();
-        left.into_iter().for_each(give_back);
+        left.into_iter().filter_map(give_back).collect()
     }
 }
 
@@ -121,9 +123,9 @@ impl List {
     }
 }
 
-fn give_back(completion: Completion) {
-    // It is live: the entry had a handle of its own. A failure in it is lost, as with any handle that nobody asked.
-    let _ = release(completion.task);
+fn give_back(completion: Completion) -> Option<Lost> {
+    // It is live, as the entry had a handle of its own; but for a surplus release of the caller's.
+    release(completion.task).ok().flatten()
 }
 
 /// Where a task goes when it has ended; one release of it is due with that.
@@ -133,13 +135,13 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn deliver(self, task: TaskId) {
-        self.queue.push(Completion { task, tag: self.tag });
+    pub(crate) fn deliver(self, task: TaskId) -> Option<Lost> {
+        self.queue.push(Completion { task, tag: self.tag })
     }
 }
 
 impl OnEnd for Delivery {
-    fn ended(self: Box<Self>, task: TaskId, _: &Ended) {
-        self.deliver(task);
+    fn ended(self: Box<Self>, task: TaskId, _: &Ended) -> Option<Lost> {
+        self.deliver(task)
     }
 }

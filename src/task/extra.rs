@@ -7,11 +7,11 @@
 //! Written before `publish` and then owned as the payload is: by whoever claimed the task, until it has ended, and by
 //! whoever frees the cell.
 
+use super::cascade::calling_out;
 use super::cell::Function;
 use super::completions::Delivery;
 use super::group::Member;
 use super::watch::Attached;
-use crate::sync::call_out;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,7 +54,7 @@ impl Extra {
     pub(super) fn drop_argument(&mut self) {
         if let Some(drop) = self.drop_argument.take() {
             // SAFETY: the submitter promised that it may be called with the argument, once, on any thread.
-            call_out(|| unsafe { drop(self.argument) });
+            calling_out(|| unsafe { drop(self.argument) });
         }
     }
 
@@ -62,7 +62,7 @@ impl Extra {
     pub(super) fn drop_result(&mut self, result: *mut c_void) {
         if let Some(drop) = self.drop_result.take() {
             // SAFETY: as above, for the result.
-            call_out(|| unsafe { drop(result) });
+            calling_out(|| unsafe { drop(result) });
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Groups: tasks that are waited for and canceled together, in a tree.
 //!
 //! ```text
-//! Group { pending, [members that may not have ended] } --parent--> Group     a task counts in its group and all above
+//! Group { pending } --parent--> Group           a task counts in its group and all above
+//!    `-> Members { [tasks], [Members below] }   kept by the group, which its handle, its tasks and the groups below keep
 //! ```
 
 use super::lifecycle::{has_ended, is_for_waiters};
 use super::watch::Failure;
 use super::word::{Outcome, TaskId};
 use crate::sync::{lock, AtomicU64, AtomicUsize, EventCount, Mutex, Ordering, Slots, Use};
-
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// All groups of the process.
 pub(crate) static GROUPS: Slots<Group> = Slots::new();
@@ -25,14 +25,16 @@ pub(crate) struct Group {
     pub(crate) done: EventCount,
     /// How many tasks the tree has had; counted at its root, so that numbers go by the order of the spawns.
     numbers: AtomicU64,
-    members: Mutex<Members>,
+    members: Arc<Mutex<Members>>,
 }
 
 struct Members {
     /// Those that have not ended, and some that have.
     tasks: Vec<TaskId>,
-    /// Numbers of the groups right below; some may be gone.
-    children: Vec<u64>,
+    /// Those of the groups right below; some may be gone.
+    children: Vec<Weak<Mutex<Members>>>,
+    /// When there are so many children, those that are gone are dropped.
+    sweep_at: usize,
     canceled: bool,
     lowest_failure: Option<Failed>,
 }
@@ -51,27 +53,27 @@ const ENOUGH: usize = 64;
 impl Group {
     /// A new group; below `parent` if there is one. Canceled from the start if that is. `None`: out of memory.
     pub(crate) fn create(pool: u32, parent: Option<Use<Group>>) -> Option<u64> {
-        let group = Group {
+        let members = Arc::new(Mutex::new(Members {
+            tasks: Vec::new(),
+            children: Vec::new(),
+            sweep_at: ENOUGH,
+            canceled: false,
+            lowest_failure: None,
+        }));
+        if let Some(parent) = &parent {
+            let mut above = lock(&parent.members);
+            above.adopt(&members);
+            // Under the lock of those above, so that a cancel reaches this group or is seen here.
+            lock(&members).canceled = above.canceled;
+        }
+        GROUPS.insert(Group {
             pool,
-            parent: parent.clone(),
+            parent,
             pending: AtomicUsize::new(0),
             done: EventCount::new(),
             numbers: AtomicU64::new(0),
-            members: Mutex::new(Members {
-                tasks: Vec::new(),
-                children: Vec::new(),
-                canceled: false,
-                lowest_failure: None,
-            }),
-        };
-        let number = GROUPS.insert(group)?;
-        if let (Some(parent), Some(me)) = (parent, GROUPS.get(number)) {
-            let mut above = lock(&parent.members);
-            above.children.retain(|&child| GROUPS.get(child).is_some());
-            above.children.push(number);
-            lock(&me.members).canceled = above.canceled;
-        }
-        Some(number)
+            members,
+        })
     }
 
     /// This group and those above it.
@@ -101,25 +103,30 @@ impl Group {
 
     /// A task of the group or of one below it that a waiter may run, the newest first.
     pub(crate) fn newest_unstarted(&self) -> Option<TaskId> {
-        let children = {
-            let members = lock(&self.members);
-            if let Some(&newest) = members.tasks.iter().rev().find(|&&task| is_for_waiters(task)) {
-                return Some(newest);
+        let mut open = vec![self.members.clone()];
+        while let Some(members) = open.pop() {
+            let mut members = lock(&members);
+            let newest = members.newest_unstarted();
+            if newest.is_some() {
+                return newest;
             }
-            members.children.clone()
-        };
-        children.into_iter().filter_map(|child| GROUPS.get(child)).find_map(|child| child.newest_unstarted())
+            open.extend(members.children.iter().filter_map(Weak::upgrade));
+        }
+        None
     }
 
     /// Marks the group and those below it as canceled, and calls `each` for all their tasks.
     pub(crate) fn cancel(&self, each: &mut dyn FnMut(TaskId)) {
-        let (tasks, children) = {
-            let mut members = lock(&self.members);
-            members.canceled = true;
-            (members.tasks.clone(), members.children.clone())
-        };
-        tasks.into_iter().for_each(&mut *each);
-        children.into_iter().filter_map(|child| GROUPS.get(child)).for_each(|child| child.cancel(each));
+        let mut open = vec![self.members.clone()];
+        while let Some(members) = open.pop() {
+            let tasks = {
+                let mut members = lock(&members);
+                members.canceled = true;
+                open.extend(members.children.iter().filter_map(Weak::upgrade));
+                members.tasks.clone()
+            };
+            tasks.into_iter().for_each(&mut *each);
+        }
     }
 
     /// How the lowest-numbered task of those that failed did so.
@@ -131,6 +138,34 @@ impl Group {
         let mut members = lock(&self.members);
         if members.lowest_failure.as_ref().is_none_or(|lowest| failed.number < lowest.number) {
             members.lowest_failure = Some(failed.clone());
+        }
+    }
+}
+
+impl Members {
+    fn adopt(&mut self, child: &Arc<Mutex<Members>>) {
+        if self.children.len() >= self.sweep_at {
+            self.children.retain(|child| child.strong_count() > 0);
+            self.sweep_at = ENOUGH.max(2 * self.children.len());
+        }
+        self.children.push(Arc::downgrade(child));
+    }
+
+    fn newest_unstarted(&mut self) -> Option<TaskId> {
+        // Who helps comes again and again: what has ended is not to be looked at each time.
+        while self.tasks.last().is_some_and(|&newest| has_ended(newest)) {
+            self.tasks.pop();
+        }
+        self.tasks.iter().rev().copied().find(|&task| is_for_waiters(task))
+    }
+}
+
+impl Drop for Group {
+    /// The groups above that go with this one go one after the other: a tree may be deeper than the stack.
+    fn drop(&mut self) {
+        let mut above = self.parent.take();
+        while let Some(parent) = above {
+            above = parent.into_last().and_then(|mut parent| parent.parent.take());
         }
     }
 }

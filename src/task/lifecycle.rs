@@ -175,29 +175,34 @@ pub(crate) fn finish(
     cell.set_payload(result);
     let with_side = failure.is_some();
     if let Some(failure) = failure.clone() {
-        watch::put_failure(id, failure);
+        // In a group, it is the group that shows it.
+        watch::put_failure(id, failure, member.is_some());
     }
     let finished = cell.state.finish(outcome, with_side);
     // From here on the cell may be another task's, unless no handle was left.
     let ended = Ended { outcome, result, failure };
+    let mut lost = None;
     if finished.has_waiter {
-        watch::tell_end(id, &ended);
+        lost = watch::tell_end(id, &ended);
     }
     if let Some(delivery) = delivery {
-        delivery.deliver(id);
+        lost = delivery.deliver(id).or(lost);
     }
-    let in_group = member.is_some();
     if let Some(member) = member {
         member.leave(outcome, ended.failure);
     }
-    let lost = if finished.to_free { free(id, cell) } else { None };
-    lost.filter(|_| !in_group) // its group knows
+    // A cell is freed once, so there is at most one.
+    if finished.to_free {
+        lost = free(id, cell).or(lost);
+    }
+    lost
 }
 
 /// A task without an extra was canceled: tells who waits, and frees the cell if nobody holds it.
 fn after_cancel(id: TaskId, cell: &Cell, canceled: Finished) {
     if canceled.has_waiter {
-        watch::tell_end(id, &Ended { outcome: Outcome::Canceled, result: null_mut(), failure: None });
+        // Nothing of a task that never ran is lost.
+        let _ = watch::tell_end(id, &Ended { outcome: Outcome::Canceled, result: null_mut(), failure: None });
     }
     if canceled.to_free {
         let _ = free(id, cell);
@@ -336,14 +341,17 @@ pub(crate) fn withdraw(id: TaskId) -> bool {
     let Some(cell) = cell(id.slot()) else { return false };
     let Some(before) = cell.state.claim(id, 0) else { return false };
     let task = Claimed::of(id, cell, before);
-    let mut in_queue = false;
+    let (mut in_queue, mut member) = (false, None);
     if let Some(mut extra) = task.extra {
         // SAFETY: claimed, so it is ours until `finish`.
         let extra = unsafe { extra.as_mut() };
         extra.drop_argument = None;
         in_queue = extra.delivery.take().is_some();
+        // It leaves its group without a failure.
+        member = extra.member.take();
     }
     let _ = finish(task, Outcome::Canceled, null_mut(), None);
+    drop(member);
     if in_queue {
         let _ = release(id);
     }
@@ -385,6 +393,12 @@ pub(crate) fn release(id: TaskId) -> Result<Option<Lost>, Stale> {
             Ok(free(id, cell))
         }
     }
+}
+
+/// Why the task failed, through a live handle, for those who only pass it on: it has not been seen with that.
+pub(crate) fn peek_failure(id: TaskId) -> Result<Option<Failure>, Stale> {
+    let failure = watch::peek_failure(id);
+    look(id).map(|_| failure)
 }
 
 /// Why the task failed, through a live handle.

@@ -9,6 +9,8 @@
 //! ended by `finish` (or `cancel`). Its cell is freed when it has ended and no handle is left.
 
 #[cfg(not(loom))]
+mod cascade;
+#[cfg(not(loom))]
 mod cell;
 #[cfg(not(loom))]
 mod completions;
@@ -31,6 +33,7 @@ pub use cell::Function;
 pub(crate) use word::{Outcome, Phase, Snapshot, TaskId};
 #[cfg(not(loom))]
 pub(crate) use {
+    cascade::{calling_out, in_line},
     cell::{cell_of, is_parents},
     completions::{Completion, Delivery, Queue, QUEUES},
     extra::Extra,
@@ -38,8 +41,8 @@ pub(crate) use {
     handle::{decode, encode, task as decode_task, Kind},
     lifecycle::{
         ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish, has_ended,
-        is_for_waiters, is_queued, let_go, look, note_taken, release, retain, snapshot, withdraw, Canceled,
-        Claimed, Job, Look, Lost, Only, Owner, Terms,
+        is_for_waiters, is_queued, let_go, look, note_taken, peek_failure, release, retain, snapshot,
+        withdraw, Canceled, Claimed, Job, Look, Lost, Only, Owner, Terms,
     },
     state::Stale,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},

@@ -11,6 +11,7 @@
 //! called after the lock.
 
 use super::cell::cell;
+use super::lifecycle::Lost;
 use super::state::Stale;
 use super::word::{Outcome, Snapshot, TaskId};
 use crate::sync::{lock, Latch, Mutex, MutexGuard, Renewable};
@@ -48,7 +49,8 @@ pub(crate) struct Ended {
 
 /// Something to be done when a task has ended: once, by the thread that ended it, with no lock held.
 pub(crate) trait OnEnd: Send {
-    fn ended(self: Box<Self>, task: TaskId, ended: &Ended);
+    /// Returns the task's failure if this gave the last handle back and nobody has seen it.
+    fn ended(self: Box<Self>, task: TaskId, ended: &Ended) -> Option<Lost>;
 }
 
 /// What goes with a task as long as somebody has a handle of it, or it has not ended.
@@ -202,26 +204,36 @@ fn set(watcher: &Watcher, news: News) -> bool {
     true
 }
 
-/// The task has ended: tells whoever waits, and does what is to be done then.
+/// The task has ended: tells whoever waits, and does what is to be done then. Returns its failure as `OnEnd::ended` does.
 #[cold]
-pub(crate) fn tell_end(task: TaskId, ended: &Ended) {
+pub(crate) fn tell_end(task: TaskId, ended: &Ended) -> Option<Lost> {
     let others = {
         let mut shard = shard(task);
-        let Some(mut list) = shard.watchers.remove(&task.bits()) else { return };
+        let mut list = shard.watchers.remove(&task.bits())?;
         list.retain(|watcher| !set(watcher, News::Ended));
         list
     };
+    let mut lost = None;
     for watcher in others {
         if let Watcher::Other(what) = watcher {
-            what.ended(task, ended);
+            // A cell is freed once, so there is at most one.
+            lost = what.ended(task, ended).or(lost);
         }
     }
+    lost
 }
 
-/// Keeps why a task failed, until its cell is freed. Before `state.finish` with HAS_SIDE.
+/// Keeps why a task failed, until its cell is freed, and whether somebody sees it anyhow. Before `state.finish` with
+/// HAS_SIDE.
 #[cold]
-pub(crate) fn put_failure(task: TaskId, failure: Failure) {
-    shard(task).failures.insert(task.bits(), (failure, false));
+pub(crate) fn put_failure(task: TaskId, failure: Failure, seen: bool) {
+    shard(task).failures.insert(task.bits(), (failure, seen));
+}
+
+/// Why the task failed, for those who only pass it on.
+#[cold]
+pub(crate) fn peek_failure(task: TaskId) -> Option<Failure> {
+    shard(task).failures.get(&task.bits()).map(|(failure, _)| failure.clone())
 }
 
 /// Why the task failed; from now on somebody has seen it.

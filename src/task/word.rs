@@ -229,6 +229,11 @@ impl Snapshot {
         self.0 & (HELD | BLOCKING | LENT) == 0
     }
 
+    /// Whether only threads of one kind run it.
+    pub(crate) fn is_reserved(self) -> bool {
+        self.0 & (BLOCKING | LENT) != 0
+    }
+
     pub(crate) fn is_held(self) -> bool {
         self.0 & HELD != 0
     }

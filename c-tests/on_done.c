@@ -1,0 +1,218 @@
+/* Callbacks (future_on_done). */
+#include "check.h"
+
+static count_t calls = COUNT_ZERO;
+
+static void *same(void *arg) {
+    return arg;
+}
+
+static void *fail(void *code) {
+    task_fail((int32_t)unpack(code), NULL);
+    return code;
+}
+
+typedef struct {
+    offgil_status status;
+    void *result;
+    int called;
+} seen_t;
+
+static void note(void *context, offgil_status status, void *result) {
+    seen_t *seen = context;
+    seen->status = status;
+    seen->result = result;
+    seen->called++;
+    count_add(&calls, 1);
+}
+
+static void each_end_is_told_with_its_status(void) {
+    pool_t *pool = pool_create(1);
+    gate_t gate = GATE_CLOSED;
+    seen_t seen[3] = {{0, NULL, 0}, {0, NULL, 0}, {0, NULL, 0}};
+    future_t *futures[3];
+    int i;
+    gate_occupy(&gate, pool, 1);
+    futures[0] = check_submit(pool, same, pool);
+    futures[1] = check_submit(pool, fail, pack(3));
+    futures[2] = check_submit(pool, same, pool);
+    for (i = 0; i < 3; i++)
+        CHECK_OK(future_on_done(futures[i], note, &seen[i]));
+    CHECK_EQ(count_get(&calls), 0);
+    CHECK_OK(future_cancel(futures[2]));
+    CHECK_EQ(seen[2].called, 1); /* by the thread that cancels */
+    CHECK_STATUS(seen[2].status, OFFGIL_ECANCELED);
+    for (i = 0; i < 3; i++)
+        CHECK_OK(future_release(futures[i]));
+    gate_open(&gate);
+    count_wait(&calls, 3);
+    CHECK_OK(seen[0].status);
+    CHECK_SAME(seen[0].result, pool);
+    CHECK_STATUS(seen[1].status, OFFGIL_EFAILED);
+    CHECK_SAME(seen[1].result, NULL);
+    CHECK_OK(pool_destroy(pool));
+    CHECK_EQ(count_get(&calls), 3);
+}
+
+static void one_that_has_ended_is_told_at_once(void) {
+    pool_t *pool = pool_create(1);
+    seen_t seen = {0, NULL, 0};
+    future_t *future = check_submit(pool, same, pool);
+    CHECK_OK(future_wait(future, OFFGIL_FOREVER, NULL));
+    CHECK_OK(future_on_done(future, note, &seen));
+    CHECK_EQ(seen.called, 1);
+    CHECK_SAME(seen.result, pool);
+    CHECK_OK(future_on_done(future, note, &seen));
+    CHECK_EQ(seen.called, 2);
+    CHECK_OK(future_release(future));
+    CHECK_STATUS(future_on_done(future, note, &seen), OFFGIL_EHANDLE);
+    CHECK_STATUS(future_on_done(NULL, note, &seen), OFFGIL_EINVAL);
+    CHECK_EQ(seen.called, 2);
+    CHECK_OK(pool_destroy(pool));
+}
+
+static void a_null_callback_is_refused(void) {
+    pool_t *pool = pool_create(1);
+    future_t *future = check_submit(pool, same, pool);
+    CHECK_STATUS(future_on_done(future, NULL, NULL), OFFGIL_EINVAL);
+    check_take(future);
+    CHECK_OK(pool_destroy(pool));
+}
+
+enum { RACES = 4000 };
+
+static future_t *raced[RACES];
+static count_t told[2] = {COUNT_ZERO, COUNT_ZERO};
+
+static void count_call(void *context, offgil_status status, void *result) {
+    CHECK(status == OFFGIL_OK || status == OFFGIL_ECANCELED);
+    CHECK_SAME(result, status == OFFGIL_OK ? &raced : NULL);
+    count_add(context, 1);
+}
+
+static void *cancel_all(void *unused) {
+    int i;
+    for (i = RACES - 1; i >= 0; i--)
+        future_cancel(raced[i]);
+    return unused;
+}
+
+static void *watch_all(void *counter) {
+    int i;
+    for (i = 0; i < RACES; i++)
+        CHECK_OK(future_on_done(raced[i], count_call, counter));
+    return NULL;
+}
+
+static void each_callback_is_called_once_whoever_ends_the_task(void) {
+    pool_t *pool = pool_create(2);
+    pthread_t threads[3];
+    int i;
+    task_options_t options;
+    task_options_init(&options, sizeof options);
+    for (i = 0; i < RACES; i++) {
+        options.deadline_ns = i % 3 ? OFFGIL_FOREVER : i * INT64_C(1000);
+        raced[i] = pool_submit_with(pool, i % 2 ? &options : NULL, same, &raced);
+    }
+    threads[0] = check_thread(watch_all, &told[0]);
+    threads[1] = check_thread(cancel_all, NULL);
+    threads[2] = check_thread(watch_all, &told[1]);
+    for (i = 0; i < 3; i++)
+        check_join(threads[i]);
+    CHECK_OK(pool_destroy(pool));
+    CHECK_EQ(count_get(&told[0]), RACES);
+    CHECK_EQ(count_get(&told[1]), RACES);
+    for (i = 0; i < RACES; i++)
+        CHECK_OK(future_release(raced[i]));
+}
+
+static struct {
+    pool_t *pool;
+    future_t *future;
+    future_t *child;
+} all;
+
+static void do_everything(void *context, offgil_status status, void *result) {
+    void *again = NULL;
+    CHECK_OK(status);
+    CHECK_OK(future_wait(all.future, 0, &again)); /* the result can be seen */
+    CHECK_SAME(again, result);
+    CHECK_EQ(future_get_state(all.future), FUTURE_DONE);
+    CHECK_STATUS(future_cancel(all.future), OFFGIL_EDONE);
+    CHECK_OK(future_release(all.future));
+    all.child = check_submit(all.pool, same, context);
+    CHECK_OK(future_on_done(all.child, note, context));
+}
+
+static void a_callback_may_release_submit_and_watch(void) {
+    gate_t gate = GATE_CLOSED;
+    seen_t seen = {0, NULL, 0};
+    all.pool = pool_create(1);
+    all.future = check_submit(all.pool, gate_task, &gate);
+    CHECK_OK(future_on_done(all.future, do_everything, &seen));
+    gate_open(&gate);
+    count_wait(&calls, 1);
+    CHECK_SAME(seen.result, &seen);
+    CHECK_STATUS(future_release(all.future), OFFGIL_EHANDLE);
+    check_take(all.child);
+    CHECK_OK(pool_destroy(all.pool));
+}
+
+static void cancel_another(void *other, offgil_status status, void *result) {
+    (void)result;
+    CHECK_STATUS(status, OFFGIL_ECANCELED);
+    CHECK_OK(future_cancel(((future_t **)other)[0]));
+    /* What that brings about has been done: nothing of it is left to this thread's later steps. */
+    CHECK_STATUS(future_wait(((future_t **)other)[1], LONG_ENOUGH, NULL), OFFGIL_ECANCELED);
+}
+
+static void a_callback_may_cancel_and_wait_for_what_that_cancels(void) {
+    pool_t *pool = pool_create(1);
+    gate_t gate = GATE_CLOSED;
+    future_t *head, *middle, *other[2];
+    task_options_t options;
+    task_options_init(&options, sizeof options);
+    gate_occupy(&gate, pool, 1);
+    head = check_submit(pool, same, NULL);
+    options.after = &head;
+    options.after_count = 1;
+    middle = pool_submit_with(pool, &options, same, NULL);
+    other[0] = check_submit(pool, same, NULL);
+    options.after = &other[0];
+    other[1] = pool_submit_with(pool, &options, same, NULL);
+    CHECK_OK(future_on_done(middle, cancel_another, other));
+    CHECK_OK(future_cancel(head));
+    CHECK_EQ(future_get_state(other[1]), FUTURE_CANCELED);
+    gate_open(&gate);
+    CHECK_OK(future_release(head));
+    CHECK_OK(future_release(middle));
+    CHECK_OK(future_release(other[0]));
+    CHECK_OK(future_release(other[1]));
+    CHECK_OK(pool_destroy(pool));
+}
+
+static void slow(void *context, offgil_status status, void *result) {
+    (void)status;
+    (void)result;
+    sleep_ns(SOON);
+    ((seen_t *)context)->called = 1;
+}
+
+static void a_pool_is_not_idle_before_its_callbacks_are_over(void) {
+    pool_t *pool = pool_create(2);
+    gate_t gate = GATE_CLOSED;
+    seen_t seen = {0, NULL, 0};
+    future_t *future = check_submit(pool, gate_task, &gate);
+    CHECK_OK(future_on_done(future, slow, &seen));
+    gate_open(&gate);
+    CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER));
+    CHECK_EQ(seen.called, 1);
+    check_take(future);
+    CHECK_OK(pool_destroy(pool));
+}
+
+CHECK_MAIN(TEST(each_end_is_told_with_its_status), TEST(one_that_has_ended_is_told_at_once),
+           TEST(a_null_callback_is_refused), TEST(each_callback_is_called_once_whoever_ends_the_task),
+           TEST(a_callback_may_release_submit_and_watch),
+           TEST(a_callback_may_cancel_and_wait_for_what_that_cancels),
+           TEST(a_pool_is_not_idle_before_its_callbacks_are_over))
