@@ -167,11 +167,13 @@ pub unsafe extern "C" fn future_wait_any(
 ///
 /// Any thread; never blocks.
 pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
-    match task(future).and_then(|id| Ok(tasks::look(id)?.phase)) {
-        Ok(Phase::Queued) => FUTURE_QUEUED,
-        Ok(Phase::Running) => FUTURE_RUNNING,
-        Ok(Phase::Done(outcome)) if outcome.never_ran() => FUTURE_CANCELED,
-        Ok(Phase::Done(_)) => FUTURE_DONE,
+    match task(future).and_then(|id| Ok(tasks::look(id)?.word)) {
+        Ok(word) if word.never_ran() => FUTURE_CANCELED,
+        Ok(word) => match word.phase() {
+            Phase::Queued => FUTURE_QUEUED,
+            Phase::Running => FUTURE_RUNNING,
+            Phase::Done(_) => FUTURE_DONE,
+        },
         Err(error) => {
             super::boundary::fail(error);
             FUTURE_INVALID
