@@ -260,7 +260,8 @@ uint32_t offgil_cpu_count(void);
 #define TASK_NORMAL 0
 
 /**
- * Started before all tasks of the pool's that are not high, also before a worker's own children.
+ * Started before all tasks of the pool's that are not high, also before a worker's own children; but after 60 of them in
+ * a row a worker gives another one its turn.
  */
 #define TASK_HIGH 1
 

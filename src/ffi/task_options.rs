@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 pub const TASK_LOW: i32 = -1;
 /// In its turn.
 pub const TASK_NORMAL: i32 = 0;
-/// Started before all tasks of the pool's that are not high, also before a worker's own children.
+/// Started before all tasks of the pool's that are not high, also before a worker's own children; but after 60 of them in
+/// a row a worker gives another one its turn.
 pub const TASK_HIGH: i32 = 1;
 
 /// A function that gets something back: an argument after the task, or a result that nobody took. Must return.
