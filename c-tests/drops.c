@@ -243,8 +243,30 @@ static void a_drop_function_may_call_the_library(void) {
     CHECK_EQ(count_get(&done), 2);
 }
 
+/* While a cancel ends a task, others see that it never runs. */
+static void look_at_the_canceled(void *future) {
+    CHECK_EQ(future_get_state(*(future_t **)future), FUTURE_CANCELED);
+    CHECK_STATUS(future_cancel(*(future_t **)future), OFFGIL_EDONE);
+}
+
+static void a_task_that_is_being_canceled_is_no_running_one(void) {
+    pool_t *pool = pool_create(1);
+    gate_t gate = GATE_CLOSED;
+    task_options_t options;
+    future_t *future;
+    gate_occupy(&gate, pool, 1);
+    task_options_init(&options, sizeof options);
+    options.drop_arg = look_at_the_canceled;
+    future = pool_submit_with(pool, &options, same, &future);
+    CHECK_OK(future_cancel(future));
+    CHECK_OK(future_release(future));
+    gate_open(&gate);
+    CHECK_OK(pool_destroy(pool));
+}
+
 CHECK_MAIN(TEST(an_argument_is_dropped_once_before_the_end_can_be_seen),
            TEST(a_canceled_tasks_argument_is_dropped_once),
            TEST(a_submit_that_fails_leaves_the_argument_to_the_caller),
            TEST(submits_that_race_a_shutdown_drop_what_was_accepted_and_nothing_else),
-           TEST(a_result_is_dropped_if_nobody_took_it), TEST(a_drop_function_may_call_the_library))
+           TEST(a_result_is_dropped_if_nobody_took_it), TEST(a_drop_function_may_call_the_library),
+           TEST(a_task_that_is_being_canceled_is_no_running_one))

@@ -116,6 +116,23 @@ static void low_still_runs_under_a_constant_load_of_high_tasks(void) {
     low_runs_under_constant_load(TASK_HIGH);
 }
 
+static void normal_still_runs_among_many_high_tasks(void) {
+    pool_t *pool = pool_create(1);
+    gate_t gate = GATE_CLOSED;
+    int i, place = 0;
+    gate_occupy(&gate, pool, 1);
+    spawn(pool, TASK_NORMAL, note, pack(-1));
+    for (i = 0; i < LOAD; i++)
+        spawn(pool, TASK_HIGH, note, pack(i));
+    gate_open(&gate);
+    CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER));
+    CHECK_EQ(list.count, LOAD + 1);
+    while (list.ran[place] != -1)
+        place++;
+    CHECK(place > 0 && place <= 60);
+    CHECK_OK(pool_destroy(pool));
+}
+
 static void low_waits_for_its_turn(void) {
     pool_t *pool = pool_create(1);
     gate_t gate = GATE_CLOSED;
@@ -177,6 +194,7 @@ CHECK_MAIN(TEST(high_before_normal_before_low_each_in_its_order),
            TEST(the_newest_comes_first_in_each_lane_of_a_lifo_pool),
            TEST(high_comes_before_a_workers_own_children_and_low_after),
            TEST(low_still_runs_under_a_constant_load_of_normal_tasks),
-           TEST(low_still_runs_under_a_constant_load_of_high_tasks), TEST(low_waits_for_its_turn),
+           TEST(low_still_runs_under_a_constant_load_of_high_tasks),
+           TEST(normal_still_runs_among_many_high_tasks), TEST(low_waits_for_its_turn),
            TEST(canceled_tasks_of_a_lane_leave_the_others_in_order),
            TEST(a_priority_that_there_is_not_is_refused))

@@ -8,8 +8,9 @@
  *     future_release(future);
  *     pool_destroy(pool);
  *
- * Handles: pool_t and future_t are opaque. A handle is a number that only looks like a pointer: each call checks it,
- * and a NULL handle is answered with OFFGIL_EINVAL, a released, invented or foreign one with OFFGIL_EHANDLE.
+ * Handles: pool_t, future_t, group_t, completion_queue_t and signature_t are opaque. A handle is a number that only looks
+ * like a pointer: each call checks it, and NULL is answered with OFFGIL_EINVAL, a released, invented or foreign one, and
+ * one of another kind, with OFFGIL_EHANDLE. Whoever is given a handle releases it, once.
  *
  * Failures: a function that makes something returns NULL, and offgil_last_status says why; every other one returns an
  * offgil_status. offgil_last_message has a sentence on this thread's last failure. Out-parameters come last, may be
@@ -259,7 +260,8 @@ uint32_t offgil_cpu_count(void);
 #define TASK_NORMAL 0
 
 /**
- * Started before all tasks of the pool's that are not high, also before a worker's own children.
+ * Started before all tasks of the pool's that are not high, also before a worker's own children; but after 60 of them in
+ * a row a worker gives another one its turn.
  */
 #define TASK_HIGH 1
 
@@ -275,10 +277,10 @@ typedef struct offgil_completion_queue_t completion_queue_t;
 /**
  * A task's result to come. An opaque handle: never dereferenced, and checked at each call.
  *
- * Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
- * one more future_release due. All functions on it may be called from any thread at any time, also at the same time.
- * After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
- * one that is due while others still hold the handle.
+ * Owns nothing but its share in the task's cell. Made by pool_submit, pool_submit_with, pool_submit_many and pool_call, due
+ * to one future_release; each future_retain makes one more due. All functions on it may be called from any thread at any
+ * time, also at the same time. After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus
+ * release can't be told from one that is due while others still hold the handle.
  */
 typedef struct offgil_future_t future_t;
 
@@ -311,18 +313,21 @@ typedef struct offgil_pool_t pool_t;
 typedef struct offgil_signature_t signature_t;
 
 /**
- * A function that each thread of a pool calls with pool_options_t.context.
+ * A function that each thread of a pool calls with pool_options_t.context. It is in no task; a wait for its own
+ * pool to be done answers OFFGIL_EDEADLK.
  */
 typedef void (*thread_hook_fn)(void *context);
 
 /**
- * A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't.
+ * A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't. Must
+ * return, and not wait for that thread.
  */
 typedef int32_t (*start_worker_fn)(void *context);
 
 /**
  * A function that is told of a failure nobody has looked at: pool_options_t.context, the task's name (NULL: none),
- * OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call.
+ * OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call. Called
+ * with no lock held; must return.
  */
 typedef void (*lost_error_fn)(void *context,
                               const char *name,
@@ -348,7 +353,8 @@ typedef struct offgil_pool_options_t {
    */
   uint32_t threads;
   /**
-   * How many threads may be started on top while tasks are blocked in waits. Default 256.
+   * How many threads may be started on top while tasks are blocked in waits. Default 256. Past that, a wait for ever
+   * inside a task may answer OFFGIL_ETHREAD.
    */
   uint32_t max_spare_threads;
   /**
@@ -356,7 +362,7 @@ typedef struct offgil_pool_options_t {
    */
   size_t stack_size;
   /**
-   * Name of the threads, to which "-0", "-1" ... is added (the system may cut it). NULL (the default): "offgil".
+   * Name of the threads, to which "-0", "-1" ... is added (the system may cut it); copied. NULL (the default): "offgil".
    */
   const char *thread_name;
   /**
@@ -384,11 +390,12 @@ typedef struct offgil_pool_options_t {
    */
   uint8_t waiters_help;
   /**
-   * Called by each of the pool's threads when it starts, before any task. May be NULL. Must return.
+   * Called by each of the pool's threads when it starts, before any task: also by those of the blocking lane, and by lent
+   * ones when they come. May be NULL. Must return.
    */
   thread_hook_fn on_thread_start;
   /**
-   * Called by each of the pool's threads when it ends. May be NULL. Must return.
+   * Called by each of the same threads when it ends, or goes. May be NULL. Must return.
    */
   thread_hook_fn on_thread_stop;
   /**
@@ -485,8 +492,9 @@ typedef struct offgil_task_options_t {
    */
   int64_t deadline_ns;
   /**
-   * Tasks that are to end first; `after_count` futures, which stay the caller's. If one of them fails or is canceled,
-   * this one never runs and ends with that one's status. NULL: default.
+   * Tasks that are to end first, of any pool; `after_count` futures, which stay the caller's and may be released once the
+   * submit has returned. If one of them fails or is canceled, this one never runs and ends with that one's status. NULL:
+   * default.
    */
   future_t *const *after;
   /**
@@ -494,11 +502,12 @@ typedef struct offgil_task_options_t {
    */
   size_t after_count;
   /**
-   * The group that the task is in, of the same pool. NULL (the default): none.
+   * The group that the task is in, of the same pool. The handle stays the caller's. NULL (the default): none.
    */
   group_t *group;
   /**
-   * The completion queue that the task comes into when it ends, with `tag`. NULL (the default): none.
+   * The completion queue that the task comes into when it ends, with `tag`. The handle stays the caller's. NULL (the
+   * default): none.
    */
   completion_queue_t *queue;
   /**
@@ -543,7 +552,8 @@ typedef struct offgil_completion_t {
    */
   uint64_t tag;
   /**
-   * As future_wait gives it: OFFGIL_OK, OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED.
+   * As future_wait gives it: OFFGIL_OK, OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED. OFFGIL_EHANDLE: the future was
+   * released more often than was due, so its end is lost.
    */
   offgil_status status;
   /**
@@ -802,7 +812,9 @@ offgil_status pool_resize(pool_t *pool,
                           uint32_t threads);
 
 /**
- * How many task bodies the pool runs at a time, by its options or the last pool_resize; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
+ * How many task bodies the pool runs at a time, by its options or the last pool_resize.
+ *
+ * @return the number; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE
  *
  * Any thread; never blocks.
  */
@@ -838,7 +850,7 @@ offgil_status pool_run_worker(pool_t *pool);
  *
  * From outside the pool it takes its turn (pool_options_t.order); from inside one of its tasks it is that task's
  * child, started before what came from outside, newest first. If the queue is bounded and full, the options say what
- * happens (POOL_FULL_BLOCK blocks).
+ * happens (POOL_FULL_BLOCK blocks; with POOL_FULL_RUN, and from inside the pool, the task runs before this returns).
  *
  * @param fn  the body; not NULL
  * @param arg what it gets; stays the caller's
@@ -888,8 +900,9 @@ offgil_status pool_spawn(pool_t *pool,
                          void *arg);
 
 /**
- * Inside a task: 1 if it was asked to stop (future_cancel, or pool_shutdown with POOL_CANCEL), else 0. A long task
- * looks now and then, and returns early. In a part of pool_for or pool_map it is the task around it that is meant.
+ * Inside a task: 1 if it was asked to stop (future_cancel, group_cancel, or pool_shutdown with POOL_CANCEL), else 0. A
+ * long task looks now and then, and returns early. In a part of pool_for, pool_map, pool_reduce or pool_invoke it is the
+ * task around it that is meant.
  *
  * 0 outside a task. Any thread; never blocks; can't fail.
  */
@@ -897,8 +910,8 @@ uint8_t task_is_canceled(void);
 
 /**
  * Inside a task: marks it as failed. It goes on until it returns; its status is then OFFGIL_EFAILED, and what it
- * returns is dropped. Called again, the last call counts. In a part of pool_for, pool_map or pool_invoke it is that
- * part that fails.
+ * returns is dropped. Called again, the last call counts. In a part of pool_for, pool_map, pool_reduce or pool_invoke it
+ * is that part that fails.
  *
  * @param code    a number for future_error
  * @param message a text for future_error, copied; NULL: none. Bytes that are no UTF-8 are replaced.
@@ -935,7 +948,9 @@ offgil_status task_block_end(void);
  *
  * A wait for ever may run the task itself on the calling thread, if it is still queued, fewer bodies run than the
  * pool has threads, and a quarter of the stack is left; inside a task this is what keeps nested waits from
- * deadlocking. It runs no other task. A task that blocks here gives its place up, and has one again when this returns.
+ * deadlocking. It runs no other task, never one that is `blocking`, one that is `lent_only` on lent threads only, and
+ * outside the pool none where pool_options_t.waiters_help rules it out. A task that blocks here gives its place up, and
+ * has one again when this returns.
  *
  * @param timeout_ns how long; 0: look, don't wait; negative: for ever
  * @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
@@ -998,7 +1013,10 @@ int32_t future_get_state(future_t *future);
 /**
  * Cancels the task if it has not begun; asks it to stop if it runs.
  *
- * @return OFFGIL_OK: it will never run, and waits for it answer OFFGIL_ECANCELED; OFFGIL_EBUSY: it runs, and
+ * What the task was to tell when it ends (drop_arg, future_on_done, its completion queue, tasks `after` it) is told on the
+ * calling thread then.
+ *
+ * @return OFFGIL_OK: it will never run, and its status is that of a canceled task; OFFGIL_EBUSY: it runs, and
  *         task_is_canceled now says 1 inside it; OFFGIL_EDONE: it has ended (or was canceled before); OFFGIL_EINVAL:
  *         NULL; OFFGIL_EHANDLE
  *
@@ -1135,7 +1153,7 @@ offgil_status group_spawn(group_t *group,
  * @return OFFGIL_OK: all ended with a result; else the status of the lowest-numbered task that ever failed, in the order
  *         of the spawns (OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED; offgil_last_message has its words), after all
  *         have ended; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, inside a task of
- *         this very group, or of one that waits for this task
+ *         this very group, or of one that waits for this task; OFFGIL_ETHREAD (as future_wait)
  *
  * Any thread. Blocks; a task gives its place up meanwhile.
  */
@@ -1144,7 +1162,8 @@ offgil_status group_wait(group_t *group,
 
 /**
  * Cancels the group and those below it: what has not begun never will, what runs is asked to stop (task_is_canceled),
- * and nothing more can be spawned into it.
+ * and nothing more can be spawned into it. Doing it again does nothing. What the canceled tasks were to tell when they end
+ * is told on the calling thread.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE
  *
@@ -1251,6 +1270,10 @@ offgil_status pool_map(pool_t *pool,
  * Calls `left(left_arg)` and `right(right_arg)`, perhaps at the same time; returns when both have ended. What they
  * return is dropped. The left one runs on the calling thread where it may; no memory is allocated.
  *
+ * @param left      not NULL; may call task_fail, and `right` is run all the same
+ * @param left_arg  what it gets; stays the caller's
+ * @param right     not NULL; may call task_fail
+ * @param right_arg what it gets; stays the caller's
  * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the left, or if that one went well the right one ended;
  *         OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED; OFFGIL_EFULL; OFFGIL_ETIMEDOUT;
  *         OFFGIL_ENOMEM; OFFGIL_ETHREAD (as future_wait)
@@ -1278,7 +1301,8 @@ completion_queue_t *completion_queue_create(void);
  * Has the task come into the queue when it ends; at once if it has ended. The future is retained until it is taken out,
  * so the caller may release its own at any time. The same may be added to several queues, or several times.
  *
- * @param tag the caller's own number for it
+ * @param future stays the caller's, who may add it before or after it has ended
+ * @param tag    the caller's own number for it
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or the future was retained 65,535 times; OFFGIL_EHANDLE
  *
  * Any thread; never blocks.
@@ -1292,7 +1316,8 @@ offgil_status completion_queue_add(completion_queue_t *queue,
  * first at first, up to `capacity`.
  *
  * @param timeout_ns  how long; 0: look, don't wait; negative: for ever
- * @param completions where they go; not NULL
+ * @param completions where they go, the first `*count` of them on OFFGIL_OK only; not NULL. The results in them are the
+ *                    caller's from then on, and nothing in them is due to be released
  * @param capacity    how many there is room for, at least 1
  * @param count       where their number goes; written on OFFGIL_OK and, as 0, on OFFGIL_ETIMEDOUT; may be NULL
  * @return OFFGIL_OK: at least one; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL, or capacity 0; OFFGIL_EHANDLE: no live queue, or

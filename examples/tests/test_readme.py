@@ -1,4 +1,4 @@
-"""README's code blocks do what README says: each is taken out and run as it stands, and its output compared.
+"""The code of README and docs/ does what they say: each block is run as it stands, and its output compared.
 
 A block to run stands below a marker that says how: `<!-- run: c -->`, `python`, `cython` or `sh`. A block of
 ```text that follows at once is what it prints.
@@ -20,6 +20,7 @@ import building
 ROOT = building.EXAMPLES.parent
 README = ROOT / "README.md"
 EXAMPLES = building.EXAMPLES / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 CODE = r"^<!-- run: (?P<runner>\w+) -->\n```(?P<language>\w+)\n(?P<code>.*?)^```\n"
 OUTPUT = r"(?:\n?```text\n(?P<output>.*?)^```\n)?"
 BLOCK = re.compile(CODE + OUTPUT, re.MULTILINE | re.DOTALL)
@@ -73,8 +74,11 @@ def run_sh(code: str, directory: Path) -> str:
 RUNNERS = {"c": run_c, "python": run_python, "cython": run_cython, "sh": run_sh}
 
 
-@pytest.mark.parametrize("block", [*blocks(README), *blocks(EXAMPLES)], ids=attrgetter("runner"))
-def test_block_runs_as_it_stands_and_prints_what_readme_says(block: Block, tmp_path: Path) -> None:
+EVERY = [block for page in (README, EXAMPLES, *DOCS) for block in blocks(page)]
+
+
+@pytest.mark.parametrize("block", EVERY, ids=attrgetter("runner"))
+def test_block_runs_as_it_stands_and_prints_what_the_page_says(block: Block, tmp_path: Path) -> None:
     printed = RUNNERS[block.runner](block.code, tmp_path)
     assert printed.strip()
     if block.output is not None:

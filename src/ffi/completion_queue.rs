@@ -24,7 +24,8 @@ pub struct completion_queue_t {
 pub struct completion_t {
     /// What it was added with.
     pub tag: u64,
-    /// As future_wait gives it: OFFGIL_OK, OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED.
+    /// As future_wait gives it: OFFGIL_OK, OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED. OFFGIL_EHANDLE: the future was
+    /// released more often than was due, so its end is lost.
     pub status: offgil_status,
     /// What the task returned; NULL unless the status is OFFGIL_OK.
     pub result: *mut c_void,
@@ -49,7 +50,8 @@ pub extern "C" fn completion_queue_create() -> *mut completion_queue_t {
 /// Has the task come into the queue when it ends; at once if it has ended. The future is retained until it is taken out,
 /// so the caller may release its own at any time. The same may be added to several queues, or several times.
 ///
-/// @param tag the caller's own number for it
+/// @param future stays the caller's, who may add it before or after it has ended
+/// @param tag    the caller's own number for it
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or the future was retained 65,535 times; OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
@@ -76,7 +78,8 @@ pub extern "C" fn completion_queue_add(
 /// first at first, up to `capacity`.
 ///
 /// @param timeout_ns  how long; 0: look, don't wait; negative: for ever
-/// @param completions where they go; not NULL
+/// @param completions where they go, the first `*count` of them on OFFGIL_OK only; not NULL. The results in them are the
+///                    caller's from then on, and nothing in them is due to be released
 /// @param capacity    how many there is room for, at least 1
 /// @param count       where their number goes; written on OFFGIL_OK and, as 0, on OFFGIL_ETIMEDOUT; may be NULL
 /// @return OFFGIL_OK: at least one; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL, or capacity 0; OFFGIL_EHANDLE: no live queue, or

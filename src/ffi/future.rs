@@ -9,10 +9,10 @@ use std::ffi::{c_char, c_void};
 
 /// A task's result to come. An opaque handle: never dereferenced, and checked at each call.
 ///
-/// Owns nothing but its share in the task's cell. Made by pool_submit and pool_submit_many; each future_retain makes
-/// one more future_release due. All functions on it may be called from any thread at any time, also at the same time.
-/// After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus release can't be told from
-/// one that is due while others still hold the handle.
+/// Owns nothing but its share in the task's cell. Made by pool_submit, pool_submit_with, pool_submit_many and pool_call, due
+/// to one future_release; each future_retain makes one more due. All functions on it may be called from any thread at any
+/// time, also at the same time. After the last release it is dead, and each function answers OFFGIL_EHANDLE. A surplus
+/// release can't be told from one that is due while others still hold the handle.
 #[allow(non_camel_case_types)]
 pub struct future_t {
     _opaque: [u8; 0],
@@ -34,7 +34,9 @@ pub const FUTURE_INVALID: i32 = -1;
 ///
 /// A wait for ever may run the task itself on the calling thread, if it is still queued, fewer bodies run than the
 /// pool has threads, and a quarter of the stack is left; inside a task this is what keeps nested waits from
-/// deadlocking. It runs no other task. A task that blocks here gives its place up, and has one again when this returns.
+/// deadlocking. It runs no other task, never one that is `blocking`, one that is `lent_only` on lent threads only, and
+/// outside the pool none where pool_options_t.waiters_help rules it out. A task that blocks here gives its place up, and
+/// has one again when this returns.
 ///
 /// @param timeout_ns how long; 0: look, don't wait; negative: for ever
 /// @param result     where what the task returned goes; written on OFFGIL_OK only; may be NULL
@@ -165,11 +167,13 @@ pub unsafe extern "C" fn future_wait_any(
 ///
 /// Any thread; never blocks.
 pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
-    match task(future).and_then(|id| Ok(tasks::look(id)?.phase)) {
-        Ok(Phase::Queued) => FUTURE_QUEUED,
-        Ok(Phase::Running) => FUTURE_RUNNING,
-        Ok(Phase::Done(outcome)) if outcome.never_ran() => FUTURE_CANCELED,
-        Ok(Phase::Done(_)) => FUTURE_DONE,
+    match task(future).and_then(|id| Ok(tasks::look(id)?.word)) {
+        Ok(word) if word.never_ran() => FUTURE_CANCELED,
+        Ok(word) => match word.phase() {
+            Phase::Queued => FUTURE_QUEUED,
+            Phase::Running => FUTURE_RUNNING,
+            Phase::Done(_) => FUTURE_DONE,
+        },
         Err(error) => {
             super::boundary::fail(error);
             FUTURE_INVALID
@@ -179,7 +183,10 @@ pub extern "C" fn future_get_state(future: *mut future_t) -> i32 {
 
 /// Cancels the task if it has not begun; asks it to stop if it runs.
 ///
-/// @return OFFGIL_OK: it will never run, and waits for it answer OFFGIL_ECANCELED; OFFGIL_EBUSY: it runs, and
+/// What the task was to tell when it ends (drop_arg, future_on_done, its completion queue, tasks `after` it) is told on the
+/// calling thread then.
+///
+/// @return OFFGIL_OK: it will never run, and its status is that of a canceled task; OFFGIL_EBUSY: it runs, and
 ///         task_is_canceled now says 1 inside it; OFFGIL_EDONE: it has ended (or was canceled before); OFFGIL_EINVAL:
 ///         NULL; OFFGIL_EHANDLE
 ///

@@ -193,6 +193,10 @@ pub unsafe extern "C" fn pool_map(
 /// Calls `left(left_arg)` and `right(right_arg)`, perhaps at the same time; returns when both have ended. What they
 /// return is dropped. The left one runs on the calling thread where it may; no memory is allocated.
 ///
+/// @param left      not NULL; may call task_fail, and `right` is run all the same
+/// @param left_arg  what it gets; stays the caller's
+/// @param right     not NULL; may call task_fail
+/// @param right_arg what it gets; stays the caller's
 /// @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the left, or if that one went well the right one ended;
 ///         OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_ECLOSED; OFFGIL_ECANCELED; OFFGIL_EFULL; OFFGIL_ETIMEDOUT;
 ///         OFFGIL_ENOMEM; OFFGIL_ETHREAD (as future_wait)

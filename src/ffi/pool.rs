@@ -156,7 +156,9 @@ pub extern "C" fn pool_resize(pool: *mut pool_t, threads: u32) -> offgil_status 
     })
 }
 
-/// How many task bodies the pool runs at a time, by its options or the last pool_resize; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE.
+/// How many task bodies the pool runs at a time, by its options or the last pool_resize.
+///
+/// @return the number; 0 on failure (offgil_last_status): OFFGIL_EINVAL (NULL), OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
 pub extern "C" fn pool_thread_count(pool: *mut pool_t) -> u32 {

@@ -22,16 +22,19 @@ pub const POOL_FIFO: i32 = 0;
 /// The newest task from outside is started first.
 pub const POOL_LIFO: i32 = 1;
 
-/// A function that each thread of a pool calls with pool_options_t.context.
+/// A function that each thread of a pool calls with pool_options_t.context. It is in no task; a wait for its own
+/// pool to be done answers OFFGIL_EDEADLK.
 #[allow(non_camel_case_types)]
 pub type thread_hook_fn = Option<unsafe extern "C" fn(context: *mut c_void)>;
 
-/// A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't.
+/// A function that has a thread started which calls pool_run_worker; gets pool_options_t.context. Not 0: it can't. Must
+/// return, and not wait for that thread.
 #[allow(non_camel_case_types)]
 pub type start_worker_fn = Option<unsafe extern "C" fn(context: *mut c_void) -> i32>;
 
 /// A function that is told of a failure nobody has looked at: pool_options_t.context, the task's name (NULL: none),
-/// OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call.
+/// OFFGIL_EFAILED or OFFGIL_EPANIC, and code and message as future_error has them; the texts live during the call. Called
+/// with no lock held; must return.
 #[allow(non_camel_case_types)]
 pub type lost_error_fn = Option<
     unsafe extern "C" fn(
@@ -57,11 +60,12 @@ pub struct pool_options_t {
     /// How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
     /// environment variable OFFGIL_NUM_THREADS says.
     pub threads: u32,
-    /// How many threads may be started on top while tasks are blocked in waits. Default 256.
+    /// How many threads may be started on top while tasks are blocked in waits. Default 256. Past that, a wait for ever
+    /// inside a task may answer OFFGIL_ETHREAD.
     pub max_spare_threads: u32,
     /// Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
     pub stack_size: usize,
-    /// Name of the threads, to which "-0", "-1" ... is added (the system may cut it). NULL (the default): "offgil".
+    /// Name of the threads, to which "-0", "-1" ... is added (the system may cut it); copied. NULL (the default): "offgil".
     pub thread_name: *const c_char,
     /// How many tasks may be queued. 0 (the default): no limit. It holds for threads outside the pool; the pool's
     /// own tasks are never blocked or refused, past the limit they run the new task themselves.
@@ -77,9 +81,10 @@ pub struct pool_options_t {
     /// itself, if fewer than `threads` bodies run. 0: only the pool's threads run its tasks. A pool of one thread,
     /// and one with hooks, never lets outside threads run its tasks.
     pub waiters_help: u8,
-    /// Called by each of the pool's threads when it starts, before any task. May be NULL. Must return.
+    /// Called by each of the pool's threads when it starts, before any task: also by those of the blocking lane, and by lent
+    /// ones when they come. May be NULL. Must return.
     pub on_thread_start: thread_hook_fn,
-    /// Called by each of the pool's threads when it ends. May be NULL. Must return.
+    /// Called by each of the same threads when it ends, or goes. May be NULL. Must return.
     pub on_thread_stop: thread_hook_fn,
     /// What the hooks get.
     pub context: *mut c_void,

@@ -22,7 +22,7 @@ pub(super) fn function(given: task_fn) -> Result<Function, Error> {
 ///
 /// From outside the pool it takes its turn (pool_options_t.order); from inside one of its tasks it is that task's
 /// child, started before what came from outside, newest first. If the queue is bounded and full, the options say what
-/// happens (POOL_FULL_BLOCK blocks).
+/// happens (POOL_FULL_BLOCK blocks; with POOL_FULL_RUN, and from inside the pool, the task runs before this returns).
 ///
 /// @param fn  the body; not NULL
 /// @param arg what it gets; stays the caller's
@@ -118,8 +118,9 @@ pub unsafe extern "C" fn pool_spawn(pool: *mut pool_t, r#fn: task_fn, arg: *mut 
     })
 }
 
-/// Inside a task: 1 if it was asked to stop (future_cancel, or pool_shutdown with POOL_CANCEL), else 0. A long task
-/// looks now and then, and returns early. In a part of pool_for or pool_map it is the task around it that is meant.
+/// Inside a task: 1 if it was asked to stop (future_cancel, group_cancel, or pool_shutdown with POOL_CANCEL), else 0. A
+/// long task looks now and then, and returns early. In a part of pool_for, pool_map, pool_reduce or pool_invoke it is the
+/// task around it that is meant.
 ///
 /// 0 outside a task. Any thread; never blocks; can't fail.
 pub extern "C" fn task_is_canceled() -> u8 {
@@ -127,8 +128,8 @@ pub extern "C" fn task_is_canceled() -> u8 {
 }
 
 /// Inside a task: marks it as failed. It goes on until it returns; its status is then OFFGIL_EFAILED, and what it
-/// returns is dropped. Called again, the last call counts. In a part of pool_for, pool_map or pool_invoke it is that
-/// part that fails.
+/// returns is dropped. Called again, the last call counts. In a part of pool_for, pool_map, pool_reduce or pool_invoke it
+/// is that part that fails.
 ///
 /// @param code    a number for future_error
 /// @param message a text for future_error, copied; NULL: none. Bytes that are no UTF-8 are replaced.

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 pub const TASK_LOW: i32 = -1;
 /// In its turn.
 pub const TASK_NORMAL: i32 = 0;
-/// Started before all tasks of the pool's that are not high, also before a worker's own children.
+/// Started before all tasks of the pool's that are not high, also before a worker's own children; but after 60 of them in
+/// a row a worker gives another one its turn.
 pub const TASK_HIGH: i32 = 1;
 
 /// A function that gets something back: an argument after the task, or a result that nobody took. Must return.
@@ -48,14 +49,16 @@ pub struct task_options_t {
     pub delay_ns: i64,
     /// Canceled if it has not been started after so many nanoseconds since the submit. Negative (the default): never.
     pub deadline_ns: i64,
-    /// Tasks that are to end first; `after_count` futures, which stay the caller's. If one of them fails or is canceled,
-    /// this one never runs and ends with that one's status. NULL: default.
+    /// Tasks that are to end first, of any pool; `after_count` futures, which stay the caller's and may be released once the
+    /// submit has returned. If one of them fails or is canceled, this one never runs and ends with that one's status. NULL:
+    /// default.
     pub after: *const *mut future_t,
     /// How many they are. Default 0.
     pub after_count: usize,
-    /// The group that the task is in, of the same pool. NULL (the default): none.
+    /// The group that the task is in, of the same pool. The handle stays the caller's. NULL (the default): none.
     pub group: *mut group_t,
-    /// The completion queue that the task comes into when it ends, with `tag`. NULL (the default): none.
+    /// The completion queue that the task comes into when it ends, with `tag`. The handle stays the caller's. NULL (the
+    /// default): none.
     pub queue: *mut completion_queue_t,
     /// What it comes into `queue` with.
     pub tag: u64,

@@ -1,8 +1,9 @@
 //! Where tasks wait that don't come in the ordinary way: by priority, for threads that may block, for lent threads.
 //!
 //! ```text
-//! HIGH  looked at before every task          BLOCKING  elastic threads, which need no place (pool/blocking)
-//! LOW   looked at when there is no other,    LENT      threads that the embedder lends (pool/lent)
+//! HIGH  looked at before every task, but     BLOCKING  elastic threads, which need no place (pool/blocking)
+//!       not more than 60 times in a row      LENT      threads that the embedder lends (pool/lent)
+//! LOW   looked at when there is no other,
 //!       and when 60 others were started in a row
 //! ```
 
@@ -29,9 +30,9 @@ impl Lane {
     }
 }
 
-/// So many others a worker starts in a row while LOW waits (Go's scheduler looks at its global queue every 61st time, to
+/// So many others a worker starts in a row while LOW waits, and so many of HIGH while NORMAL may (Go's scheduler looks at its global queue every 61st time, to
 /// the same end).
-const PATIENCE: u32 = 60;
+pub(super) const PATIENCE: u32 = 60;
 
 /// The lanes of the whole pool that any of its threads looks at.
 pub(crate) struct Priorities {

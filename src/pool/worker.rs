@@ -11,6 +11,7 @@
 
 use super::context::Context;
 use super::core::Pool;
+use super::lanes;
 use super::leave::fenced;
 use super::observe;
 use super::pin::{self, Mask, Seat};
@@ -42,7 +43,8 @@ fn work_in(context: Context) {
     // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
     context.enter(|context| {
         let pool = &*context.pool;
-        let mut worker = Worker { context, pool, seat: None, turn: 0, passed: 0, small_hauls: 0 };
+        let mut worker =
+            Worker { context, pool, seat: None, turn: 0, passed: 0, favoured: 0, small_hauls: 0 };
         worker.sit_down();
         if pool.options.hooks.on_start.is_some() {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
@@ -93,6 +95,8 @@ struct Worker<'a> {
     turn: u32,
     /// How many of them it has started while one of the LOW lane waited.
     passed: u32,
+    /// How many tasks with priority it has found in a row.
+    favoured: u32,
     /// So many times in a row there was next to nothing in the queues of others.
     small_hauls: u32,
 }
@@ -276,8 +280,9 @@ impl Worker<'_> {
                 Taken::Stale => continue,
                 Taken::Nothing => {}
             }
+            let high = pool.priorities.take_before(&mut self.passed);
             self.passed = 0;
-            let last = pool.priorities.take_last().or_else(|| self.take_for_lent());
+            let last = high.or_else(|| pool.priorities.take_last()).or_else(|| self.take_for_lent());
             match last {
                 Some(entry) => match claim(pool, entry) {
                     Some(task) => return Some(task),
@@ -292,11 +297,16 @@ impl Worker<'_> {
     #[inline]
     fn find_before(&mut self) -> Option<Claimed> {
         let pool = self.pool;
-        while let Some(entry) = pool.priorities.take_before(&mut self.passed) {
-            if let Some(task) = claim(pool, entry) {
-                return Some(task);
+        if self.favoured < lanes::PATIENCE {
+            while let Some(entry) = pool.priorities.take_before(&mut self.passed) {
+                if let Some(task) = claim(pool, entry) {
+                    self.favoured += 1;
+                    return Some(task);
+                }
             }
         }
+        // Their turn is over for once: the others come before them.
+        self.favoured = 0;
         if self.turn % 2 == 0 {
             return None;
         }

@@ -330,7 +330,7 @@ pub(crate) fn discard_as(id: TaskId, outcome: Outcome, failure: Option<Failure>)
         after_cancel(id, cell, discarded);
         return Some(before);
     }
-    let before = cell.state.claim(id, 0)?;
+    let before = cell.state.claim_to_end(id)?;
     let _ = finish(Claimed::of(id, cell, before), outcome, null_mut(), failure);
     Some(before)
 }
@@ -339,7 +339,7 @@ pub(crate) fn discard_as(id: TaskId, outcome: Outcome, failure: Option<Failure>)
 /// who has its handle. False if it runs already.
 pub(crate) fn withdraw(id: TaskId) -> bool {
     let Some(cell) = cell(id.slot()) else { return false };
-    let Some(before) = cell.state.claim(id, 0) else { return false };
+    let Some(before) = cell.state.claim_to_end(id) else { return false };
     let task = Claimed::of(id, cell, before);
     let (mut in_queue, mut member) = (false, None);
     if let Some(mut extra) = task.extra {

@@ -116,6 +116,12 @@ impl State {
         self.leave_queued(id, unless, |word| word - QUEUED + RUNNING)
     }
 
+    /// The same, to end the task without running it.
+    #[must_use]
+    pub(crate) fn claim_to_end(&self, id: TaskId) -> Option<Snapshot> {
+        self.leave_queued(id, 0, |word| word - QUEUED + RUNNING + NEVER_RUNS)
+    }
+
     /// QUEUED to something else, by one of those who want to. Returns the word as it was before.
     fn leave_queued(&self, id: TaskId, unless: u64, next: impl Fn(u64) -> u64) -> Option<Snapshot> {
         let mut word = self.0.load(Ordering::Relaxed);
@@ -158,11 +164,15 @@ impl State {
         let mut seen = self.read(id)?;
         loop {
             let (next, result) = match seen.phase() {
-                Phase::Queued if seen.has_extra() => (seen.0 - QUEUED + RUNNING, Cancel::Claimed(seen)),
+                Phase::Queued if seen.has_extra() => {
+                    (seen.0 - QUEUED + RUNNING + NEVER_RUNS, Cancel::Claimed(seen))
+                }
                 Phase::Queued => {
                     let canceled = seen.0 - QUEUED + DONE + ((Outcome::Canceled as u64) << OUTCOME_SHIFT);
                     (canceled, Cancel::Won(seen))
                 }
+                // Somebody else is about to end it.
+                Phase::Running if seen.never_ran() => return Ok(Cancel::Done),
                 Phase::Running => (seen.0 | CANCEL, Cancel::Running),
                 Phase::Done(_) => return Ok(Cancel::Done),
             };

@@ -1,8 +1,8 @@
 //! The layout of a task's number and of its state word; the verbs that change the word are in `state`.
 //!
 //! ```text
-//!  63                    36 35            20 19 18 17       8 7      4 3     0
-//! |     generation (28)    |  handles (16)  | (2) |  flags   | outcome| phase |
+//!  63                    36 35            20 19   18       8 7      4 3     0
+//! |     generation (28)    |  handles (16)  | (1) |  flags   | outcome| phase |
 //!
 //!  phase    FREE -> QUEUED -> RUNNING -> DONE -> FREE (generation + 1)
 //!                     `--------cancel-----^
@@ -17,6 +17,7 @@
 //!           EXTRA        the cell's function is an `Extra`, which has the function and more
 //!           TAKEN        somebody has the result, so nobody drops it
 //!           LENT         for lent threads
+//!           NEVER_RUNS   claimed to be ended without having been run
 //!  handles  how many releases are due; 0 while DONE means that the cell is to be freed
 //! ```
 
@@ -91,8 +92,9 @@ pub(super) const BLOCKING: u64 = 1 << 14;
 pub(super) const EXTRA: u64 = 1 << 15;
 pub(super) const TAKEN: u64 = 1 << 16;
 pub(super) const LENT: u64 = 1 << 17;
+pub(super) const NEVER_RUNS: u64 = 1 << 18;
 pub(super) const FLAGS: u64 =
-    HAS_WAITER | HAS_SIDE | CANCEL | OUTSIDE | INTERNAL | HELD | BLOCKING | EXTRA | TAKEN | LENT;
+    HAS_WAITER | HAS_SIDE | CANCEL | OUTSIDE | INTERNAL | HELD | BLOCKING | EXTRA | TAKEN | LENT | NEVER_RUNS;
 
 pub(super) const HANDLES_SHIFT: u32 = 20;
 pub(super) const ONE_HANDLE: u64 = 1 << HANDLES_SHIFT;
@@ -236,6 +238,11 @@ impl Snapshot {
 
     pub(crate) fn is_held(self) -> bool {
         self.0 & HELD != 0
+    }
+
+    /// Whether it ended, or is being ended, without having been run.
+    pub(crate) fn never_ran(self) -> bool {
+        self.0 & NEVER_RUNS != 0 || matches!(self.phase(), Phase::Done(outcome) if outcome.never_ran())
     }
 
     pub(crate) fn has_extra(self) -> bool {
