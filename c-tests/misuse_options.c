@@ -122,9 +122,12 @@ static void a_live_handle_with_one_bit_changed_is_none(void) {
     future_t *future = check_submit(pool, echo, NULL);
     unsigned bit;
     for (bit = 0; bit < 64; bit++) {
-        every_group_function_answers((group_t *)((uintptr_t)group ^ (uintptr_t)1 << bit), OFFGIL_EHANDLE);
-        every_queue_function_answers((completion_queue_t *)((uintptr_t)queue ^ (uintptr_t)1 << bit), future,
-                                     OFFGIL_EHANDLE);
+        uintptr_t other_group = (uintptr_t)group ^ (uintptr_t)1 << bit;
+        uintptr_t other_queue = (uintptr_t)queue ^ (uintptr_t)1 << bit;
+        every_group_function_answers((group_t *)other_group,
+                                     other_group == 0 ? OFFGIL_EINVAL : OFFGIL_EHANDLE);
+        every_queue_function_answers((completion_queue_t *)other_queue, future,
+                                     other_queue == 0 ? OFFGIL_EINVAL : OFFGIL_EHANDLE);
     }
     CHECK_OK(group_release(group));
     CHECK_OK(completion_queue_release(queue));
