@@ -782,9 +782,9 @@ offgil_status pool_release(pool_t *pool);
  *
  * Others may submit in the meantime: then it waits for that, too.
  *
- * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
- *         this pool, or of one that a task of this pool waits for, directly or over other tasks and pools
- *         (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
+ * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
+ *         OFFGIL_EDEADLK: for ever, from inside a task of this pool, or of one that a task of this pool waits for, directly
+ *         or over other tasks and pools (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
  *         run what the tasks of this pool wait for
  *
  * Any thread. Blocks; a task of another pool gives its place up meanwhile.
@@ -1152,8 +1152,9 @@ offgil_status group_spawn(group_t *group,
  * @param timeout_ns how long; 0: look, don't wait; negative: for ever
  * @return OFFGIL_OK: all ended with a result; else the status of the lowest-numbered task that ever failed, in the order
  *         of the spawns (OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED; offgil_last_message has its words), after all
- *         have ended; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, inside a task of
- *         this very group, or of one that waits for this task; OFFGIL_ETHREAD (as future_wait)
+ *         have ended; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
+ *         OFFGIL_EDEADLK: for ever, inside a task of this very group, or of one that waits for this task; OFFGIL_ETHREAD
+ *         (as future_wait)
  *
  * Any thread. Blocks; a task gives its place up meanwhile.
  */

@@ -125,9 +125,9 @@ pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
 ///
 /// Others may submit in the meantime: then it waits for that, too.
 ///
-/// @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, from inside a task of
-///         this pool, or of one that a task of this pool waits for, directly or over other tasks and pools
-///         (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
+/// @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE: no live handle, or released during the wait;
+///         OFFGIL_EDEADLK: for ever, from inside a task of this pool, or of one that a task of this pool waits for, directly
+///         or over other tasks and pools (offgil_last_message names the circle); OFFGIL_ETHREAD: for ever, inside a task, and no thread can be had to
 ///         run what the tasks of this pool wait for
 ///
 /// Any thread. Blocks; a task of another pool gives its place up meanwhile.
