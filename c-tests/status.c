@@ -1,4 +1,9 @@
 /* Statuses, their names and messages, the last failure of a thread, and the version. */
+#ifdef __linux__
+#define _GNU_SOURCE 1
+#include <sched.h>
+#endif
+
 #include "check.h"
 
 #define STATUS(name) {name, #name}
@@ -81,8 +86,24 @@ static void cpu_count_is_between_one_and_all(void) {
     CHECK((long)offgil_cpu_count() <= sysconf(_SC_NPROCESSORS_CONF));
 }
 
+static void cpu_count_counts_the_affinity_mask_in(void) {
+#ifdef __linux__
+    cpu_set_t one, mine;
+    int cpu = 0;
+    CHECK_EQ(sched_getaffinity(0, sizeof mine, &mine), 0);
+    while (!CPU_ISSET(cpu, &mine))
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    CHECK_EQ(offgil_cpu_count(), 1);
+    CHECK_EQ(sched_setaffinity(0, sizeof mine, &mine), 0);
+#endif
+}
+
 CHECK_MAIN(TEST(statuses_have_the_values_of_the_contract), TEST(every_status_has_the_name_of_its_constant),
            TEST(every_status_has_a_message_of_its_own), TEST(an_unknown_status_has_a_name_and_a_message_too),
            TEST(last_status_says_why_no_handle_was_made),
            TEST(the_last_failure_is_that_of_the_calling_thread),
-           TEST(the_version_number_and_its_string_agree), TEST(cpu_count_is_between_one_and_all))
+           TEST(the_version_number_and_its_string_agree), TEST(cpu_count_is_between_one_and_all),
+           TEST(cpu_count_counts_the_affinity_mask_in))
