@@ -128,8 +128,11 @@ static void a_full_queue_that_is_to_run_runs_on_the_submitter(void) {
     blocked_t blocked = {NULL, COUNT_ZERO};
     gate_t gate = GATE_CLOSED;
     count_t runs = COUNT_ZERO;
+    task_options_t high;
     pthread_t thread;
     int i;
+    task_options_init(&high, sizeof high);
+    high.priority = TASK_HIGH;
     pool_options_init(&options, sizeof options);
     options.threads = 2;
     options.max_spare_threads = 0;
@@ -148,6 +151,9 @@ static void a_full_queue_that_is_to_run_runs_on_the_submitter(void) {
         CHECK_OK(pool_spawn(pool, own_thread, &thread));
         CHECK(pthread_equal(thread, pthread_self()));
         CHECK_SAME(check_take(check_submit(pool, own_thread, &thread)), &thread);
+        CHECK(pthread_equal(thread, pthread_self()));
+        memset(&thread, 0, sizeof thread);
+        CHECK_OK(pool_spawn_with(pool, &high, own_thread, &thread));
         CHECK(pthread_equal(thread, pthread_self()));
     }
     CHECK_EQ(count_get(&runs), 0);

@@ -1100,7 +1100,8 @@ void task_options_init(task_options_t *options,
  *         is no live handle; OFFGIL_ECANCELED: the group was canceled; OFFGIL_ECLOSED: also for a delay in a pool that is
  *         shut down; OFFGIL_ETHREAD: also where a blocking thread, or one that keeps the time, can't be started
  *
- * Any thread. Blocks only where the queue is bounded and full (POOL_FULL_RUN: as POOL_FULL_BLOCK).
+ * Any thread. Blocks only where the queue is bounded and full (with POOL_FULL_RUN also for tasks that the submitter may
+ * not run at once: delayed ones, ones that come after others, `blocking` and `lent_only` ones).
  */
 future_t *pool_submit_with(pool_t *pool,
                            const task_options_t *options,

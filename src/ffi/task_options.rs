@@ -117,7 +117,8 @@ pub unsafe extern "C" fn task_options_init(options: *mut task_options_t, size: u
 ///         is no live handle; OFFGIL_ECANCELED: the group was canceled; OFFGIL_ECLOSED: also for a delay in a pool that is
 ///         shut down; OFFGIL_ETHREAD: also where a blocking thread, or one that keeps the time, can't be started
 ///
-/// Any thread. Blocks only where the queue is bounded and full (POOL_FULL_RUN: as POOL_FULL_BLOCK).
+/// Any thread. Blocks only where the queue is bounded and full (with POOL_FULL_RUN also for tasks that the submitter may
+/// not run at once: delayed ones, ones that come after others, `blocking` and `lent_only` ones).
 ///
 /// # Safety
 /// As pool_submit; `options` is NULL or a struct that task_options_init has filled, its pointers as it says.

@@ -207,6 +207,11 @@ impl Pool {
         self.options.queue_limit != 0
     }
 
+    /// Whether a bounded queue has no room, as it looks now.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_bounded() && self.counts.queued.load(Ordering::Relaxed) >= self.options.queue_limit
+    }
+
     /// Takes room for one task; false if there is none.
     pub(super) fn reserve_room(&self) -> bool {
         let limit = self.options.queue_limit;

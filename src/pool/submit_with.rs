@@ -7,6 +7,7 @@ use super::hold::Conditions;
 use super::lanes::Lane;
 use super::observe::note_submit_with;
 use super::options::WhenFull;
+use super::places::NoPlace;
 use super::registry::PoolRef;
 use super::run::run;
 use super::status::{Error, Status};
@@ -15,6 +16,7 @@ use super::submit::{
 };
 use super::threads::stack_allows_another_body;
 use super::timers::{self, Due};
+use super::wait::{as_visitor_on, may_visit};
 use crate::sync::{Deadline, Use};
 use crate::task::{self, Claimed, Extra, Group, Member, Only, Owner, TaskId, Terms};
 use std::time::Instant;
@@ -50,6 +52,16 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
     }
     let place = inside(pool, |inside| inside.map(|(_, place)| place));
     check_open(pool, &request, place.is_some())?;
+    if place.is_none() && runs_itself(pool, &request) {
+        let deadline = Deadline::from_timeout_ns(pool.options.full_timeout_ns);
+        match pool.places.take_as_visitor(deadline) {
+            // From inside, past the limit, it is run at once.
+            Ok(place) => return as_visitor_on(pool, place, |_| submit_with(pool, request)),
+            Err(NoPlace::TooLate) => return Err(Status::TimedOut.into()),
+            // Closed, or now a pool of one thread, where no visitor may run anything: it blocks.
+            Err(NoPlace::SentAway) => {}
+        }
+    }
     let run_here = make_room(pool, &request, place.is_some())?;
     request.extra.member = request.group.take().map(Member::enter);
     let group = request.extra.member.as_ref().map(|member| member.group.clone());
@@ -145,6 +157,15 @@ fn check_open(pool: &Pool, request: &Request, is_inside: bool) -> Result<(), Err
         _ if is_inside => Ok(()),
         _ => open_for_outside(pool),
     }
+}
+
+/// Whether the queue is full and the submitter is to run the task itself, and may.
+fn runs_itself(pool: &Pool, request: &Request) -> bool {
+    pool.is_full()
+        && pool.options.when_full == WhenFull::Run
+        && !request.is_held()
+        && !request.lane.is_reserved()
+        && may_visit(pool)
 }
 
 /// Takes room in a bounded queue. True if the pool's own task is to run the new one itself.
