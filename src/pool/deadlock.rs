@@ -12,10 +12,10 @@
 use super::context::{with_context, with_innermost, Frame};
 use super::registry;
 use super::status::{Error, Status};
-use super::wait_graph::{idleness, title, Facts, Fate, Graph, Node, Question, Told, Want, Who};
+use super::wait_graph::{idleness, title, Facts, Fate, Graph, Node, Question, Thread, Told, Want, Who};
 use super::wait_puzzle::{Key, Puzzle};
 use crate::sync::{lock, Mutex, Renewable};
-use crate::task::{self, Member, News, Phase, TaskId, GROUPS};
+use crate::task::{self, Member, News, Only, Phase, TaskId, GROUPS};
 
 static GRAPH: Renewable<Mutex<Graph>> = Renewable::new(Mutex::new(Graph::new()));
 
@@ -181,7 +181,11 @@ fn who(frame: &Frame) -> Who {
             name: owner.extra().and_then(|extra| extra.name.clone()),
             pool: context.pool.number,
             groups: owner.extra().and_then(|extra| extra.member.as_ref()).map(Member::groups),
-            on_own_thread: context.is_own_thread,
+            thread: match (context.is_own_thread, context.is_blocking) {
+                (false, _) => Thread::Other,
+                (true, false) => Thread::Worker,
+                (true, true) => Thread::Blocking,
+            },
         }
     })
 }
@@ -250,23 +254,26 @@ fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     let pool = registry::of_task(task::cell_of(queued).pool());
     // The number was the task's only if it still is queued.
     let Some(pool) = pool.filter(|_| task::is_queued(queued)) else { return Ok(()) };
-    if task::snapshot(queued).is_reserved() {
-        return Ok(()); // its lane saw to a thread when it was submitted, and the pool's workers are none
-    }
-    match pool.ensure_free_thread() {
-        Err(error) if task::is_queued(queued) && !a_wait_is_over_in(pool.number) => {
+    let only = task::snapshot(queued).only();
+    let (thread, ensured) = match only {
+        Only::Any => (Thread::Worker, pool.ensure_free_thread()),
+        Only::Blocking => (Thread::Blocking, pool.ensure_free_blocking_thread()),
+        Only::Lent => return Ok(()), // the embedder may lend one at any time
+    };
+    match ensured {
+        Err(error) if task::is_queued(queued) && !a_wait_is_over_in(pool.number, thread) => {
             Err(Error { status: Status::Thread, ..error })
         }
         _ => Ok(()),
     }
 }
 
-/// Whether one of the pool's own threads still counts as blocked though its wait is over: it is about to go on, and
+/// Whether one of the pool's threads of a kind still counts as blocked though its wait is over: it is about to go on, and
 /// comes for work when its body has ended.
-fn a_wait_is_over_in(pool: u32) -> bool {
+fn a_wait_is_over_in(pool: u32, thread: Thread) -> bool {
     let over =
         |tasks: &[TaskId]| tasks.iter().any(|&task| matches!(Tasks.fate(task), Fate::Gone | Fate::Ended));
     let idle = |pool| registry::of_task(pool).is_some_and(|pool| pool.is_idle());
     let done = |group| GROUPS.get_used(group).is_none_or(|group| group.is_done());
-    lock(&GRAPH).any_is_over_on_a_thread_of(pool, over, idle, done)
+    lock(&GRAPH).any_is_over_on_a_thread_of(pool, thread, over, idle, done)
 }

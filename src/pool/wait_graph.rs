@@ -49,8 +49,18 @@ pub(super) struct Who {
     pub(super) pool: u32,
     /// Its group and all above that.
     pub(super) groups: Option<Arc<[u64]>>,
-    /// Whether it blocks one of the pool's own threads; a visitor's is its own.
-    pub(super) on_own_thread: bool,
+    /// Which of the pool's threads it blocks; a visitor's is its own.
+    pub(super) thread: Thread,
+}
+
+/// A thread as what is queued needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Thread {
+    /// None of the pool's.
+    Other,
+    Worker,
+    /// Of the blocking lane.
+    Blocking,
 }
 
 struct Waiting {
@@ -239,23 +249,23 @@ impl Graph {
         found
     }
 
-    /// Whether one of the pool's own threads still counts as blocked though `is_over` says that its wait is: for the
+    /// Whether one of the pool's threads of a kind still counts as blocked though `is_over` says that its wait is: for the
     /// tasks, one of which is enough, or the pool that it waits for.
     pub(super) fn any_is_over_on_a_thread_of(
         &self,
         pool: u32,
+        thread: Thread,
         is_over: impl Fn(&[TaskId]) -> bool,
         is_idle: impl Fn(u32) -> bool,
         is_done: impl Fn(u64) -> bool,
     ) -> bool {
-        self.entries.values().filter(|entry| entry.who.on_own_thread && entry.who.pool == pool).any(|entry| {
-            match &entry.wait {
-                Some(Waiting { want: Want::All(_), turn }) => is_over(turn.as_slice()),
-                Some(Waiting { want: Want::Any(tasks), .. }) => is_over(tasks),
-                Some(Waiting { want: Want::Idle(other), .. }) => is_idle(*other),
-                Some(Waiting { want: Want::Group(group), .. }) => is_done(*group),
-                Some(Waiting { want: Want::After(_), .. }) | None => false,
-            }
+        let is_one = |who: &Who| who.thread == thread && who.pool == pool;
+        self.entries.values().filter(|entry| is_one(&entry.who)).any(|entry| match &entry.wait {
+            Some(Waiting { want: Want::All(_), turn }) => is_over(turn.as_slice()),
+            Some(Waiting { want: Want::Any(tasks), .. }) => is_over(tasks),
+            Some(Waiting { want: Want::Idle(other), .. }) => is_idle(*other),
+            Some(Waiting { want: Want::Group(group), .. }) => is_done(*group),
+            Some(Waiting { want: Want::After(_), .. }) | None => false,
         })
     }
 

@@ -31,7 +31,7 @@ fn ids(numbers: &[u32]) -> Arc<[TaskId]> {
 
 /// A task of this pool that is called after its number.
 fn who(number: u32, pool: u32) -> Who {
-    Who { name: Some(Arc::from(number.to_string())), pool, groups: None, on_own_thread: true }
+    Who { name: Some(Arc::from(number.to_string())), pool, groups: None, thread: Thread::Worker }
 }
 
 fn in_groups(number: u32, groups: &[u64]) -> Who {
