@@ -62,7 +62,7 @@ pub unsafe extern "C" fn group_spawn(group: *mut group_t, r#fn: task_fn, arg: *m
 /// @return OFFGIL_OK: all ended with a result; else the status of the lowest-numbered task that ever failed, in the order
 ///         of the spawns (OFFGIL_EFAILED, OFFGIL_EPANIC, OFFGIL_ECANCELED; offgil_last_message has its words), after all
 ///         have ended; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; OFFGIL_EDEADLK: for ever, inside a task of
-///         this very group, or of one that waits for this task
+///         this very group, or of one that waits for this task; OFFGIL_ETHREAD (as future_wait)
 ///
 /// Any thread. Blocks; a task gives its place up meanwhile.
 pub extern "C" fn group_wait(group: *mut group_t, timeout_ns: i64) -> offgil_status {

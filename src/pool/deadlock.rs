@@ -44,6 +44,12 @@ impl Facts for Tasks {
     fn has_ended(&self, task: TaskId) -> bool {
         task::has_ended(task)
     }
+
+    fn queued_of(&self, group: u64) -> Vec<TaskId> {
+        let Some(group) = GROUPS.get_used(group) else { return Vec::new() };
+        // Not those for lent threads: the embedder may lend one at any time.
+        [Only::Any, Only::Blocking].into_iter().filter_map(|only| group.a_queued_one_for(only)).collect()
+    }
 }
 
 /// The wait of a body, in the graph until this is dropped.
@@ -118,10 +124,7 @@ impl Edge {
             Ok(()) => Ok(()),
             Err((_, error)) if !must_wait => Err(error),
             Err((queued, _)) => {
-                for task in queued {
-                    let hanging = lock(&GRAPH).hanging_on(Node::Task(task));
-                    hanging.into_iter().for_each(look_again);
-                }
+                queued.into_iter().for_each(tell_of_no_thread);
                 Ok(())
             }
         }
@@ -246,6 +249,26 @@ pub(super) fn let_go(dependant: TaskId) {
 }
 
 // Threads.
+
+/// A held task is in its queue now. Whoever waits for it may have been the last thread that could have come: there was
+/// nothing to come for then.
+pub(super) fn has_been_queued(task: TaskId) {
+    if ensure_thread_for(task).is_err() {
+        tell_of_no_thread(task);
+    }
+}
+
+/// There is no thread for a queued task: those who wait for it, or for a group that it may be of, look again, and get the
+/// `ETHREAD`.
+#[cold]
+fn tell_of_no_thread(queued: TaskId) {
+    let (hanging, told) = {
+        let mut graph = lock(&GRAPH);
+        (graph.hanging_on(Node::Task(queued)), graph.take_waits_for_groups())
+    };
+    hanging.into_iter().for_each(look_again);
+    told.tell();
+}
 
 fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     if !task::is_queued(queued) {

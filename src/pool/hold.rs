@@ -89,6 +89,7 @@ impl Hold {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 && task::let_go(self.task) {
             deadlock::let_go(self.task);
             self.pool.route_or_discard(self.task, self.lane);
+            deadlock::has_been_queued(self.task);
             self.pool.held.remove(self.task);
             self.pool.tell_if_idle();
         }

@@ -97,6 +97,8 @@ pub(super) trait Facts {
     fn fate(&self, task: TaskId) -> Fate;
     /// With or without a handle.
     fn has_ended(&self, task: TaskId) -> bool;
+    /// Tasks of a group that are in a queue: one for each kind of threads that others of them may need, too.
+    fn queued_of(&self, group: u64) -> Vec<TaskId>;
 }
 
 /// Whom `deadlock` must tell to look again.
@@ -229,6 +231,20 @@ impl Graph {
         told
     }
 
+    /// Takes away the waits for groups, so that those who wait look again.
+    pub(super) fn take_waits_for_groups(&mut self) -> Told {
+        let mut told = Told::default();
+        let mut taken = Vec::new();
+        for (&waiter, entry) in &self.entries {
+            if let Some(Waiting { want: Want::Group(group), .. }) = entry.wait {
+                taken.push(waiter);
+                told.groups.push(group);
+            }
+        }
+        taken.into_iter().for_each(|waiter| self.end_wait(waiter));
+        told
+    }
+
     /// The node, the bodies under it, what is held back for those, and so on.
     pub(super) fn hanging_on(&self, node: Node) -> BTreeSet<Node> {
         let mut carries: BTreeMap<Node, Vec<Node>> = BTreeMap::new();
@@ -273,9 +289,9 @@ impl Graph {
 
     /// What a goal needs, as far as the graph knows.
     pub(super) fn needs(&self, facts: &impl Facts, question: Question, key: Key) -> Needs {
-        let members = |is_member: &dyn Fn(&Entry) -> bool| {
+        let members = |is_member: &dyn Fn(&Entry) -> bool| -> Vec<Key> {
             let entries = self.entries.iter().filter(|(_, entry)| is_member(entry));
-            Needs::All(entries.map(|(&node, _)| Key::Node(node)).collect())
+            entries.map(|(&node, _)| Key::Node(node)).collect()
         };
         match key {
             Key::Node(node) => self.needs_of_node(facts, question, node),
@@ -283,8 +299,14 @@ impl Graph {
                 Some(wait) => self.needs_of_wait(facts, question, wait),
                 None => Needs::NOTHING,
             },
-            Key::Idle(pool) => members(&|entry| entry.who.pool == pool),
-            Key::Group(group) => members(&|entry| entry.is_of_group(group)),
+            Key::Idle(pool) => Needs::All(members(&|entry| entry.who.pool == pool)),
+            Key::Group(group) => {
+                let mut keys = members(&|entry| entry.is_of_group(group));
+                if question == Question::Now {
+                    keys.extend(facts.queued_of(group).into_iter().map(Key::Thread));
+                }
+                Needs::All(keys)
+            }
             Key::Thread(_) => Needs::Any(Vec::new()),
         }
     }

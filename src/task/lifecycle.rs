@@ -264,6 +264,14 @@ pub(crate) fn is_for_waiters(id: TaskId) -> bool {
     cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id) && cell.state.snapshot().is_for_waiters())
 }
 
+/// Whether it does, is not held, and is for these threads.
+pub(crate) fn is_in_queue_for(id: TaskId, only: Only) -> bool {
+    cell(id.slot()).is_some_and(|cell| {
+        let word = cell.state.snapshot();
+        word.only() == only && !word.is_held() && cell.state.is_queued(id)
+    })
+}
+
 /// Whether the task of that number has ended, handle or not.
 pub(crate) fn has_ended(id: TaskId) -> bool {
     cell(id.slot()).is_none_or(|cell| cell.state.has_ended(id))

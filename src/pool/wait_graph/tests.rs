@@ -13,6 +13,11 @@ impl Facts for World {
     fn has_ended(&self, task: TaskId) -> bool {
         self.fate(task) == Fate::Ended
     }
+
+    /// All that are queued are of every group.
+    fn queued_of(&self, _: u64) -> Vec<TaskId> {
+        (0..8).map(id).filter(|&task| self.fate(task) == Fate::Queued).collect()
+    }
 }
 
 const RUNNING: World = World([Fate::Running; 8]);
