@@ -234,6 +234,12 @@ pub(super) fn strike(dependant: TaskId, dependency: TaskId) {
         give_way(&mut graph, dependant)
     };
     told.tell();
+    // And if what is left comes down to queued tasks without a thread, they get the `ETHREAD`.
+    let mut puzzle = Puzzle::new(&lock(&GRAPH), &Tasks, Question::Now, Key::Node(Node::Task(dependant)));
+    if let Err((queued, _)) = puzzle.solve(ensure_thread_for) {
+        queued.into_iter().for_each(tell_of_no_thread);
+        tell_of_no_thread(dependant);
+    }
 }
 
 fn give_way(graph: &mut Graph, dependant: TaskId) -> Told {

@@ -214,13 +214,18 @@ impl Graph {
         };
         let mut taken = Vec::new();
         for (&waiter, entry) in self.entries.iter().filter(|(waiter, _)| **waiter != node) {
-            match entry.wait.as_ref().map(|wait| &wait.want) {
-                Some(Want::All(tasks) | Want::Any(tasks)) if tasks.iter().any(is_one) => taken.push(waiter),
-                Some(Want::Idle(pool)) if touches(&|member| member.who.pool == *pool) => {
+            let Some(wait) = &entry.wait else { continue };
+            match &wait.want {
+                Want::All(tasks) | Want::Any(tasks) if tasks.iter().any(is_one) => {
+                    taken.push(waiter);
+                    // A wait for all watches the one whose turn it is, which may be another one.
+                    told.tasks.extend(wait.turn);
+                }
+                Want::Idle(pool) if touches(&|member| member.who.pool == *pool) => {
                     taken.push(waiter);
                     told.pools.push(*pool);
                 }
-                Some(Want::Group(group)) if touches(&|member| member.is_of_group(*group)) => {
+                Want::Group(group) if touches(&|member| member.is_of_group(*group)) => {
                     taken.push(waiter);
                     told.groups.push(*group);
                 }

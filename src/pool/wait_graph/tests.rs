@@ -72,6 +72,18 @@ fn a_circle_is_found_by_who_closes_it_and_reads_from_him_back_to_him() {
 }
 
 #[test]
+fn who_waits_for_all_and_must_look_again_is_told_through_the_one_whose_turn_it_is() {
+    let mut graph = Graph::new();
+    assert_eq!(add(&mut graph, &RUNNING, 0, 0, all(&[1, 2])), None);
+    graph.set_turn(node(0), Some(id(1)));
+    assert_eq!(add(&mut graph, &RUNNING, 2, 0, Want::After(vec![id(0), id(3)])), None);
+    graph.strike(node(2), id(3));
+    assert_eq!(circle(&graph, &RUNNING, 2).unwrap(), "2>0>2");
+    assert_eq!(graph.take_waits_for(node(2)).tasks, [id(2), id(1)]);
+    assert!(!graph.is_waiting(node(0)));
+}
+
+#[test]
 fn a_wait_for_all_is_caught_by_its_last_element_and_a_wait_for_any_by_the_last_of_them() {
     let mut graph = Graph::new();
     assert_eq!(add(&mut graph, &RUNNING, 1, 0, any(&[0])), None);
