@@ -272,6 +272,102 @@ static void a_task_may_wait_for_a_blocking_one_where_there_is_no_spare_thread(vo
     CHECK_OK(pool_destroy(pool));
 }
 
+static pool_t *make_pool_with_spares(uint32_t blocking, uint32_t spare) {
+    pool_options_t options;
+    pool_t *pool;
+    pool_options_init(&options, sizeof options);
+    options.threads = 1;
+    options.max_blocking_threads = blocking;
+    options.max_spare_threads = spare;
+    pool = pool_create_with(&options);
+    CHECK(pool != NULL);
+    return pool;
+}
+
+typedef struct {
+    pool_t *pool;
+    int left; /* so many more are to follow */
+    uint8_t blocking, every_other;
+    count_t *ended, *refused;
+} nest_t;
+
+/* Waits for the next of a row of tasks, which does the same. */
+static void *nest(void *arg) {
+    nest_t *me = arg, *next = me + 1;
+    offgil_status status;
+    future_t *future;
+    if (me->left > 0) {
+        *next = *me;
+        next->left--;
+        next->blocking = me->every_other ? !me->blocking : 1;
+        future = next->blocking ? submit_blocking(me->pool, nest, next) : pool_submit(me->pool, nest, next);
+        CHECK(future != NULL);
+        status = future_wait(future, OFFGIL_FOREVER, NULL);
+        if (status != OFFGIL_OK) {
+            CHECK_STATUS(status, OFFGIL_ETHREAD);
+            count_add(me->refused, 1);
+        }
+        CHECK_OK(future_release(future));
+    }
+    count_add(me->ended, 1);
+    return arg;
+}
+
+enum { ROW = 21 };
+
+static void run_row(pool_t *pool, uint8_t every_other, count_t *refused) {
+    count_t ended = COUNT_ZERO;
+    nest_t row[ROW];
+    nest_t first = {pool, ROW - 1, 1, 0, NULL, NULL};
+    first.every_other = every_other;
+    first.ended = &ended;
+    first.refused = refused;
+    row[0] = first;
+    CHECK_SAME(check_take(submit_blocking(pool, nest, row)), row);
+    count_wait(&ended, ROW);
+}
+
+static void blocking_tasks_wait_for_each_other_in_a_lane_of_one(void) {
+    count_t refused = COUNT_ZERO;
+    pool_t *pool = make_pool_with_spares(1, 32);
+    run_row(pool, 0, &refused);
+    run_row(pool, 1, &refused);
+    CHECK_EQ(count_get(&refused), 0);
+    CHECK_OK(pool_destroy(pool));
+}
+
+static void a_wait_for_a_blocking_task_that_no_thread_is_left_for_says_so(void) {
+    count_t refused = COUNT_ZERO;
+    pool_t *pool = make_pool_with_spares(2, 2);
+    run_row(pool, 0, &refused);
+    CHECK(count_get(&refused) > 0);
+    CHECK_OK(pool_destroy(pool));
+}
+
+static void *run_row_and_stay(void *pool) {
+    count_t refused = COUNT_ZERO;
+    run_row(pool, 0, &refused);
+    CHECK_EQ(count_get(&refused), 0);
+    return stay_a_while(pool);
+}
+
+static void after_its_waits_the_lane_has_no_more_threads_than_max_blocking_threads(void) {
+    enum { TASKS = 10 };
+    future_t *futures[TASKS];
+    pool_t *pool = make_pool_with_spares(1, 256);
+    pool_stats_t stats;
+    int i;
+    for (i = 0; i < TASKS; i++)
+        CHECK((futures[i] = submit_blocking(pool, run_row_and_stay, pool)) != NULL);
+    for (i = 0; i < TASKS; i++)
+        CHECK_SAME(check_take(futures[i]), pool);
+    CHECK_SAME(check_take(submit_blocking(pool, same, pool)), pool);
+    do
+        CHECK_OK(pool_stats(pool, &stats, sizeof stats));
+    while (stats.threads_blocking > 1);
+    CHECK_OK(pool_destroy(pool));
+}
+
 static void blocking_and_lent_only_together_are_refused(void) {
     pool_t *pool = make_pool(1, 1, SECOND);
     task_options_t options;
@@ -326,5 +422,8 @@ CHECK_MAIN(TEST(five_hundred_sleeping_tasks_do_not_stop_a_pool_of_one),
            TEST(a_canceling_shutdown_cancels_the_queue_and_asks_what_runs),
            TEST(canceled_blocking_tasks_do_not_keep_the_pool_busy),
            TEST(a_task_may_wait_for_a_blocking_one_where_there_is_no_spare_thread),
+           TEST(blocking_tasks_wait_for_each_other_in_a_lane_of_one),
+           TEST(a_wait_for_a_blocking_task_that_no_thread_is_left_for_says_so),
+           TEST(after_its_waits_the_lane_has_no_more_threads_than_max_blocking_threads),
            TEST(blocking_and_lent_only_together_are_refused),
            TEST(submits_that_race_a_shutdown_leave_no_thread_behind))

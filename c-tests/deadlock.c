@@ -399,7 +399,53 @@ static void a_random_graph_over_two_pools_raises_no_false_alarm(void) {
     }
 }
 
-CHECK_MAIN(TEST(a_task_that_waits_for_itself_is_told),
+typedef struct {
+    pool_t *pool;
+    future_t *first, *me, *other, *held;
+    gate_t gate, other_gate;
+    count_t ready;
+} held_by_waiter_t;
+
+static void *wait_for_all_at_once(void *arg) {
+    held_by_waiter_t *test = arg;
+    future_t *both[2];
+    count_wait(&test->ready, 1);
+    both[0] = test->first;
+    both[1] = test->held;
+    CHECK_STATUS(future_wait_all(both, 2, OFFGIL_FOREVER), OFFGIL_EDEADLK);
+    return NULL;
+}
+
+/* The wait is for a task that is still at its gate, and for one that comes after the waiter or another; when
+ * that other has ended well, the wait can't end any more. */
+static void a_wait_for_all_learns_of_a_circle_while_it_waits_for_an_earlier_one(void) {
+    held_by_waiter_t test = {NULL, NULL, NULL, NULL, NULL, GATE_CLOSED, GATE_CLOSED, COUNT_ZERO};
+    task_options_t options;
+    future_t *after[2];
+    CHECK((test.pool = pool_create(4)) != NULL);
+    test.first = check_submit(test.pool, gate_task, &test.gate);
+    test.other = check_submit(test.pool, gate_task, &test.other_gate);
+    test.me = check_submit(test.pool, wait_for_all_at_once, &test);
+    after[0] = test.me;
+    after[1] = test.other;
+    task_options_init(&options, sizeof options);
+    options.after = after;
+    options.after_count = 2;
+    CHECK((test.held = pool_submit_with(test.pool, &options, gate_task, &test.gate)) != NULL);
+    count_wait(&test.gate.started, 1);
+    count_add(&test.ready, 1);
+    sleep_ns(SOON);
+    gate_open(&test.other_gate);
+    check_take(test.me);
+    gate_open(&test.gate);
+    check_take(test.first);
+    check_take(test.other);
+    check_take(test.held);
+    CHECK_OK(pool_destroy(test.pool));
+}
+
+CHECK_MAIN(TEST(a_wait_for_all_learns_of_a_circle_while_it_waits_for_an_earlier_one),
+           TEST(a_task_that_waits_for_itself_is_told),
            TEST(of_two_tasks_that_wait_for_each_other_one_is_told),
            TEST(of_three_tasks_in_a_circle_one_is_told), TEST(a_circle_through_two_pools_is_seen),
            TEST(a_wait_for_all_with_oneself_among_them_is_told),

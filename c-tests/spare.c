@@ -223,6 +223,133 @@ static void many_blocked_bodies_leave_a_pool_of_two_working(void) {
     CHECK_OK(pool_destroy(other));
 }
 
+/* What the tests below share: a pool of one without spare threads, a task of its blocking lane at a gate, and
+ * how the wait of a body ended. */
+typedef struct {
+    pool_t *pool;
+    group_t *group;
+    future_t *at_gate;
+    gate_t gate;
+    count_t waits;
+    offgil_status status;
+} last_thread_t;
+
+static void last_thread_init(last_thread_t *last) {
+    const last_thread_t zero = {NULL, NULL, NULL, GATE_CLOSED, COUNT_ZERO, OFFGIL_EINVAL};
+    task_options_t options;
+    *last = zero;
+    last->pool = open_pool(1, 0, 0);
+    CHECK((last->group = group_create(last->pool, NULL)) != NULL);
+    task_options_init(&options, sizeof options);
+    options.blocking = 1;
+    CHECK((last->at_gate = pool_submit_with(last->pool, &options, gate_task, &last->gate)) != NULL);
+    count_wait(&last->gate.started, 1);
+}
+
+/* Runs the body, and opens the gate when it is about to wait. */
+static void last_thread_run(last_thread_t *last, task_fn body) {
+    future_t *future = check_submit(last->pool, body, last);
+    count_wait(&last->waits, 1);
+    sleep_ns(SOON / 10);
+    gate_open(&last->gate);
+    check_take(future);
+    CHECK_STATUS(last->status, OFFGIL_ETHREAD);
+    check_take(last->at_gate);
+    CHECK_OK(group_wait(last->group, OFFGIL_FOREVER));
+    CHECK_OK(group_release(last->group));
+    CHECK_OK(pool_destroy(last->pool));
+}
+
+static void *nothing(void *arg) {
+    return arg;
+}
+
+static void *wait_for_what_comes_after_the_gate(void *arg) {
+    last_thread_t *last = arg;
+    task_options_t options;
+    future_t *after;
+    task_options_init(&options, sizeof options);
+    options.after = &last->at_gate;
+    options.after_count = 1;
+    CHECK((after = pool_submit_with(last->pool, &options, nothing, NULL)) != NULL);
+    count_add(&last->waits, 1);
+    last->status = future_wait(after, OFFGIL_FOREVER, NULL);
+    CHECK_OK(future_release(after));
+    return NULL;
+}
+
+static void a_held_task_that_is_queued_when_the_last_thread_waits_for_it_ends_the_wait(void) {
+    last_thread_t last;
+    last_thread_init(&last);
+    last_thread_run(&last, wait_for_what_comes_after_the_gate);
+}
+
+static void *wait_for_the_group_after_the_gate(void *arg) {
+    last_thread_t *last = arg;
+    task_options_t options;
+    task_options_init(&options, sizeof options);
+    options.after = &last->at_gate;
+    options.after_count = 1;
+    options.group = last->group;
+    CHECK_OK(pool_spawn_with(last->pool, &options, nothing, NULL));
+    count_add(&last->waits, 1);
+    last->status = group_wait(last->group, OFFGIL_FOREVER);
+    return NULL;
+}
+
+static void a_held_task_that_is_queued_when_the_last_thread_waits_for_its_group_ends_the_wait(void) {
+    last_thread_t last;
+    last_thread_init(&last);
+    last_thread_run(&last, wait_for_the_group_after_the_gate);
+}
+
+static void *wait_for_the_group_where_nothing_can_be_run(void *arg) {
+    last_thread_t *last = arg;
+    CHECK_OK(task_block_begin());
+    CHECK_OK(group_spawn(last->group, nothing, NULL));
+    count_add(&last->waits, 1);
+    last->status = group_wait(last->group, OFFGIL_FOREVER);
+    CHECK_OK(task_block_end());
+    return NULL;
+}
+
+static void a_wait_for_a_group_says_when_no_thread_can_run_its_tasks(void) {
+    last_thread_t last;
+    last_thread_init(&last);
+    last_thread_run(&last, wait_for_the_group_where_nothing_can_be_run);
+}
+
+static void *lend(void *pool) {
+    CHECK_OK(pool_run_worker(pool));
+    return NULL;
+}
+
+static void *wait_where_nothing_can_be_run(void *pool) {
+    future_t *child = check_submit(pool, nothing, NULL);
+    CHECK_OK(task_block_begin());
+    CHECK_OK(future_wait(child, OFFGIL_FOREVER, NULL));
+    CHECK_OK(future_release(child));
+    CHECK_OK(task_block_end());
+    return NULL;
+}
+
+static void a_lent_thread_is_one_that_can_be_waited_for(void) {
+    pool_t *pool = open_pool(1, 0, 0);
+    pthread_t lent;
+    pool_stats_t stats;
+    int i;
+    for (i = 0; i < 2; i++)
+        check_take(check_submit(pool, nothing, NULL));
+    lent = check_thread(lend, pool);
+    do
+        CHECK_OK(pool_stats(pool, &stats, sizeof stats));
+    while (stats.threads_lent == 0);
+    for (i = 0; i < 100; i++)
+        check_take(check_submit(pool, wait_where_nothing_can_be_run, pool));
+    CHECK_OK(pool_destroy(pool));
+    check_join(lent);
+}
+
 CHECK_MAIN(TEST(a_timed_wait_in_a_pool_of_one_leaves_the_child_to_a_spare_thread),
            TEST(wait_any_in_a_pool_of_one_leaves_the_children_to_a_spare_thread),
            TEST(tasks_of_two_pools_may_wait_for_each_other_two_hundred_deep),
@@ -232,4 +359,8 @@ CHECK_MAIN(TEST(a_timed_wait_in_a_pool_of_one_leaves_the_child_to_a_spare_thread
            TEST(a_timed_wait_comes_back_when_no_thread_can_run_a_child),
            TEST(without_spare_threads_a_short_stack_is_an_answer_and_no_crash),
            TEST(without_spare_threads_children_still_run_inline),
-           TEST(many_blocked_bodies_leave_a_pool_of_two_working))
+           TEST(many_blocked_bodies_leave_a_pool_of_two_working),
+           TEST(a_held_task_that_is_queued_when_the_last_thread_waits_for_it_ends_the_wait),
+           TEST(a_held_task_that_is_queued_when_the_last_thread_waits_for_its_group_ends_the_wait),
+           TEST(a_wait_for_a_group_says_when_no_thread_can_run_its_tasks),
+           TEST(a_lent_thread_is_one_that_can_be_waited_for))

@@ -404,7 +404,8 @@ typedef struct offgil_pool_options_t {
   void *context;
   /**
    * How many threads the blocking lane may have (task_options_t.blocking). Default 512; 0: none, and such tasks are
-   * refused with OFFGIL_ETHREAD. At most 32,767.
+   * refused with OFFGIL_ETHREAD. At most 32,767. While some of them are blocked in waits of this library there may be
+   * as many more, up to max_spare_threads.
    */
   uint32_t max_blocking_threads;
   /**

@@ -89,7 +89,8 @@ pub struct pool_options_t {
     /// What the hooks get.
     pub context: *mut c_void,
     /// How many threads the blocking lane may have (task_options_t.blocking). Default 512; 0: none, and such tasks are
-    /// refused with OFFGIL_ETHREAD. At most 32,767.
+    /// refused with OFFGIL_ETHREAD. At most 32,767. While some of them are blocked in waits of this library there may be
+    /// as many more, up to max_spare_threads.
     pub max_blocking_threads: u32,
     /// How long a thread of the blocking lane, or a spare one, stays with nothing to do, in nanoseconds. Default one
     /// second; negative: as long as the pool.

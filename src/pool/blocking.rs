@@ -1,7 +1,9 @@
 //! The blocking lane: tasks that sleep in system calls, on threads of their own, so that they never take a worker's place.
 //!
 //! ```text
-//! push -> [ queue ] -> an idle thread | a new one, up to max_blocking_threads | whoever is done first
+//! push -> [ queue ] -> an idle thread | a new one | whoever is done first
+//!
+//! alive <= max_blocking_threads + min(bodies that wait inside this library, max_spare_threads)
 //! ```
 //!
 //! A thread that has had nothing to do for keep_alive_ns ends. A body of this lane counts in the census as one that is
@@ -31,6 +33,8 @@ struct State {
     /// Threads with nothing to do; the last to come is the first to be woken, so that the others can end.
     idle: Vec<*const Latch>,
     alive: u32,
+    /// Those of them that wait inside this library: for a task that is queued here, maybe.
+    waiting: u32,
     started: u64,
     handles: Vec<JoinHandle<()>>,
     over: bool,
@@ -50,6 +54,7 @@ impl BlockingLane {
                 queue: VecDeque::new(),
                 idle: Vec::new(),
                 alive: 0,
+                waiting: 0,
                 started: 0,
                 handles: Vec::new(),
                 over: false,
@@ -132,7 +137,7 @@ impl Pool {
         if let Some(latch) = state.idle.pop() {
             // SAFETY: it was still in the list, under the lock.
             unsafe { Latch::set(latch, WORK) };
-        } else if state.alive < self.options.max_blocking_threads {
+        } else if state.alive < self.most_blocking(&state) {
             let started = self.start_blocking_thread(&mut state);
             // If the system has none to give, those that are there come for it.
             if let (Err(error), 0) = (started, state.alive) {
@@ -141,6 +146,43 @@ impl Pool {
             }
         }
         Ok(())
+    }
+
+    /// How many threads the lane may have now.
+    fn most_blocking(&self, state: &State) -> u32 {
+        self.options.max_blocking_threads + state.waiting.min(self.options.max_spare_threads)
+    }
+
+    /// A thread of the lane waits inside the library: what is queued is another's meanwhile.
+    pub(super) fn while_blocking_thread_waits<T>(&self, waiting: impl FnOnce() -> T) -> T {
+        {
+            let mut state = lock(&self.blocking.state);
+            state.waiting += 1;
+            // Each that is idle has been woken for an entry of its own. Refused, a wait for ever says so
+            // (`ensure_free_blocking_thread`), and others come when they are done.
+            if !state.queue.is_empty() && state.alive < self.most_blocking(&state) {
+                let _ = self.start_blocking_thread(&mut state);
+            }
+        }
+        let value = waiting();
+        lock(&self.blocking.state).waiting -= 1;
+        value
+    }
+
+    /// Makes sure that a thread can come for what is queued here: one that doesn't wait itself, or a new one.
+    #[cold]
+    pub(super) fn ensure_free_blocking_thread(&self) -> Result<(), Error> {
+        let mut state = lock(&self.blocking.state);
+        if state.alive > state.waiting {
+            return Ok(());
+        }
+        if state.alive >= self.most_blocking(&state) {
+            return Err(Error::new(
+                Status::Thread,
+                "all threads of the blocking lane wait (max_blocking_threads, max_spare_threads)",
+            ));
+        }
+        self.start_blocking_thread(&mut state)
     }
 
     fn start_blocking_thread(&self, state: &mut State) -> Result<(), Error> {
@@ -162,20 +204,24 @@ impl Pool {
         loop {
             let latch = Latch::new();
             self.places.enter_without_place();
-            let over = {
+            let ends = {
                 let mut state = lock(&self.blocking.state);
-                if let Some(entry) = state.queue.pop_front() {
+                // One too many, now that others don't wait any more: they come for the rest.
+                let surplus = state.alive > self.most_blocking(&state);
+                if let (false, Some(entry)) = (surplus, state.queue.front().copied()) {
+                    state.queue.pop_front();
                     return Next::Run(entry);
                 }
-                if state.over {
+                let ends = surplus || state.over;
+                if ends {
                     state.alive -= 1;
                 } else {
                     state.idle.push(&latch);
                 }
-                state.over
+                ends
             };
             self.leave_without_place();
-            if over || !self.sleep_blocking(&latch) {
+            if ends || !self.sleep_blocking(&latch) {
                 return Next::End;
             }
         }
@@ -203,7 +249,7 @@ impl Pool {
 
 /// The life of a thread.
 fn main(pool: Arc<Pool>) {
-    Context::of_own_thread(PoolRef::from(pool)).enter(|context| {
+    Context::of_blocking_thread(PoolRef::from(pool)).enter(|context| {
         let pool = &*context.pool;
         pool.call_hook(pool.options.hooks.on_start);
         while let Next::Run(entry) = pool.next_blocking() {

@@ -27,6 +27,8 @@ pub(super) struct Context {
     pub(super) is_own_thread: bool,
     /// A thread that the embedder has lent.
     pub(super) is_lent: bool,
+    /// A thread of the blocking lane.
+    pub(super) is_blocking: bool,
     /// How often the body has said that it is about to block.
     pub(super) blocking: Cell<u32>,
     /// And whether it gave a place up with that.
@@ -37,26 +39,32 @@ pub(super) struct Context {
 }
 
 impl Context {
-    fn new(pool: PoolRef, place: Option<u32>, is_own_thread: bool, is_lent: bool) -> Self {
+    fn new(pool: PoolRef, place: Option<u32>, is_own_thread: bool) -> Self {
         let (place, outer) = (Cell::new(place), Cell::new(null()));
         let (blocking, gave_up) = (Cell::new(0), Cell::new(false));
         let blocked_since = Cell::new(0);
-        Self { pool, place, is_own_thread, is_lent, blocking, gave_up, blocked_since, outer }
+        let (is_lent, is_blocking) = (false, false);
+        Self { pool, place, is_own_thread, is_lent, is_blocking, blocking, gave_up, blocked_since, outer }
     }
 
     /// A thread that the pool has started.
     pub(super) fn of_own_thread(pool: PoolRef) -> Self {
-        Self::new(pool, None, true, false)
+        Self::new(pool, None, true)
+    }
+
+    /// The same, for the blocking lane.
+    pub(super) fn of_blocking_thread(pool: PoolRef) -> Self {
+        Self { is_blocking: true, ..Self::new(pool, None, true) }
     }
 
     /// A thread that the embedder has lent.
     pub(super) fn of_lent_thread(pool: PoolRef) -> Self {
-        Self::new(pool, None, true, true)
+        Self { is_lent: true, ..Self::new(pool, None, true) }
     }
 
     /// An outside thread that runs something on this place.
     pub(super) fn of_visitor(pool: PoolRef, place: u32) -> Self {
-        Self::new(pool, Some(place), false, false)
+        Self::new(pool, Some(place), false)
     }
 
     /// Makes this the current context while `body` runs.

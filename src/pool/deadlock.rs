@@ -12,10 +12,10 @@
 use super::context::{with_context, with_innermost, Frame};
 use super::registry;
 use super::status::{Error, Status};
-use super::wait_graph::{idleness, title, Facts, Fate, Graph, Node, Question, Told, Want, Who};
+use super::wait_graph::{idleness, title, Facts, Fate, Graph, Node, Question, Thread, Told, Want, Who};
 use super::wait_puzzle::{Key, Puzzle};
 use crate::sync::{lock, Mutex, Renewable};
-use crate::task::{self, Member, News, Phase, TaskId, GROUPS};
+use crate::task::{self, Member, News, Only, Phase, TaskId, GROUPS};
 
 static GRAPH: Renewable<Mutex<Graph>> = Renewable::new(Mutex::new(Graph::new()));
 
@@ -43,6 +43,12 @@ impl Facts for Tasks {
 
     fn has_ended(&self, task: TaskId) -> bool {
         task::has_ended(task)
+    }
+
+    fn queued_of(&self, group: u64) -> Vec<TaskId> {
+        let Some(group) = GROUPS.get_used(group) else { return Vec::new() };
+        // Not those for lent threads: the embedder may lend one at any time.
+        [Only::Any, Only::Blocking].into_iter().filter_map(|only| group.a_queued_one_for(only)).collect()
     }
 }
 
@@ -118,10 +124,7 @@ impl Edge {
             Ok(()) => Ok(()),
             Err((_, error)) if !must_wait => Err(error),
             Err((queued, _)) => {
-                for task in queued {
-                    let hanging = lock(&GRAPH).hanging_on(Node::Task(task));
-                    hanging.into_iter().for_each(look_again);
-                }
+                queued.into_iter().for_each(tell_of_no_thread);
                 Ok(())
             }
         }
@@ -181,7 +184,11 @@ fn who(frame: &Frame) -> Who {
             name: owner.extra().and_then(|extra| extra.name.clone()),
             pool: context.pool.number,
             groups: owner.extra().and_then(|extra| extra.member.as_ref()).map(Member::groups),
-            on_own_thread: context.is_own_thread,
+            thread: match (context.is_own_thread, context.is_blocking) {
+                (false, _) => Thread::Other,
+                (true, false) => Thread::Worker,
+                (true, true) => Thread::Blocking,
+            },
         }
     })
 }
@@ -214,6 +221,9 @@ pub(super) fn hold(dependant: TaskId, who: Who, dependencies: &[TaskId]) {
     let told = {
         let mut graph = lock(&GRAPH);
         graph.wait(Node::Task(dependant), who, Want::After(dependencies.to_vec()));
+        if !graph.has_waiting_bodies() {
+            return;
+        }
         give_way(&mut graph, dependant)
     };
     told.tell();
@@ -224,9 +234,18 @@ pub(super) fn strike(dependant: TaskId, dependency: TaskId) {
     let told = {
         let mut graph = lock(&GRAPH);
         graph.strike(Node::Task(dependant), dependency);
+        if !graph.has_waiting_bodies() {
+            return;
+        }
         give_way(&mut graph, dependant)
     };
     told.tell();
+    // And if what is left comes down to queued tasks without a thread, they get the `ETHREAD`.
+    let mut puzzle = Puzzle::new(&lock(&GRAPH), &Tasks, Question::Now, Key::Node(Node::Task(dependant)));
+    if let Err((queued, _)) = puzzle.solve(ensure_thread_for) {
+        queued.into_iter().for_each(tell_of_no_thread);
+        tell_of_no_thread(dependant);
+    }
 }
 
 fn give_way(graph: &mut Graph, dependant: TaskId) -> Told {
@@ -243,6 +262,26 @@ pub(super) fn let_go(dependant: TaskId) {
 
 // Threads.
 
+/// A held task is in its queue now. Whoever waits for it may have been the last thread that could have come: there was
+/// nothing to come for then.
+pub(super) fn has_been_queued(task: TaskId) {
+    if ensure_thread_for(task).is_err() {
+        tell_of_no_thread(task);
+    }
+}
+
+/// There is no thread for a queued task: those who wait for it, or for a group that it may be of, look again, and get the
+/// `ETHREAD`.
+#[cold]
+fn tell_of_no_thread(queued: TaskId) {
+    let (hanging, told) = {
+        let mut graph = lock(&GRAPH);
+        (graph.hanging_on(Node::Task(queued)), graph.take_waits_for_groups())
+    };
+    hanging.into_iter().for_each(look_again);
+    told.tell();
+}
+
 fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     if !task::is_queued(queued) {
         return Ok(());
@@ -250,23 +289,26 @@ fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     let pool = registry::of_task(task::cell_of(queued).pool());
     // The number was the task's only if it still is queued.
     let Some(pool) = pool.filter(|_| task::is_queued(queued)) else { return Ok(()) };
-    if task::snapshot(queued).is_reserved() {
-        return Ok(()); // its lane saw to a thread when it was submitted, and the pool's workers are none
-    }
-    match pool.ensure_free_thread() {
-        Err(error) if task::is_queued(queued) && !a_wait_is_over_in(pool.number) => {
+    let only = task::snapshot(queued).only();
+    let (thread, ensured) = match only {
+        Only::Any => (Thread::Worker, pool.ensure_free_thread()),
+        Only::Blocking => (Thread::Blocking, pool.ensure_free_blocking_thread()),
+        Only::Lent => return Ok(()), // the embedder may lend one at any time
+    };
+    match ensured {
+        Err(error) if task::is_queued(queued) && !a_wait_is_over_in(pool.number, thread) => {
             Err(Error { status: Status::Thread, ..error })
         }
         _ => Ok(()),
     }
 }
 
-/// Whether one of the pool's own threads still counts as blocked though its wait is over: it is about to go on, and
+/// Whether one of the pool's threads of a kind still counts as blocked though its wait is over: it is about to go on, and
 /// comes for work when its body has ended.
-fn a_wait_is_over_in(pool: u32) -> bool {
+fn a_wait_is_over_in(pool: u32, thread: Thread) -> bool {
     let over =
         |tasks: &[TaskId]| tasks.iter().any(|&task| matches!(Tasks.fate(task), Fate::Gone | Fate::Ended));
     let idle = |pool| registry::of_task(pool).is_some_and(|pool| pool.is_idle());
     let done = |group| GROUPS.get_used(group).is_none_or(|group| group.is_done());
-    lock(&GRAPH).any_is_over_on_a_thread_of(pool, over, idle, done)
+    lock(&GRAPH).any_is_over_on_a_thread_of(pool, thread, over, idle, done)
 }

@@ -14,7 +14,7 @@ use super::lanes::Lane;
 use super::status::{Error, Status};
 use super::timers::{self, Due};
 use super::wait::how_it_ended;
-use super::wait_graph::Who;
+use super::wait_graph::{Thread, Who};
 use crate::sync::{lock, AtomicU32, AtomicUsize, Mutex, Ordering};
 use crate::task::{self, Ended, Failure, Lost, OnEnd, Outcome, TaskId};
 use std::collections::HashMap;
@@ -89,6 +89,7 @@ impl Hold {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 && task::let_go(self.task) {
             deadlock::let_go(self.task);
             self.pool.route_or_discard(self.task, self.lane);
+            deadlock::has_been_queued(self.task);
             self.pool.held.remove(self.task);
             self.pool.tell_if_idle();
         }
@@ -152,7 +153,7 @@ impl Pool {
                 name: conditions.name,
                 pool: self.number,
                 groups: conditions.groups,
-                on_own_thread: false,
+                thread: Thread::Other,
             };
             deadlock::hold(task, who, &conditions.after);
         }

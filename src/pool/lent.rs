@@ -53,6 +53,12 @@ impl LentLane {
         lock(&self.state).alive
     }
 
+    /// Whether one of them can come for what is queued, sooner or later.
+    pub(super) fn has_one_that_is_not_blocked(&self) -> bool {
+        let state = lock(&self.state);
+        state.alive > state.blocked
+    }
+
     pub(super) fn take(&self) -> Option<Entry> {
         if self.queued() == 0 {
             return None;

@@ -140,11 +140,12 @@ impl Pool {
         self.start_first_searcher(&mut state)
     }
 
-    /// Makes sure that a thread can come for what is queued: one that isn't blocked in a wait, or a new one.
+    /// Makes sure that a thread can come for what is queued: one that isn't blocked in a wait (a lent one,
+    /// too), or a new one.
     #[cold]
     pub(super) fn ensure_free_thread(&self) -> Result<(), Error> {
         let mut state = lock(&self.roster.state);
-        if state.alive > state.blocked {
+        if state.alive > state.blocked || self.lent.has_one_that_is_not_blocked() {
             return Ok(());
         }
         self.start_first_searcher(&mut state)

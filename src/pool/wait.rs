@@ -428,6 +428,9 @@ fn wait_for_a_place_to_start_on(context: &Context, place: u32) -> u32 {
 /// Does something that may take long. A body gives its place up meanwhile, and has one again when this returns.
 pub(super) fn while_blocked<T>(blocking: impl FnOnce() -> T) -> T {
     with_context(|context| {
+        if let Some(context) = context.filter(|context| context.is_blocking) {
+            return context.pool.while_blocking_thread_waits(blocking);
+        }
         let Some(context) = context.filter(|context| give_up_place(context)) else { return blocking() };
         let value = blocking();
         take_place_back(context);

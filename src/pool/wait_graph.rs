@@ -49,8 +49,18 @@ pub(super) struct Who {
     pub(super) pool: u32,
     /// Its group and all above that.
     pub(super) groups: Option<Arc<[u64]>>,
-    /// Whether it blocks one of the pool's own threads; a visitor's is its own.
-    pub(super) on_own_thread: bool,
+    /// Which of the pool's threads it blocks; a visitor's is its own.
+    pub(super) thread: Thread,
+}
+
+/// A thread as what is queued needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Thread {
+    /// None of the pool's.
+    Other,
+    Worker,
+    /// Of the blocking lane.
+    Blocking,
 }
 
 struct Waiting {
@@ -87,6 +97,8 @@ pub(super) trait Facts {
     fn fate(&self, task: TaskId) -> Fate;
     /// With or without a handle.
     fn has_ended(&self, task: TaskId) -> bool;
+    /// Tasks of a group that are in a queue: one for each kind of threads that others of them may need, too.
+    fn queued_of(&self, group: u64) -> Vec<TaskId>;
 }
 
 /// Whom `deadlock` must tell to look again.
@@ -125,11 +137,13 @@ pub(super) enum Question {
 /// The graph.
 pub(super) struct Graph {
     entries: BTreeMap<Node, Entry>,
+    /// How many waits are of bodies; the others are of held tasks.
+    bodies: usize,
 }
 
 impl Graph {
     pub(super) const fn new() -> Self {
-        Self { entries: BTreeMap::new() }
+        Self { entries: BTreeMap::new(), bodies: 0 }
     }
 
     fn entry(&mut self, node: Node, who: Who) -> &mut Entry {
@@ -138,12 +152,21 @@ impl Graph {
 
     /// Registers a wait; a node has one at a time.
     pub(super) fn wait(&mut self, node: Node, who: Who, want: Want) {
+        self.end_wait(node);
+        self.bodies += usize::from(!matches!(want, Want::After(_)));
         self.entry(node, who).wait = Some(Waiting { want, turn: None });
+    }
+
+    /// Whether any body waits: if not, nobody is caught, and nobody is to be told anything.
+    pub(super) fn has_waiting_bodies(&self) -> bool {
+        self.bodies > 0
     }
 
     /// The wait is over, if it is still registered.
     pub(super) fn end_wait(&mut self, node: Node) {
-        self.change(node, |entry| entry.wait = None);
+        let mut ended = None;
+        self.change(node, |entry| ended = entry.wait.take());
+        self.bodies -= usize::from(ended.is_some_and(|wait| !matches!(wait.want, Want::After(_))));
     }
 
     /// Whether its wait is registered: nobody has made it look again.
@@ -202,17 +225,36 @@ impl Graph {
         };
         let mut taken = Vec::new();
         for (&waiter, entry) in self.entries.iter().filter(|(waiter, _)| **waiter != node) {
-            match entry.wait.as_ref().map(|wait| &wait.want) {
-                Some(Want::All(tasks) | Want::Any(tasks)) if tasks.iter().any(is_one) => taken.push(waiter),
-                Some(Want::Idle(pool)) if touches(&|member| member.who.pool == *pool) => {
+            let Some(wait) = &entry.wait else { continue };
+            match &wait.want {
+                Want::All(tasks) | Want::Any(tasks) if tasks.iter().any(is_one) => {
+                    taken.push(waiter);
+                    // A wait for all watches the one whose turn it is, which may be another one.
+                    told.tasks.extend(wait.turn);
+                }
+                Want::Idle(pool) if touches(&|member| member.who.pool == *pool) => {
                     taken.push(waiter);
                     told.pools.push(*pool);
                 }
-                Some(Want::Group(group)) if touches(&|member| member.is_of_group(*group)) => {
+                Want::Group(group) if touches(&|member| member.is_of_group(*group)) => {
                     taken.push(waiter);
                     told.groups.push(*group);
                 }
                 _ => {}
+            }
+        }
+        taken.into_iter().for_each(|waiter| self.end_wait(waiter));
+        told
+    }
+
+    /// Takes away the waits for groups, so that those who wait look again.
+    pub(super) fn take_waits_for_groups(&mut self) -> Told {
+        let mut told = Told::default();
+        let mut taken = Vec::new();
+        for (&waiter, entry) in &self.entries {
+            if let Some(Waiting { want: Want::Group(group), .. }) = entry.wait {
+                taken.push(waiter);
+                told.groups.push(group);
             }
         }
         taken.into_iter().for_each(|waiter| self.end_wait(waiter));
@@ -239,23 +281,23 @@ impl Graph {
         found
     }
 
-    /// Whether one of the pool's own threads still counts as blocked though `is_over` says that its wait is: for the
+    /// Whether one of the pool's threads of a kind still counts as blocked though `is_over` says that its wait is: for the
     /// tasks, one of which is enough, or the pool that it waits for.
     pub(super) fn any_is_over_on_a_thread_of(
         &self,
         pool: u32,
+        thread: Thread,
         is_over: impl Fn(&[TaskId]) -> bool,
         is_idle: impl Fn(u32) -> bool,
         is_done: impl Fn(u64) -> bool,
     ) -> bool {
-        self.entries.values().filter(|entry| entry.who.on_own_thread && entry.who.pool == pool).any(|entry| {
-            match &entry.wait {
-                Some(Waiting { want: Want::All(_), turn }) => is_over(turn.as_slice()),
-                Some(Waiting { want: Want::Any(tasks), .. }) => is_over(tasks),
-                Some(Waiting { want: Want::Idle(other), .. }) => is_idle(*other),
-                Some(Waiting { want: Want::Group(group), .. }) => is_done(*group),
-                Some(Waiting { want: Want::After(_), .. }) | None => false,
-            }
+        let is_one = |who: &Who| who.thread == thread && who.pool == pool;
+        self.entries.values().filter(|entry| is_one(&entry.who)).any(|entry| match &entry.wait {
+            Some(Waiting { want: Want::All(_), turn }) => is_over(turn.as_slice()),
+            Some(Waiting { want: Want::Any(tasks), .. }) => is_over(tasks),
+            Some(Waiting { want: Want::Idle(other), .. }) => is_idle(*other),
+            Some(Waiting { want: Want::Group(group), .. }) => is_done(*group),
+            Some(Waiting { want: Want::After(_), .. }) | None => false,
         })
     }
 
@@ -263,9 +305,9 @@ impl Graph {
 
     /// What a goal needs, as far as the graph knows.
     pub(super) fn needs(&self, facts: &impl Facts, question: Question, key: Key) -> Needs {
-        let members = |is_member: &dyn Fn(&Entry) -> bool| {
+        let members = |is_member: &dyn Fn(&Entry) -> bool| -> Vec<Key> {
             let entries = self.entries.iter().filter(|(_, entry)| is_member(entry));
-            Needs::All(entries.map(|(&node, _)| Key::Node(node)).collect())
+            entries.map(|(&node, _)| Key::Node(node)).collect()
         };
         match key {
             Key::Node(node) => self.needs_of_node(facts, question, node),
@@ -273,8 +315,14 @@ impl Graph {
                 Some(wait) => self.needs_of_wait(facts, question, wait),
                 None => Needs::NOTHING,
             },
-            Key::Idle(pool) => members(&|entry| entry.who.pool == pool),
-            Key::Group(group) => members(&|entry| entry.is_of_group(group)),
+            Key::Idle(pool) => Needs::All(members(&|entry| entry.who.pool == pool)),
+            Key::Group(group) => {
+                let mut keys = members(&|entry| entry.is_of_group(group));
+                if question == Question::Now {
+                    keys.extend(facts.queued_of(group).into_iter().map(Key::Thread));
+                }
+                Needs::All(keys)
+            }
             Key::Thread(_) => Needs::Any(Vec::new()),
         }
     }

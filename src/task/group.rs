@@ -5,9 +5,9 @@
 //!    `-> Members { [tasks], [Members below] }   kept by the group, which its handle, its tasks and the groups below keep
 //! ```
 
-use super::lifecycle::{has_ended, is_for_waiters};
+use super::lifecycle::{has_ended, is_for_waiters, is_in_queue_for};
 use super::watch::Failure;
-use super::word::{Outcome, TaskId};
+use super::word::{Only, Outcome, TaskId};
 use crate::sync::{lock, AtomicU32, AtomicU64, AtomicUsize, EventCount, Mutex, Ordering, Slots, Use};
 use std::sync::{Arc, Weak};
 
@@ -126,6 +126,20 @@ impl Group {
             let newest = members.newest_unstarted();
             if newest.is_some() {
                 return newest;
+            }
+            open.extend(members.children.iter().filter_map(Weak::upgrade));
+        }
+        None
+    }
+
+    /// A task that waits in a queue for one of these threads to come; of the group or of one below it.
+    pub(crate) fn a_queued_one_for(&self, only: Only) -> Option<TaskId> {
+        let mut open = vec![self.members.clone()];
+        while let Some(members) = open.pop() {
+            let members = lock(&members);
+            let found = members.tasks.iter().rev().copied().find(|&task| is_in_queue_for(task, only));
+            if found.is_some() {
+                return found;
             }
             open.extend(members.children.iter().filter_map(Weak::upgrade));
         }

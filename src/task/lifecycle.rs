@@ -11,7 +11,7 @@ use super::extra::Extra;
 use super::free_list;
 use super::state::{Cancel, Finished, Release, Stale};
 use super::watch::{self, Attached, Ended, Failure, News};
-use super::word::{self, Outcome, Phase, Snapshot, TaskId};
+use super::word::{self, Only, Outcome, Phase, Snapshot, TaskId};
 use crate::sync::{fence, Ordering};
 use std::ffi::c_void;
 use std::ptr::{null_mut, NonNull};
@@ -63,16 +63,6 @@ pub(crate) struct Terms {
     /// Not to be run before `let_go`.
     pub(crate) held: bool,
     pub(crate) only: Only,
-}
-
-/// Which threads may run a task.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Only {
-    Any,
-    /// Those of the blocking lane.
-    Blocking,
-    /// Lent ones.
-    Lent,
 }
 
 /// Makes a task with an extra; it is queued, or held. `None`: out of memory; the argument is still the caller's.
@@ -272,6 +262,14 @@ pub(crate) fn is_queued(id: TaskId) -> bool {
 /// Whether it does, and a waiter may run it.
 pub(crate) fn is_for_waiters(id: TaskId) -> bool {
     cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id) && cell.state.snapshot().is_for_waiters())
+}
+
+/// Whether it does, is not held, and is for these threads.
+pub(crate) fn is_in_queue_for(id: TaskId, only: Only) -> bool {
+    cell(id.slot()).is_some_and(|cell| {
+        let word = cell.state.snapshot();
+        word.only() == only && !word.is_held() && cell.state.is_queued(id)
+    })
 }
 
 /// Whether the task of that number has ended, handle or not.

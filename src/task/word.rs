@@ -177,6 +177,16 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Snapshot(pub(super) u64);
 
+/// Which threads may run a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Only {
+    Any,
+    /// Those of the blocking lane.
+    Blocking,
+    /// Lent ones.
+    Lent,
+}
+
 impl Snapshot {
     pub(super) fn phase_bits(self) -> u64 {
         self.0 & PHASE
@@ -231,9 +241,13 @@ impl Snapshot {
         self.0 & (HELD | BLOCKING | LENT) == 0
     }
 
-    /// Whether only threads of one kind run it.
-    pub(crate) fn is_reserved(self) -> bool {
-        self.0 & (BLOCKING | LENT) != 0
+    /// Which threads run it.
+    pub(crate) fn only(self) -> Only {
+        match (self.0 & BLOCKING != 0, self.0 & LENT != 0) {
+            (true, _) => Only::Blocking,
+            (false, true) => Only::Lent,
+            (false, false) => Only::Any,
+        }
     }
 
     pub(crate) fn is_held(self) -> bool {

@@ -13,6 +13,11 @@ impl Facts for World {
     fn has_ended(&self, task: TaskId) -> bool {
         self.fate(task) == Fate::Ended
     }
+
+    /// All that are queued are of every group.
+    fn queued_of(&self, _: u64) -> Vec<TaskId> {
+        (0..8).map(id).filter(|&task| self.fate(task) == Fate::Queued).collect()
+    }
 }
 
 const RUNNING: World = World([Fate::Running; 8]);
@@ -31,7 +36,7 @@ fn ids(numbers: &[u32]) -> Arc<[TaskId]> {
 
 /// A task of this pool that is called after its number.
 fn who(number: u32, pool: u32) -> Who {
-    Who { name: Some(Arc::from(number.to_string())), pool, groups: None, on_own_thread: true }
+    Who { name: Some(Arc::from(number.to_string())), pool, groups: None, thread: Thread::Worker }
 }
 
 fn in_groups(number: u32, groups: &[u64]) -> Who {
@@ -64,6 +69,18 @@ fn a_circle_is_found_by_who_closes_it_and_reads_from_him_back_to_him() {
     assert_eq!(add(&mut graph, &RUNNING, 1, 0, any(&[2])), None);
     assert_eq!(add(&mut graph, &RUNNING, 2, 0, any(&[0])).unwrap(), "2>0>1>2");
     assert_eq!(add(&mut graph, &RUNNING, 3, 0, any(&[3])).unwrap(), "3>3");
+}
+
+#[test]
+fn who_waits_for_all_and_must_look_again_is_told_through_the_one_whose_turn_it_is() {
+    let mut graph = Graph::new();
+    assert_eq!(add(&mut graph, &RUNNING, 0, 0, all(&[1, 2])), None);
+    graph.set_turn(node(0), Some(id(1)));
+    assert_eq!(add(&mut graph, &RUNNING, 2, 0, Want::After(vec![id(0), id(3)])), None);
+    graph.strike(node(2), id(3));
+    assert_eq!(circle(&graph, &RUNNING, 2).unwrap(), "2>0>2");
+    assert_eq!(graph.take_waits_for(node(2)).tasks, [id(2), id(1)]);
+    assert!(!graph.is_waiting(node(0)));
 }
 
 #[test]
