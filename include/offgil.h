@@ -481,7 +481,8 @@ typedef struct offgil_task_options_t {
    */
   uint8_t blocking;
   /**
-   * 1: only threads that are lent by pool_run_worker run the task. 0: default.
+   * 1: only threads that are lent by pool_run_worker run the task; it waits until one is free, and a wait for it is never
+   * answered with OFFGIL_ETHREAD. 0: default.
    */
   uint8_t lent_only;
   /**

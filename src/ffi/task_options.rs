@@ -43,7 +43,8 @@ pub struct task_options_t {
     /// 1: the task will sleep in system calls: it runs on one of the pool's blocking threads
     /// (pool_options_t.max_blocking_threads), at once if one can be had, and never takes a place of the pool's. 0: default.
     pub blocking: u8,
-    /// 1: only threads that are lent by pool_run_worker run the task. 0: default.
+    /// 1: only threads that are lent by pool_run_worker run the task; it waits until one is free, and a wait for it is never
+    /// answered with OFFGIL_ETHREAD. 0: default.
     pub lent_only: u8,
     /// Not to be started before so many nanoseconds have passed since the submit. Default 0. A shutdown cancels it before.
     pub delay_ns: i64,
