@@ -22,7 +22,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t
 
-from offgil._future cimport FutureCore, current_work, enter_work, new_future
+from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
 from offgil.capi cimport (
@@ -73,7 +73,7 @@ cdef class Item:
 
     cdef int run(self) except -1:
         future = self.future
-        if not future.set_running_or_notify_cancel():
+        if not begin(future):
             return 0
         try:
             result = self.function(*self.args, **self.kwargs)
@@ -81,7 +81,7 @@ cdef class Item:
             future.set_exception(error)
             self = future = None  # no cycle with the traceback
         else:
-            future.set_result(result)
+            finish(future, result)
         return 0
 
 
@@ -152,7 +152,8 @@ cdef class Work:
 
     cdef FutureCore submit_call(self, Call call, object function, tuple args):
         """Submits a native task; wrong arguments raise."""
-        cdef list keep = []
+        # The function may be a thunk that its owner frees; else only pointers need anything kept.
+        cdef list keep = [] if call.keeps or call.owner is not None else None
         cdef FutureCore future
         cdef future_t *handle
         self.check()
@@ -163,7 +164,7 @@ cdef class Work:
             status = offgil_last_status()
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
-                keep.clear()
+                keep = [] if keep is not None else None
             elif status == OFFGIL_EFULL and self.when_full == "run":
                 return run_here(function, args, {})
             else:

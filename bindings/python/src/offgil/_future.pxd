@@ -16,7 +16,7 @@ cdef class FutureCore:
     cdef char letter
     cdef Keep keep
     cdef object condition
-    cdef object state
+    cdef str state
     cdef int32_t saved_errno
     cdef public object _result
     cdef public object _exception
@@ -35,5 +35,7 @@ cdef class FutureCore:
 
 
 cdef FutureCore new_future()
+cdef bint begin(FutureCore future) except -1
+cdef int finish(FutureCore future, object result) except -1
 cdef void enter_work(void *work) noexcept nogil
 cdef void *current_work() noexcept nogil

@@ -49,6 +49,11 @@ from offgil.capi cimport (
     offgil_status_message,
 )
 
+cdef extern from "Python.h":
+    ctypedef object (*newfunc)(object type, object args, PyObject *kwargs)
+    ctypedef struct PyTypeObject:
+        newfunc tp_new
+
 cdef extern from *:
     """
     static _Thread_local void *offgil_current_work;
@@ -328,6 +333,28 @@ cdef object wait_without_a_place(FutureCore future, object timeout, object wait)
             (<object><PyObject *>work).unblock()
 
 
+cdef bint begin(FutureCore future) except -1:
+    """As set_running_or_notify_cancel: whether the task is to be run. Without a condition nobody is to be told."""
+    with cython.critical_section(future):
+        if future.condition is None and future.state == PENDING:
+            future.state = RUNNING
+            return True
+    return future.set_running_or_notify_cancel()
+
+
+cdef int finish(FutureCore future, object result) except -1:
+    """As set_result."""
+    cdef bint done = False
+    with cython.critical_section(future):
+        if future.condition is None and future.state == RUNNING:
+            future._result = result
+            future.state = FINISHED
+            done = True
+    if not done:
+        future.set_result(result)
+    return 0
+
+
 class Future(FutureCore, Base):
     """A task's result to come: a `concurrent.futures.Future` that can also be awaited.
 
@@ -341,7 +368,7 @@ class Future(FutureCore, Base):
 
 
 cdef FutureCore new_future():
-    return Future.__new__(Future)
+    return (<PyTypeObject *>Future).tp_new(Future, (), NULL)
 
 
 cdef object to_python(char letter, void *result):

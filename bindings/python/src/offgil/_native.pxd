@@ -20,6 +20,7 @@ cdef class Call:
     cdef char result
     cdef tuple kinds
     cdef int mode
+    cdef bint keeps
     cdef object owner
 
     cdef future_t *submit(self, pool_t *pool, tuple arguments, list keep, bint may_block) except? NULL

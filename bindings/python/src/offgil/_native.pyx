@@ -296,9 +296,10 @@ cdef Call examine(object function, int mode):
         letters = [letter_of(kind) for kind in kinds]
         if None in letters or len(letters) > MOST_ARGUMENTS:
             return None
-        call.kinds = kinds
+        call.kinds = tuple(kinds)
         call.letters = "".join(letters).encode("ascii")
         call.signature = signature_of(call.letters, call.result)
+    call.keeps = kinds is None or "P" in letters or "z" in letters
     return call
 
 
@@ -389,6 +390,7 @@ cdef class NativeFunction:
         self.call.mode = DECLARED
         self.call.owner = function
         self.call.address = <void *>address_of(function)
+        self.call.keeps = True
         self.call.letters = letters.encode("ascii")
         self.call.result = ord(result)
         self.call.kinds = (None,) * len(letters)
