@@ -157,7 +157,10 @@ setup(
     version=version(),
     ext_modules=cythonize(
         [Extension("offgil.capi", ["src/offgil/capi.pyx"], runtime_library_dirs=["$ORIGIN"])]
-        + [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in ("_future", "_native", "_executor")],
+        + [
+            Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"])
+            for name in ("_future", "_native", "_executor")
+        ],
         build_dir="build/cython",
         include_path=["src"],
     ),

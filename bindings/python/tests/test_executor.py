@@ -1,4 +1,4 @@
-"""`ThreadPoolExecutor` and `Future`: what they promise beyond the stdlib's, whose own tests run in test_stdlib.py."""
+"""`ThreadPoolExecutor` and `Future`: what they promise beyond the stdlib's."""
 
 from __future__ import annotations
 

@@ -21,6 +21,6 @@ class Future(concurrent.futures.Future[_T]):
 
     @property
     def errno(self) -> int | None:
-        """What the native function left in `errno`; 0 if it left it alone, None without a result of a native task."""
+        """What the native function left in `errno`, else 0; None without a result of a native task."""
 
     def __await__(self) -> Generator[Any, None, _T]: ...

@@ -1,4 +1,4 @@
-"""`ThreadPoolExecutor`: the stdlib's, with C functions that run off the GIL on threads that never touch Python."""
+"""`ThreadPoolExecutor`: the stdlib's, with C functions that run off the GIL."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def _usable_cpus() -> int:
 
 
 class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
-    """Runs calls on threads: all that `concurrent.futures.ThreadPoolExecutor` does, and native functions off the GIL.
+    """All that `concurrent.futures.ThreadPoolExecutor` is, and native functions run off the GIL.
 
-    At most `max_workers` tasks run at a time, of both kinds together. `queue_limit` bounds how many may be queued
-    of each kind (0: no limit); `when_full` says what a `submit` does then: "block" until there is room, "fail" with
-    `queue.Full`, or "run" the task before it returns. A task that submits to its own executor is never blocked.
+    At most `max_workers` tasks run at a time, of both kinds together. `queue_limit` bounds how many of each kind
+    may be queued (0: no limit); `when_full` says what a `submit` does then: "block" until there is room, "fail"
+    with `queue.Full`, or "run" the task before it returns. A task is never blocked by its own executor.
     """
 
     _new_number = itertools.count().__next__
@@ -87,8 +87,8 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     ) -> Iterator[_T]:
         """`map(fn, *iterables)` with the calls as tasks; results come in order.
 
-        What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in seconds from the
-        call on. `chunksize` is without effect, as in every executor of threads.
+        What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in seconds
+        from the call on. `chunksize` is without effect, as in every executor of threads.
         """
         if buffersize is not None and not isinstance(buffersize, int):
             raise TypeError("buffersize must be an integer or None")
@@ -122,13 +122,15 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
             self._work.join()
 
     def stats(self) -> dict[str, Any]:
-        """What the pool does and has done: the fields of `pool_stats_t`, and `python_queued`, `python_threads`.
+        """The fields of `pool_stats_t`, and how many Python tasks are queued and threads run such.
 
-        In the numbers of the pool each Python thread is one task, which is blocked while it has nothing to do.
+        In the numbers of the pool each Python thread is one task, blocked while it has nothing to do.
         """
         stats = pool_stats_t()
         lib.pool_stats(self.handle, byref(stats), sizeof(stats))
-        fields = {name: getattr(stats, name) for name, *_ in stats._fields_ if name not in ("size", "reserved")}
+        fields = {
+            name: getattr(stats, name) for name, *_ in stats._fields_ if name not in ("size", "reserved")
+        }
         for name in ("time_queued", "time_run"):
             fields[name] = list(fields[name])
         fields["python_queued"], fields["python_threads"] = self._work.counts()
