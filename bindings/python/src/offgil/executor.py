@@ -30,9 +30,9 @@ def _usable_cpus() -> int:
 class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     """All that `concurrent.futures.ThreadPoolExecutor` is, and native functions run off the GIL.
 
-    At most `max_workers` tasks run at a time, of both kinds together. `queue_limit` bounds how many of each kind
-    may be queued (0: no limit); `when_full` says what a `submit` does then: "block" until there is room, "fail"
-    with `queue.Full`, or "run" the task before it returns. A task is never blocked by its own executor.
+    At most `max_workers` tasks run at a time, of both kinds together. `queue_limit` bounds how many of each
+    kind may be queued (0: no limit); `when_full` says what a `submit` does then: "block" until there is room,
+    "fail" with `queue.Full`, or "run" the task. A task is never blocked by its own executor.
     """
 
     _new_number = itertools.count().__next__
@@ -87,8 +87,8 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     ) -> Iterator[_T]:
         """`map(fn, *iterables)` with the calls as tasks; results come in order.
 
-        What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in seconds
-        from the call on. `chunksize` is without effect, as in every executor of threads.
+        What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in
+        seconds from the call on. `chunksize` is without effect, as in every executor of threads.
         """
         if buffersize is not None and not isinstance(buffersize, int):
             raise TypeError("buffersize must be an integer or None")
