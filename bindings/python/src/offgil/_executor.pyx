@@ -360,9 +360,8 @@ cdef class Work:
         self.forget_if_over()
 
     cdef int forget_if_over(self) except -1:
-        if not self.closed or any([thread.is_alive() for thread in list(self.threads)]):
-            return 0
-        if pool_shutdown(self.pool, POOL_DRAIN, 0) == OFFGIL_OK:
+        # Threads that are on their way out are joined by `threading` itself.
+        if self.closed and pool_shutdown(self.pool, POOL_DRAIN, 0) == OFFGIL_OK:
             works.discard(self)
         return 0
 
@@ -401,6 +400,7 @@ def _lend(Work work):
             work.fail("A thread initializer failed, the thread pool is not usable anymore")
     with nogil:
         pool_run_worker(pool)
+    work.forget_if_over()
 
 
 cdef FutureCore run_here(object function, tuple args, dict kwargs):
