@@ -23,6 +23,7 @@ from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
+FAST = ("_future", "_native", "_executor", "_array")
 CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 
@@ -157,10 +158,7 @@ setup(
     version=version(),
     ext_modules=cythonize(
         [Extension("offgil.capi", ["src/offgil/capi.pyx"], runtime_library_dirs=["$ORIGIN"])]
-        + [
-            Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"])
-            for name in ("_future", "_native", "_executor")
-        ],
+        + [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in FAST],
         build_dir="build/cython",
         include_path=["src"],
     ),

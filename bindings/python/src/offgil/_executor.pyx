@@ -66,11 +66,6 @@ cdef set works = set()
 cdef class Item:
     """A Python task."""
 
-    cdef FutureCore future
-    cdef object function
-    cdef tuple args
-    cdef dict kwargs
-
     cdef int run(self) except -1:
         future = self.future
         if not begin(future):
@@ -88,22 +83,6 @@ cdef class Item:
 @cython.final
 cdef class Work:
     """An executor's pool, its queue of Python tasks and its threads; these know it, and not the executor."""
-
-    cdef pool_t *pool
-    cdef uint32_t most
-    cdef Py_ssize_t limit
-    cdef readonly object when_full
-    cdef object items
-    cdef list idle  # locks of workers that sleep, the last to fall asleep last
-    cdef list room  # locks of threads that wait for room
-    cdef readonly set threads
-    cdef object prefix
-    cdef object initializer
-    cdef tuple initargs
-    cdef uint32_t alive  # workers
-    cdef uint32_t blocked  # those of them whose task waits for another
-    cdef bint closed
-    cdef readonly object broken
 
     def __cinit__(self, most, prefix, initializer, initargs, limit, when_full):
         cdef pool_options_t options
@@ -422,8 +401,6 @@ cdef int forget_what_is_over() except -1:
 
 cdef class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""
-
-    cdef readonly Work _work
 
     def _open(self, *options):
         self._work = Work(*options)

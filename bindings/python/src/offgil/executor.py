@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ctypes import byref, sizeof
 from typing import Any, Literal, TypeVar
 
+from offgil._array import map_array
 from offgil._executor import Submitter
 from offgil._future import Future
 from offgil._library import lib
@@ -110,6 +111,14 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
             return None
 
         return submit
+
+    def map_array(self, fn: Any, array: Any, out: Any = None) -> Any:
+        """`out[i] = fn(array[i])` for all items of a buffer, off the GIL; returns `out`.
+
+        `fn` is a native function of one number that returns one; the items of `array` and `out` are of its
+        types, of any shape and stride. Without `out` a new NumPy array if `array` is one, else a memoryview.
+        """
+        return map_array(self._work, fn, array, out)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more tasks; those that are queued are run, or cancelled, and waited for.
