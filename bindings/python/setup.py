@@ -23,6 +23,7 @@ from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
+FAST = ("_future", "_native", "_executor", "_array")
 CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 
@@ -116,7 +117,8 @@ class BuildWithCargo(build_ext):
         for header in ("offgil.h", "offgil.hpp"):
             shutil.copy2(crate() / "include" / header, include / header)
         write_cffi_module(package / "_cffi_abi.py")
-        for extension in self.extensions:
+        # The other modules call it through capi.
+        for extension in (extension for extension in self.extensions if extension.name == "offgil.capi"):
             extension.extra_objects = [str(package / name)]
             extension.depends = [str(package / name)]  # linked anew when it changes
         super().run()
@@ -155,7 +157,8 @@ if sys.platform != "linux" or sys.maxsize < 2**32:
 setup(
     version=version(),
     ext_modules=cythonize(
-        [Extension("offgil.capi", ["src/offgil/capi.pyx"], runtime_library_dirs=["$ORIGIN"])],
+        [Extension("offgil.capi", ["src/offgil/capi.pyx"], runtime_library_dirs=["$ORIGIN"])]
+        + [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in FAST],
         build_dir="build/cython",
         include_path=["src"],
     ),

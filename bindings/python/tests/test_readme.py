@@ -14,7 +14,7 @@ PYTHON = [text for language, text in BLOCKS if language == "python"]
 CYTHON = [text for language, text in BLOCKS if language == "cython"]
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=["ctypes", "cffi"])
+@pytest.mark.parametrize("code", PYTHON, ids=["executor", "ctypes", "cffi"])
 def test_python_of_the_readme_prints_what_its_comment_says(code: str) -> None:
     expected = re.search(r"print\(.*\)  +# (.*)", code)
     assert expected is not None

@@ -1,11 +1,13 @@
 """A thread pool for work that needs no GIL: one C library for all of Python's native callers.
 
+- `offgil.ThreadPoolExecutor`: the stdlib's, with C functions that run off the GIL; its `offgil.Future`; and
+  `offgil.native`, which makes a native function out of an address or a ctypes function
 - `offgil.lib`: the library through ctypes, every `argtypes` and `restype` set; `offgil.ctypes` has its types
 - `offgil.cffi.ffi`, `offgil.cffi.lib`: the same through cffi
 - `from offgil cimport pool_create, pool_submit, future_wait`: the same in Cython, all `noexcept nogil`, with
   no compiler or linker flag
 
-All three call one loaded library: a pool or a future made by one of them is good for the others. What a
+All call one loaded library: a pool or a future made by one of them is good for the others. What a
 function does, who owns what afterwards, whether it blocks and which status it answers is in `offgil.h`, which
 lies in `get_include()`.
 """
@@ -16,12 +18,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from offgil import capi, ctypes
+from offgil._future import Future, TaskFailed
 from offgil._library import get_include, get_library, get_library_dir, lib
+from offgil._native import NativeFunction, native
+from offgil.executor import ThreadPoolExecutor
 
 if TYPE_CHECKING:
     from offgil import cffi
 
-__all__ = ["capi", "cffi", "ctypes", "get_include", "get_library", "get_library_dir", "lib"]
+__all__ = [
+    "Future",
+    "NativeFunction",
+    "TaskFailed",
+    "ThreadPoolExecutor",
+    "capi",
+    "cffi",
+    "ctypes",
+    "get_include",
+    "get_library",
+    "get_library_dir",
+    "lib",
+    "native",
+]
 
 __version__: str = (lib.offgil_version_string() or b"").decode("ascii")
 

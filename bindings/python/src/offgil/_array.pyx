@@ -1,0 +1,238 @@
+# cython: language_level=3, freethreading_compatible=True
+"""`map_array`: a native function of one number over all items of a buffer, as one operation of the pool.
+
+A task runs `pool_for`, whose body calls the function by its exact C type; the caller waits for the task in slices, so that
+Ctrl-C stops it: then the task is asked to stop, and each part looks now and then.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport uint8_t
+
+from offgil._executor cimport Work
+from offgil._future cimport current_work
+from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
+from offgil.capi cimport (
+    OFFGIL_ETIMEDOUT,
+    OFFGIL_OK,
+    future_cancel,
+    future_release,
+    future_t,
+    future_wait,
+    offgil_last_status,
+    offgil_status,
+    offgil_status_message,
+    pool_for,
+    pool_submit,
+    pool_t,
+    task_is_canceled,
+)
+
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #include <stdint.h>
+    #include <string.h>
+
+    typedef struct {
+        const char *data;
+        int dimensions;
+        const Py_ssize_t *shape;
+        const Py_ssize_t *strides;
+    } offgil_items_t;
+
+    typedef struct {
+        void *fn;
+        offgil_items_t in;
+        offgil_items_t out;
+        uint8_t (*canceled)(void);
+    } offgil_map_t;
+
+    typedef void (*offgil_body_t)(void *context, size_t begin, size_t end);
+
+    static inline char *offgil_item(const offgil_items_t *items, size_t index) {
+        ptrdiff_t offset = 0;
+        if (items->dimensions == 1) {
+            return (char *)items->data + (ptrdiff_t)index * items->strides[0];
+        }
+        for (int axis = items->dimensions - 1; axis >= 0; --axis) {
+            offset += (ptrdiff_t)(index % (size_t)items->shape[axis]) * items->strides[axis];
+            index /= (size_t)items->shape[axis];
+        }
+        return (char *)items->data + offset;
+    }
+
+    #define OFFGIL_BODY(a, A, r, R)                                                          \\
+        static void offgil_map_##a##_##r(void *context, size_t begin, size_t end) {          \\
+            const offgil_map_t *map = (const offgil_map_t *)context;                         \\
+            R (*fn)(A) = (R(*)(A))map->fn;                                                   \\
+            for (size_t index = begin; index < end; ++index) {                               \\
+                if ((index & 1023) == 0 && map->canceled()) {                                \\
+                    return;                                                                  \\
+                }                                                                            \\
+                A argument;                                                                  \\
+                memcpy(&argument, offgil_item(&map->in, index), sizeof argument);            \\
+                R result = fn(argument);                                                     \\
+                memcpy(offgil_item(&map->out, index), &result, sizeof result);               \\
+            }                                                                                \\
+        }
+    #define OFFGIL_BODIES(a, A)                                                              \\
+        OFFGIL_BODY(a, A, b, signed char) OFFGIL_BODY(a, A, B, unsigned char)                \\
+        OFFGIL_BODY(a, A, h, short) OFFGIL_BODY(a, A, H, unsigned short)                     \\
+        OFFGIL_BODY(a, A, i, int) OFFGIL_BODY(a, A, I, unsigned)                             \\
+        OFFGIL_BODY(a, A, l, long) OFFGIL_BODY(a, A, L, unsigned long)                       \\
+        OFFGIL_BODY(a, A, f, float) OFFGIL_BODY(a, A, d, double)
+    #define OFFGIL_ROW(a)                                                                    \\
+        { offgil_map_##a##_b, offgil_map_##a##_B, offgil_map_##a##_h, offgil_map_##a##_H,    \\
+          offgil_map_##a##_i, offgil_map_##a##_I, offgil_map_##a##_l, offgil_map_##a##_L,    \\
+          offgil_map_##a##_f, offgil_map_##a##_d }
+    OFFGIL_BODIES(b, signed char)
+    OFFGIL_BODIES(B, unsigned char)
+    OFFGIL_BODIES(h, short)
+    OFFGIL_BODIES(H, unsigned short)
+    OFFGIL_BODIES(i, int)
+    OFFGIL_BODIES(I, unsigned)
+    OFFGIL_BODIES(l, long)
+    OFFGIL_BODIES(L, unsigned long)
+    OFFGIL_BODIES(f, float)
+    OFFGIL_BODIES(d, double)
+    /* By argument and result, in the order of LETTERS. */
+    static const offgil_body_t offgil_bodies[10][10] = {
+        OFFGIL_ROW(b), OFFGIL_ROW(B), OFFGIL_ROW(h), OFFGIL_ROW(H), OFFGIL_ROW(i),
+        OFFGIL_ROW(I), OFFGIL_ROW(l), OFFGIL_ROW(L), OFFGIL_ROW(f), OFFGIL_ROW(d)};
+    """
+    ctypedef struct items_t "offgil_items_t":
+        const char *data
+        int dimensions
+        const Py_ssize_t *shape
+        const Py_ssize_t *strides
+    ctypedef struct map_t "offgil_map_t":
+        void *fn
+        # "in" is a word of Python's
+        items_t source "in"
+        items_t out
+        uint8_t (*canceled)() noexcept nogil
+    ctypedef void (*body_t "offgil_body_t")(void *, size_t, size_t) noexcept nogil
+    body_t bodies "offgil_bodies"[10][10]
+
+cdef extern from "Python.h":
+    Py_buffer *PyMemoryView_GET_BUFFER(object view)
+
+cdef str LETTERS = "bBhHiIlLfd"
+
+ctypedef struct job_t:
+    pool_t *pool
+    body_t body
+    map_t map
+    size_t count
+    offgil_status status
+
+
+cdef void *run_map(void *arg) noexcept nogil:
+    job = <job_t *>arg
+    job.status = pool_for(job.pool, 0, job.count, 0, job.body, &job.map)
+    return NULL
+
+
+cdef str letter_of(object view):
+    """The letter of the buffer's items, "" for what is no number of this machine's."""
+    letter = view.format.lstrip("@=<")
+    return {"q": "l", "Q": "L", "n": "l", "N": "L"}.get(letter, letter)
+
+
+cdef int set_items(items_t *items, object view) except -1:
+    buffer = PyMemoryView_GET_BUFFER(view)
+    items.data = <const char *>buffer.buf
+    items.dimensions = buffer.ndim
+    items.shape = buffer.shape
+    items.strides = buffer.strides
+    return 0
+
+
+cdef object empty_like(object array, object view, str letter):
+    """A new buffer of this shape: a NumPy array for one, else a memoryview."""
+    if type(array).__module__ == "numpy":
+        import numpy
+
+        return numpy.empty(array.shape, letter)
+    made = memoryview(bytearray(view.nbytes // view.itemsize * {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4,
+                                                                "f": 4}.get(letter, 8)))
+    return made.cast(letter) if view.ndim == 1 or view.nbytes == 0 else made.cast(letter, view.shape)
+
+
+def map_array(Work work, function, array, out):
+    """`out[i] = function(array[i])` for all items, off the GIL; returns `out`, a new buffer if that is None."""
+    cdef Call call
+    cdef job_t job
+    if isinstance(function, NativeFunction):
+        call = declared(function)
+    else:
+        call = recognise(function) if is_plain(function) else None
+    if call is None or call.letters is None:
+        raise TypeError("map_array takes a native function whose types are known")
+    letters = call.letters.decode("ascii")
+    result = chr(call.result)
+    if len(letters) != 1 or letters not in LETTERS or result not in LETTERS:
+        raise TypeError("map_array takes a native function of one number that returns a number")
+    view = memoryview(array)
+    if letter_of(view) != letters:
+        raise TypeError(f"the function takes items of format {letters!r}, not {view.format!r}")
+    if view.ndim == 0 or view.suboffsets:
+        raise TypeError("an array of at least one dimension, in one piece, is expected")
+    if out is None:
+        out = empty_like(array, view, result)
+    target = memoryview(out)
+    if letter_of(target) != result:
+        raise TypeError(f"the function returns items of format {result!r}, not {target.format!r}")
+    if target.shape != view.shape:
+        raise ValueError(f"out is of shape {target.shape}, not {view.shape}")
+    if target.readonly:
+        raise TypeError("out is read-only")
+    job.pool = work.pool
+    job.body = bodies[LETTERS.index(letters)][LETTERS.index(result)]
+    job.count = view.nbytes // view.itemsize
+    job.status = OFFGIL_OK
+    job.map.fn = call.address
+    job.map.canceled = task_is_canceled
+    set_items(&job.map.source, view)
+    set_items(&job.map.out, target)
+    work.check()
+    run_job(work, &job)
+    return out
+
+
+cdef int run_job(Work work, job_t *job) except -1:
+    cdef future_t *future = NULL
+    cdef offgil_status status = OFFGIL_ETIMEDOUT
+    while future == NULL:
+        with nogil:
+            future = pool_submit(job.pool, run_map, job)
+        if future == NULL:
+            status = offgil_last_status()
+            PyErr_CheckSignals()
+            if status != OFFGIL_ETIMEDOUT:
+                work.refuse(status)
+    cdef Work inside = <Work>current_work() if current_work() != NULL else None
+    if inside is not None:
+        inside.block()
+    status = OFFGIL_ETIMEDOUT
+    try:
+        while status == OFFGIL_ETIMEDOUT:
+            with nogil:
+                status = future_wait(future, 100_000_000, NULL)
+            PyErr_CheckSignals()
+    except BaseException:
+        future_cancel(future)
+        raise
+    finally:
+        # The buffers and the job are the caller's: nothing may work on them when this is left.
+        with nogil:
+            while status == OFFGIL_ETIMEDOUT:
+                status = future_wait(future, 100_000_000, NULL)
+            future_release(future)
+        if inside is not None:
+            inside.unblock()
+    if status == OFFGIL_OK:
+        status = job.status
+    if status != OFFGIL_OK:
+        raise RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
+    return 0

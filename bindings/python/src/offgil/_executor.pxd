@@ -1,0 +1,49 @@
+# cython: language_level=3
+"""What `_array` uses of `_executor`."""
+
+from libc.stdint cimport uint32_t
+
+from offgil._future cimport FutureCore
+from offgil._native cimport Call
+from offgil.capi cimport offgil_status, pool_t
+
+
+cdef class Item:
+    cdef FutureCore future
+    cdef object function
+    cdef tuple args
+    cdef dict kwargs
+
+    cdef int run(self) except -1
+
+
+cdef class Work:
+    cdef pool_t *pool
+    cdef uint32_t most
+    cdef Py_ssize_t limit
+    cdef readonly object when_full
+    cdef object items
+    cdef list idle  # locks of workers that sleep, the last to fall asleep last
+    cdef list room  # locks of threads that wait for room
+    cdef readonly set threads
+    cdef object prefix
+    cdef object initializer
+    cdef tuple initargs
+    cdef uint32_t alive  # workers
+    cdef uint32_t blocked  # those of them whose task waits for another
+    cdef bint closed
+    cdef readonly object broken
+
+    cdef int check(self) except -1
+    cdef FutureCore submit_call(self, Call call, object function, tuple args)
+    cdef int refuse(self, offgil_status status) except -1
+    cdef FutureCore submit_python(self, object function, tuple args, dict kwargs)
+    cdef bint take_back(self, Item item)
+    cdef offgil_status start(self) except? -1
+    cdef int run_tasks(self) except -1
+    cdef int wake_all(self) except -1
+    cdef int forget_if_over(self) except -1
+
+
+cdef class Submitter:
+    cdef readonly Work _work

@@ -1,0 +1,26 @@
+"""`Future`; its compiled half."""
+
+import concurrent.futures
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+class TaskFailed(RuntimeError):
+    """A native task called `task_fail`, or panicked."""
+
+    code: int
+    """What it told; 0 for a panic."""
+
+class Future(concurrent.futures.Future[_T]):
+    """A task's result to come."""
+
+    @property
+    def native(self) -> bool:
+        """Whether the task is a C function that runs off the GIL."""
+
+    @property
+    def errno(self) -> int | None:
+        """What the native function left in `errno`, else 0; None without a result of a native task."""
+
+    def __await__(self) -> Generator[Any, None, _T]: ...

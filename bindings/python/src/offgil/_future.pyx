@@ -1,0 +1,490 @@
+# cython: language_level=3, freethreading_compatible=True
+"""`Future`: a `concurrent.futures.Future` whose task may be a C function that never touches Python.
+
+    native, nobody looks      the library's future alone: no lock, no condition, no Python on the worker
+    native, `_condition` used the same, and the completion thread tells when it has ended
+    Python task               what the stdlib's Future does, word for word
+
+The stdlib reaches for a future's `_condition` when it adds a callback or waits for several, so asking for it is what
+turns the first kind into the second.
+"""
+
+import concurrent.futures
+import itertools
+import os
+import threading
+import time
+from concurrent.futures import CancelledError, TimeoutError
+
+cimport cython
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from offgil.capi cimport (
+    FUTURE_CANCELED,
+    FUTURE_DONE,
+    FUTURE_RUNNING,
+    OFFGIL_EBUSY,
+    OFFGIL_ECANCELED,
+    OFFGIL_EFAILED,
+    OFFGIL_EHANDLE,
+    OFFGIL_EPANIC,
+    OFFGIL_ETIMEDOUT,
+    OFFGIL_OK,
+    completion_queue_add,
+    completion_queue_create,
+    completion_queue_next,
+    completion_queue_release,
+    completion_queue_t,
+    completion_t,
+    future_call_result,
+    future_cancel,
+    future_error,
+    future_get_state,
+    future_release,
+    future_retain,
+    future_t,
+    offgil_status,
+    offgil_status_message,
+)
+
+cdef extern from "Python.h":
+    ctypedef object (*newfunc)(object type, object args, PyObject *kwargs)
+    ctypedef struct PyTypeObject:
+        newfunc tp_new
+
+cdef extern from *:
+    """
+    static _Thread_local void *offgil_current_work;
+    """
+    void *offgil_current_work
+
+cdef str PENDING = "PENDING"
+cdef str RUNNING = "RUNNING"
+cdef str CANCELLED = "CANCELLED"
+cdef str CANCELLED_AND_NOTIFIED = "CANCELLED_AND_NOTIFIED"
+cdef str FINISHED = "FINISHED"
+
+# Signals are looked at between slices of this length.
+cdef int64_t SLICE_NS = 100_000_000
+
+Base = concurrent.futures.Future
+cdef object base_result = Base.result
+cdef object base_exception = Base.exception
+cdef object base_cancel = Base.cancel
+cdef object monotonic = time.monotonic
+
+
+class TaskFailed(RuntimeError):
+    """A native task called `task_fail`, or panicked. `code` is what it told."""
+
+    def __init__(self, message, code):
+        super().__init__(message, code)
+        self.code = code
+
+    def __str__(self):
+        return self.args[0]
+
+
+cdef void enter_work(void *work) noexcept nogil:
+    """The calling thread runs Python tasks of this `Work` from now on; NULL: of none."""
+    global offgil_current_work
+    offgil_current_work = work
+
+
+cdef void *current_work() noexcept nogil:
+    return offgil_current_work
+
+
+@cython.final
+@cython.no_gc
+cdef class Keep:
+    """Keeps what a native task works on until the task has ended, also when its future is gone before.
+
+    Not known to the garbage collector, which could otherwise drop a buffer before its task is done.
+    """
+
+    def __dealloc__(self):
+        if self.handle == NULL:
+            return
+        state = future_get_state(self.handle)
+        if state != FUTURE_DONE and state != FUTURE_CANCELED:
+            completions.add(self.handle, self.objects)
+        future_release(self.handle)
+
+
+cdef class FutureCore:
+    """The fields of a `Future`, and what is compiled of it."""
+
+    def __cinit__(self):
+        self.state = PENDING
+
+    def __init__(self):
+        pass  # the stdlib's would make a condition
+
+    def __dealloc__(self):
+        if self.handle != NULL:
+            future_release(self.handle)
+
+    cdef int adopt(self, future_t *handle, char letter, object objects) except -1:
+        """Makes it the future of a call that has been submitted, which owns `handle` and keeps `objects`."""
+        self.handle = handle
+        self.letter = letter
+        self.native = True
+        if objects is not None:
+            self.keep = Keep.__new__(Keep)
+            self.keep.objects = objects
+            self.keep.handle = future_retain(handle)
+            completions.ready()
+        return 0
+
+    @property
+    def _condition(self):
+        if self.condition is None:
+            self.create_condition()
+        return self.condition
+
+    cdef int create_condition(self) except -1:
+        condition = threading.Condition()
+        cdef bint watch = False
+        with cython.critical_section(self):
+            if self.condition is None:
+                self._waiters = []
+                self._done_callbacks = []
+                self.condition = condition
+                watch = self.handle != NULL
+        if watch:
+            completions.add(self.handle, self)
+        return 0
+
+    @property
+    def _state(self):
+        if self.handle != NULL:
+            # With a condition the state changes under its lock only, as its holders rely on.
+            if self.condition is None:
+                self.look()
+            if self.handle != NULL:
+                return PENDING if future_get_state(self.handle) == 0 else RUNNING
+        return self.state
+
+    @_state.setter
+    def _state(self, value):
+        self.state = value
+
+    @property
+    def errno(self):
+        """What the native function left in `errno`; 0 if it left it alone, None without a result of a native task."""
+        if self.handle != NULL:
+            self.look()
+        return self.saved_errno if self.native and self.state == FINISHED and self._exception is None else None
+
+    cdef int look(self) except -1:
+        """Takes the outcome over if the call has ended."""
+        cdef uint64_t result = 0
+        cdef int32_t saved_errno = 0
+        status = future_call_result(self.handle, 0, &result, &saved_errno)
+        if status != OFFGIL_ETIMEDOUT:
+            self.settle(status, &result, saved_errno)
+        return 0
+
+    cdef int wait_for_call(self, object timeout) except -1:
+        """Returns when the call has ended and its outcome is taken over; TimeoutError if the time is over first."""
+        cdef uint64_t result = 0
+        cdef int32_t saved_errno = 0
+        cdef int64_t slice_ns
+        cdef future_t *handle
+        deadline = None if timeout is None else monotonic() + timeout
+        while self.handle != NULL:
+            handle = self.handle
+            status = future_call_result(handle, 0, &result, &saved_errno)
+            if status == OFFGIL_ETIMEDOUT:
+                slice_ns = SLICE_NS
+                if deadline is not None:
+                    left = deadline - monotonic()
+                    if left <= 0:
+                        raise TimeoutError()
+                    if left < 0.1:
+                        slice_ns = <int64_t>(left * 1e9) + 1
+                with nogil:
+                    status = future_call_result(handle, slice_ns, &result, &saved_errno)
+            if status == OFFGIL_ETIMEDOUT:
+                PyErr_CheckSignals()
+            elif status != OFFGIL_EHANDLE or self.handle != NULL:
+                self.settle(status, &result, saved_errno)
+        return 0
+
+    cdef int settle(self, offgil_status status, void *result, int32_t saved_errno) except -1:
+        """Takes the outcome over, and tells those who wait by the condition."""
+        cdef bint done = False
+        with cython.critical_section(self):
+            if self.condition is None:
+                done = True
+                if self.handle != NULL:
+                    self.take(status, result, saved_errno)
+        if done:
+            return 0
+        with self.condition:
+            if self.handle == NULL:
+                return 0
+            self.take(status, result, saved_errno)
+            for waiter in self._waiters:
+                if self.state != FINISHED:
+                    waiter.add_cancelled(self)
+                elif self._exception is not None:
+                    waiter.add_exception(self)
+                else:
+                    waiter.add_result(self)
+            self.condition.notify_all()
+        self._invoke_callbacks()
+        return 0
+
+    cdef int take(self, offgil_status status, void *result, int32_t saved_errno) except -1:
+        cdef int32_t code = 0
+        cdef char[512] message
+        if status == OFFGIL_OK:
+            self._result = to_python(self.letter, result)
+            self.saved_errno = saved_errno
+        elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
+            future_error(self.handle, &code, message, sizeof(message))
+            self._exception = TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
+        elif status != OFFGIL_ECANCELED:
+            self._exception = RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
+        self.state = CANCELLED_AND_NOTIFIED if status == OFFGIL_ECANCELED else FINISHED
+        self.keep = None
+        future_release(self.handle)
+        self.handle = NULL
+        return 0
+
+    cdef object outcome(self):
+        """The result; raises what the task raised."""
+        if self.state == FINISHED:
+            if self._exception is None:
+                return self._result
+            try:
+                raise self._exception
+            finally:
+                self = None  # no cycle with the traceback
+        raise CancelledError()
+
+    cdef bint ended(self) except -1:
+        if self.handle != NULL:
+            self.look()
+        return self.handle == NULL and (self.state == FINISHED or (<str>self.state).startswith(CANCELLED))
+
+    def done(self):
+        """True if it was cancelled or has finished."""
+        return self.ended()
+
+    def cancelled(self):
+        """True if it was cancelled."""
+        return self.ended() and self.state != FINISHED
+
+    def running(self):
+        """True if it runs now."""
+        return self._state == RUNNING
+
+    def result(self, timeout=None):
+        """The result of the task, after at most `timeout` seconds (None: for ever).
+
+        Raises CancelledError, TimeoutError, or what the task raised. A task of an `offgil` executor that waits here
+        gives its place to another.
+        """
+        if not self.ended():
+            wait_without_a_place(self, timeout, base_result)
+        try:
+            return self.outcome()
+        finally:
+            self = None
+
+    def exception(self, timeout=None):
+        """What the task raised, None if it returned; waits, and raises of its own, as `result` does."""
+        if not self.ended():
+            wait_without_a_place(self, timeout, base_exception)
+        if self.state != FINISHED:
+            raise CancelledError()
+        return self._exception
+
+    def cancel(self):
+        """True if the task will never run. A native task that runs is asked to stop (`task_is_canceled`): False."""
+        if self.handle == NULL:
+            return base_cancel(self)
+        status = future_cancel(self.handle)
+        if status == OFFGIL_EBUSY:
+            return False
+        self.look()
+        return self.cancelled()
+
+
+cdef object wait_without_a_place(FutureCore future, object timeout, object wait):
+    """Waits until the future has ended; a task of ours that waits lets others run meanwhile."""
+    cdef void *work = current_work()
+    if work != NULL:
+        (<object><PyObject *>work).block()
+    try:
+        if future.native:
+            future.wait_for_call(timeout)
+        else:
+            base_exception(future, timeout)
+    except CancelledError:
+        pass
+    finally:
+        if work != NULL:
+            (<object><PyObject *>work).unblock()
+
+
+cdef bint begin(FutureCore future) except -1:
+    """As set_running_or_notify_cancel: whether the task is to be run. Without a condition nobody is to be told."""
+    with cython.critical_section(future):
+        if future.condition is None and future.state == PENDING:
+            future.state = RUNNING
+            return True
+    return future.set_running_or_notify_cancel()
+
+
+cdef int finish(FutureCore future, object result) except -1:
+    """As set_result."""
+    cdef bint done = False
+    with cython.critical_section(future):
+        if future.condition is None and future.state == RUNNING:
+            future._result = result
+            future.state = FINISHED
+            done = True
+    if not done:
+        future.set_result(result)
+    return 0
+
+
+class Future(FutureCore, Base):
+    """A task's result to come: a `concurrent.futures.Future` that can also be awaited.
+
+    `native` tells whether the task is a C function that runs off the GIL, `errno` what that left there.
+    """
+
+    def __await__(self):
+        from asyncio import wrap_future
+
+        return wrap_future(self).__await__()
+
+
+cdef FutureCore new_future():
+    return (<PyTypeObject *>Future).tp_new(Future, (), NULL)
+
+
+cdef object to_python(char letter, void *result):
+    """What ctypes makes of a result of this type."""
+    if letter == b"v":
+        return None
+    if letter == b"i":
+        return (<int *>result)[0]
+    if letter == b"d":
+        return (<double *>result)[0]
+    if letter == b"f":
+        return (<float *>result)[0]
+    if letter == b"P":
+        return <size_t>(<void **>result)[0] or None
+    if letter == b"z":
+        return None if (<char **>result)[0] == NULL else <bytes>(<char **>result)[0]
+    if letter == b"?":
+        return (<unsigned char *>result)[0] != 0
+    if letter == b"c":
+        return (<char *>result)[:1]
+    return to_int(letter, result)
+
+
+cdef object to_int(char letter, void *result):
+    if letter == b"b":
+        return (<signed char *>result)[0]
+    if letter == b"B":
+        return (<unsigned char *>result)[0]
+    if letter == b"h":
+        return (<short *>result)[0]
+    if letter == b"H":
+        return (<unsigned short *>result)[0]
+    if letter == b"I":
+        return (<unsigned int *>result)[0]
+    if letter == b"l":
+        return (<long *>result)[0]
+    return (<unsigned long *>result)[0]
+
+
+@cython.final
+cdef class Completions:
+    """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
+
+    cdef completion_queue_t *queue
+    cdef dict waiting
+    cdef object numbers
+    cdef object thread
+    cdef object lock
+
+    def __cinit__(self):
+        self.reset()
+
+    cdef int reset(self) except -1:
+        """As in the child of a fork, which has neither the thread nor the tasks of its parent."""
+        self.queue = NULL
+        self.waiting = {}
+        self.numbers = itertools.count()
+        self.thread = None
+        self.lock = threading.Lock()
+        return 0
+
+    cdef int ready(self) except -1:
+        if self.thread is None:
+            with self.lock:
+                if self.thread is None:
+                    self.queue = completion_queue_create()
+                    if self.queue == NULL:
+                        raise MemoryError("no completion queue can be had")
+                    thread = threading.Thread(target=self.run, name="offgil-completions")
+                    thread.start()
+                    self.thread = thread
+        return 0
+
+    cdef int add(self, future_t *future, object waiting) except -1:
+        """Holds `waiting` until the task has ended, then settles it if it is a future."""
+        self.ready()
+        number = next(self.numbers)
+        self.waiting[number] = waiting
+        if completion_queue_add(self.queue, future, number) != OFFGIL_OK:
+            del self.waiting[number]  # it has been settled
+        return 0
+
+    def run(self):
+        """The thread."""
+        cdef completion_t[256] ended
+        cdef size_t count = 0
+        cdef completion_queue_t *queue = self.queue
+        while True:
+            with nogil:
+                status = completion_queue_next(queue, -1, ended, 256, &count)
+            if status != OFFGIL_OK:
+                return
+            for index in range(count):
+                waiting = self.waiting.pop(ended[index].tag, None)
+                if isinstance(waiting, FutureCore):
+                    (<FutureCore>waiting).ended()
+            waiting = None
+
+    def stop(self):
+        """Ends the thread."""
+        thread = self.thread
+        if thread is not None:
+            completion_queue_release(self.queue)
+            thread.join()
+
+
+cdef Completions completions = Completions()
+
+
+def stop_completions():
+    """Ends the thread of the completions; every task has ended."""
+    completions.stop()
+
+
+def _forget_in_child():
+    completions.reset()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,37 @@
+# cython: language_level=3
+"""What `_executor` uses of `_native`."""
+
+from offgil._future cimport FutureCore
+from offgil.capi cimport future_t, pool_t, signature_t
+
+
+cdef class Signature:
+    cdef signature_t *handle
+    cdef bytes text
+    cdef unsigned long epoch
+
+    cdef signature_t *get(self) except NULL
+
+
+cdef class Call:
+    cdef void *address
+    cdef Signature signature
+    cdef bytes letters
+    cdef char result
+    cdef tuple kinds
+    cdef int mode
+    cdef bint keeps
+    cdef object owner
+
+    cdef future_t *submit(self, pool_t *pool, tuple arguments, list keep, bint may_block) except? NULL
+
+
+cdef class NativeFunction:
+    cdef readonly object function
+    cdef readonly object signature
+    cdef Call call
+
+
+cdef Call recognise(object function)
+cdef bint is_plain(object function)
+cdef Call declared(object function)

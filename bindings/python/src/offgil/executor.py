@@ -1,0 +1,177 @@
+"""`ThreadPoolExecutor`: the stdlib's, with C functions that run off the GIL."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from ctypes import byref, sizeof
+from typing import Any, Literal, TypeVar
+
+from offgil._array import map_array
+from offgil._executor import Submitter
+from offgil._future import Future
+from offgil._library import lib
+from offgil.ctypes import pool_stats_t, pool_t
+
+_T = TypeVar("_T")
+
+_WHEN_FULL = ("block", "fail", "run")
+
+
+def _usable_cpus() -> int:
+    """`os.process_cpu_count` of CPython 3.13."""
+    count: Callable[[], int | None] | None = getattr(os, "process_cpu_count", None)
+    return (count() if count is not None else len(os.sched_getaffinity(0))) or 1
+
+
+class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
+    """All that `concurrent.futures.ThreadPoolExecutor` is, and native functions run off the GIL.
+
+    At most `max_workers` tasks run at a time, of both kinds together. `queue_limit` bounds how many of each
+    kind may be queued (0: no limit); `when_full` says what a `submit` does then: "block" until there is room,
+    "fail" with `queue.Full`, or "run" the task. A task is never blocked by its own executor.
+    """
+
+    _new_number = itertools.count().__next__
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        queue_limit: int = 0,
+        when_full: Literal["block", "fail", "run"] = "block",
+    ) -> None:
+        if max_workers is None:
+            max_workers = min(32, _usable_cpus() + 4)
+        if max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        if queue_limit < 0:
+            raise ValueError("queue_limit must not be negative")
+        if when_full not in _WHEN_FULL:
+            raise ValueError(f"when_full must be one of {', '.join(_WHEN_FULL)}")
+        self._max_workers = max_workers
+        self._shutdown = False
+        self._thread_name_prefix = thread_name_prefix or f"ThreadPoolExecutor-{self._new_number()}"
+        self._open(
+            max_workers, self._thread_name_prefix, initializer, tuple(initargs), queue_limit, when_full
+        )
+
+    @property
+    def _threads(self) -> set[Any]:  # type: ignore[override]
+        return self._work.threads
+
+    @property
+    def _broken(self) -> str | bool:  # type: ignore[override]
+        return self._work.broken or False
+
+    @property
+    def handle(self) -> pool_t:
+        """The pool, for `offgil.lib`; `handle.value` is the number for cffi and Cython."""
+        return pool_t(self._work.handle)
+
+    def map(
+        self,
+        fn: Callable[..., _T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[_T]:
+        """`map(fn, *iterables)` with the calls as tasks; results come in order.
+
+        What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in
+        seconds from the call on. `chunksize` is without effect, as in every executor of threads.
+        """
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        calls = zip(*iterables)  # noqa: B905 - as the built-in map: the shortest counts
+        futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
+        # It must not keep the executor alive when nothing more is to be submitted.
+        more = self._submit_more(fn, calls) if buffersize is not None else None
+        return _results(futures, more, deadline)
+
+    def _submit_more(
+        self, fn: Callable[..., _T], calls: Iterator[tuple[Any, ...]]
+    ) -> Callable[[], Future[_T] | None]:
+        def submit() -> Future[_T] | None:
+            for args in calls:
+                return self.submit(fn, *args)
+            return None
+
+        return submit
+
+    def map_array(self, fn: Any, array: Any, out: Any = None) -> Any:
+        """`out[i] = fn(array[i])` for all items of a buffer, off the GIL; returns `out`.
+
+        `fn` is a native function of one number that returns one; the items of `array` and `out` are of its
+        types, of any shape and stride. Without `out` a new NumPy array if `array` is one, else a memoryview.
+        """
+        return map_array(self._work, fn, array, out)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Takes no more tasks; those that are queued are run, or cancelled, and waited for.
+
+        With `cancel_futures` native tasks that run are asked to stop (`task_is_canceled`).
+        """
+        self._shutdown = True
+        self._work.close(cancel_futures)
+        if wait:
+            self._work.join()
+
+    def stats(self) -> dict[str, Any]:
+        """The fields of `pool_stats_t`, and how many Python tasks are queued and threads run such.
+
+        In the numbers of the pool each Python thread is one task, blocked while it has nothing to do.
+        """
+        stats = pool_stats_t()
+        lib.pool_stats(self.handle, byref(stats), sizeof(stats))
+        fields = {
+            name: getattr(stats, name) for name, *_ in stats._fields_ if name not in ("size", "reserved")
+        }
+        for name in ("time_queued", "time_run"):
+            fields[name] = list(fields[name])
+        fields["python_queued"], fields["python_threads"] = self._work.counts()
+        return fields
+
+    def __del__(self) -> None:
+        """Ends the threads of an executor that was collected, after what is queued."""
+        work = getattr(self, "_work", None)
+        if work is not None:
+            work.close(False)
+
+
+def _results(
+    futures: deque[Future[_T]], more: Callable[[], Future[_T] | None] | None, deadline: float | None
+) -> Iterator[_T]:
+    """The results in order; closed early, it cancels the rest."""
+    try:
+        while futures:
+            if more is not None and (future := more()) is not None:
+                futures.append(future)
+            # No reference to a future while its result is out.
+            yield _result_or_cancel(futures.popleft(), deadline)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _result_or_cancel(future: Future[_T], deadline: float | None) -> _T:
+    try:
+        try:
+            return future.result(None if deadline is None else deadline - time.monotonic())
+        finally:
+            future.cancel()
+    finally:
+        del future  # no cycle with the traceback of what it raised

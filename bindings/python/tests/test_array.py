@@ -1,0 +1,114 @@
+"""`map_array`: what it takes, what it refuses, and that it can be stopped."""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import offgil
+
+libc, libm = ctypes.CDLL(None), ctypes.CDLL("libm.so.6")
+cos = offgil.native(libm.cos, "f64(f64)")
+labs = offgil.native(libc.labs, "i64(i64)")
+
+
+@pytest.fixture
+def pool() -> Iterator[offgil.ThreadPoolExecutor]:
+    with offgil.ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def test_every_item_is_mapped(pool: offgil.ThreadPoolExecutor) -> None:
+    values = array.array("d", [index / 7 for index in range(10_000)])
+    assert pool.map_array(cos, values).tolist() == [math.cos(value) for value in values]
+    out = array.array("d", bytes(8 * len(values)))
+    assert pool.map_array(cos, values, out) is out
+    assert out.tolist() == [math.cos(value) for value in values]
+
+
+def test_strides_and_dimensions_are_followed(pool: offgil.ThreadPoolExecutor) -> None:
+    values = memoryview(array.array("l", range(-50, 50)))
+    assert pool.map_array(labs, values[::-3]).tolist() == [abs(value) for value in values[::-3].tolist()]
+    matrix = values.cast("B").cast("l", (20, 5))
+    mapped = pool.map_array(labs, matrix)
+    assert mapped.tolist() == [[abs(value) for value in row] for row in matrix.tolist()]
+    out = memoryview(array.array("l", bytes(1600)))
+    pool.map_array(labs, values, out[::2])
+    assert out.tolist()[:4] == [50, 0, 49, 0]
+
+
+LETTERS = "bBhHiIlLfd"
+WORDS = dict(zip(LETTERS, ["i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64"], strict=True))
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_each_type_goes_in_and_comes_out(pool: offgil.ThreadPoolExecutor, letter: str) -> None:
+    made_of = {"f": libm.fabsf, "d": libm.fabs}.get(letter, libc.labs if letter in "lL" else libc.abs)
+    called = offgil.native(made_of, f"{WORDS[letter]}({WORDS[letter]})")
+    values = array.array(letter, [3, 5, 7])
+    assert pool.map_array(called, values).tolist() == [3, 5, 7]
+
+
+def test_no_items_are_fine(pool: offgil.ThreadPoolExecutor) -> None:
+    assert pool.map_array(cos, array.array("d")).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("function", "values", "out"),
+    [
+        (cos, array.array("f", [1]), None),
+        (cos, array.array("d", [1]), array.array("f", [1])),
+        (cos, array.array("d", [1]), array.array("d", [1, 2])),
+        (cos, array.array("d", [1]), bytes(8)),
+        (cos, [1.0], None),
+        (math.cos, array.array("d", [1]), None),
+        (offgil.native(libc.memset, "ptr(ptr,i32,u64)"), array.array("d", [1]), None),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    pool: offgil.ThreadPoolExecutor, function: Any, values: Any, out: Any
+) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        pool.map_array(function, values, out)
+
+
+def test_a_task_may_map_in_its_own_pool_of_one() -> None:
+    with offgil.ThreadPoolExecutor(1) as pool:
+        values = array.array("d", [1.0, 2.0])
+        assert pool.submit(lambda: pool.map_array(cos, values).tolist()).result(30) == [
+            math.cos(1.0),
+            math.cos(2.0),
+        ]
+
+
+def test_a_pool_that_is_shut_down_maps_nothing() -> None:
+    pool = offgil.ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.map_array(cos, array.array("d", [1]))
+
+
+def test_ctrl_c_stops_it() -> None:
+    code = """
+import array, ctypes, offgil
+sleep = offgil.native(ctypes.CDLL(None).usleep, "i32(i32)")
+with offgil.ThreadPoolExecutor(2) as pool:
+    try:
+        print("mapping", flush=True)
+        pool.map_array(sleep, array.array("i", [100]) * 10_000_000)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "mapping\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[0] == "interrupted\n"
