@@ -30,15 +30,22 @@ pub(crate) struct Injector {
     order: Order,
     sender: Sender<Entry>,
     receiver: Receiver<Entry>,
-    front: Mutex<VecDeque<Entry>>,
-    /// `front.len()`, to be read without the lock.
-    front_len: AtomicUsize,
+    front: Front,
+}
+
+/// What the takers change, on a line of its own: who pushes reads what is beside it.
+#[repr(align(128))]
+struct Front {
+    entries: Mutex<VecDeque<Entry>>,
+    /// `entries.len()`, to be read without the lock.
+    len: AtomicUsize,
 }
 
 impl Injector {
     pub(crate) fn new(order: Order) -> Self {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        Self { order, sender, receiver, front: Mutex::new(VecDeque::new()), front_len: AtomicUsize::new(0) }
+        let front = Front { entries: Mutex::new(VecDeque::new()), len: AtomicUsize::new(0) };
+        Self { order, sender, receiver, front }
     }
 
     /// Puts an entry in. Any thread.
@@ -46,7 +53,7 @@ impl Injector {
         match self.order {
             Order::Fifo => self.sender.send(entry).expect("the injector owns the receiver"),
             Order::Lifo => {
-                let mut front = lock(&self.front);
+                let mut front = lock(&self.front.entries);
                 front.push_front(entry);
                 self.publish_len(&front);
             }
@@ -55,19 +62,19 @@ impl Injector {
 
     /// Whether it looks empty. Another thread may change that at once; `sweep` doesn't.
     pub(crate) fn is_empty(&self) -> bool {
-        self.receiver.is_empty() && self.front_len.load(Ordering::Acquire) == 0
+        self.receiver.is_empty() && self.front.len.load(Ordering::Acquire) == 0
     }
 
     /// How many entries it seems to hold: too few while it is swept.
     pub(crate) fn len(&self) -> usize {
-        let front = self.front_len.load(Ordering::Relaxed);
+        let front = self.front.len.load(Ordering::Relaxed);
         self.receiver.len() + if front == MOVING { 0 } else { front }
     }
 
     /// Takes up to `batch.len()` entries, the next one first, but no more than `allowed` says, which is asked when it is
     /// this taker's turn; returns how many. In LIFO order one at a time: what comes in later goes before what is here.
     pub(crate) fn take(&self, batch: &mut [Entry], allowed: impl FnOnce() -> usize) -> usize {
-        let mut front = lock(&self.front);
+        let mut front = lock(&self.front.entries);
         let most = match self.order {
             Order::Lifo => batch.len().min(1),
             Order::Fifo => batch.len(),
@@ -85,15 +92,15 @@ impl Injector {
 
     /// Returns when those who take right now are done: who takes later sees what the caller did before.
     pub(crate) fn let_takers_pass(&self) {
-        drop(lock(&self.front));
+        drop(lock(&self.front.entries));
     }
 
     /// Drops the entries that are not `live`; the others keep their turn.
     pub(crate) fn sweep(&self, mut live: impl FnMut(Entry) -> bool) {
-        let mut front = lock(&self.front);
+        let mut front = lock(&self.front.entries);
         // While the entries move, whoever looks must not find both parts empty, or it goes to sleep on them: `is_empty`
         // looks at the channel first, so this store is seen by whoever sees the channel drained.
-        self.front_len.store(MOVING, Ordering::Release);
+        self.front.len.store(MOVING, Ordering::Release);
         front.extend(self.receiver.try_iter().take(self.receiver.len()));
         front.retain(|&entry| live(entry));
         let room = front.len() * 2;
@@ -104,7 +111,7 @@ impl Injector {
 
     fn publish_len(&self, front: &VecDeque<Entry>) {
         // A hint for `is_empty`; whoever goes to sleep on it fences first (pool/sleep).
-        self.front_len.store(front.len(), Ordering::Release);
+        self.front.len.store(front.len(), Ordering::Release);
     }
 }
 
