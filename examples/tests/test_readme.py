@@ -85,10 +85,11 @@ def test_block_runs_as_it_stands_and_prints_what_the_page_says(block: Block, tmp
         assert printed == block.output
 
 
-def test_all_four_callers_are_there_and_short() -> None:
+def test_all_five_callers_are_there_and_short() -> None:
     lengths = [(block.runner, len(block.code.splitlines())) for block in blocks(README)]
-    assert sorted(lengths) == [("c", 12), ("cython", 6), ("python", 6), ("python", 6)]
-    plain, with_cffi = (block.code for block in blocks(README) if block.runner == "python")
+    assert sorted(lengths) == [("c", 12), ("cython", 6), ("python", 4), ("python", 6), ("python", 6)]
+    executor, plain, with_cffi = (block.code for block in blocks(README) if block.runner == "python")
+    assert "offgil.ThreadPoolExecutor" in executor
     assert "from offgil" not in plain and "import offgil" not in plain
     assert "from offgil.cffi import" in with_cffi
 
