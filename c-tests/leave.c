@@ -6,6 +6,9 @@
 
 #include "check.h"
 
+/* Not POSIX, but on every Unix that has the limit. */
+#include <sys/resource.h>
+
 /* Runs `body` in a child, which must be aborted and say `message` (and `name`) on its standard error. */
 static void ends_the_process(void (*body)(void), const char *message, const char *name) {
     int ends[2], status = 0;
@@ -17,6 +20,8 @@ static void ends_the_process(void (*body)(void), const char *message, const char
     child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        const struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
         alarm(50);
         dup2(ends[1], STDERR_FILENO);
         body();
