@@ -22,7 +22,7 @@ thread_local! {
 pub(super) fn fail(error: Error) -> Status {
     let status = error.status;
     let message = match error.message {
-        Some(text) => CString::new(text.replace('\0', "?")).unwrap_or_default(),
+        Some(text) => pool::c_text(&text),
         None => status.message().into(),
     };
     // A thread that is ending has no last failure any more.
@@ -86,13 +86,18 @@ pub(super) fn number<T, U: Send + Sync>(
 ) -> Result<u64, Error> {
     notice_fork();
     if handle.is_null() {
-        return Err(Error::new(Status::Invalid, format!("the {what} is NULL")));
+        return Err(is_null(what));
     }
     match decode(kind, handle.addr() as u64) {
         Some(number) if table.is_parents(number) => Err(forked()),
         Some(number) => Ok(number),
         None => Err(dead(what)),
     }
+}
+
+#[cold]
+fn is_null(what: &'static str) -> Error {
+    Error::new(Status::Invalid, format!("the {what} is NULL"))
 }
 
 #[cold]
@@ -140,7 +145,7 @@ fn null<T>(error: Error) -> *mut T {
 pub(super) fn pool(handle: *const pool_t) -> Result<PoolRef, Error> {
     notice_fork();
     if handle.is_null() {
-        return Err(Error::invalid("the pool is NULL"));
+        return Err(is_null("pool"));
     }
     let number = decode(Kind::Pool, handle.addr() as u64).and_then(|number| u32::try_from(number).ok());
     number.and_then(pool::find).ok_or_else(no_such_pool)
@@ -161,16 +166,9 @@ pub(super) fn task(handle: *const future_t) -> Result<TaskId, Error> {
     match decode_task(handle.addr() as u64) {
         Some(id) if !is_parents(id) => Ok(id),
         Some(_) => Err(forked()),
-        None => Err(no_task(handle)),
+        None if handle.is_null() => Err(is_null("future")),
+        None => Err(dead("future")),
     }
-}
-
-#[cold]
-fn no_task(handle: *const future_t) -> Error {
-    if handle.is_null() {
-        return Error::invalid("the future is NULL");
-    }
-    Error::new(Status::Handle, "no such live future: released, invented, or a handle of another kind")
 }
 
 /// Whether there can be an array of so many items.

@@ -192,10 +192,7 @@ impl Pool {
             .map_err(|error| threads::refused(&error))?;
         state.started += 1;
         state.alive += 1;
-        if state.handles.len() == state.handles.capacity() {
-            state.handles.retain(|handle| !handle.is_finished());
-        }
-        state.handles.push(handle);
+        threads::keep(&mut state.handles, handle);
         Ok(())
     }
 
@@ -208,8 +205,8 @@ impl Pool {
                 let mut state = lock(&self.blocking.state);
                 // One too many, now that others don't wait any more: they come for the rest.
                 let surplus = state.alive > self.most_blocking(&state);
-                if let (false, Some(entry)) = (surplus, state.queue.front().copied()) {
-                    state.queue.pop_front();
+                let next = if surplus { None } else { state.queue.pop_front() };
+                if let Some(entry) = next {
                     return Next::Run(entry);
                 }
                 let ends = surplus || state.over;

@@ -218,28 +218,14 @@ pub(super) fn waits_for_own_pool(pool: u32) -> Error {
 ///
 /// If that closes a circle (one of them waits for the task's pool to be idle), whoever is on it looks again.
 pub(super) fn hold(dependant: TaskId, who: Who, dependencies: &[TaskId]) {
-    let told = {
-        let mut graph = lock(&GRAPH);
-        graph.wait(Node::Task(dependant), who, Want::After(dependencies.to_vec()));
-        if !graph.has_waiting_bodies() {
-            return;
-        }
-        give_way(&mut graph, dependant)
-    };
-    told.tell();
+    change_held(dependant, |graph, node| graph.wait(node, who, Want::After(dependencies.to_vec())));
 }
 
 /// One of the tasks that a held one waits for has ended well; if all that are left wait for the held one, they look again.
 pub(super) fn strike(dependant: TaskId, dependency: TaskId) {
-    let told = {
-        let mut graph = lock(&GRAPH);
-        graph.strike(Node::Task(dependant), dependency);
-        if !graph.has_waiting_bodies() {
-            return;
-        }
-        give_way(&mut graph, dependant)
-    };
-    told.tell();
+    if !change_held(dependant, |graph, node| graph.strike(node, dependency)) {
+        return;
+    }
     // And if what is left comes down to queued tasks without a thread, they get the `ETHREAD`.
     let mut puzzle = Puzzle::new(&lock(&GRAPH), &Tasks, Question::Now, Key::Node(Node::Task(dependant)));
     if let Err((queued, _)) = puzzle.solve(ensure_thread_for) {
@@ -248,11 +234,21 @@ pub(super) fn strike(dependant: TaskId, dependency: TaskId) {
     }
 }
 
-fn give_way(graph: &mut Graph, dependant: TaskId) -> Told {
-    match graph.stuck(&Tasks, Node::Task(dependant)) {
-        Some(_) => graph.take_waits_for(Node::Task(dependant)),
-        None => Told::default(),
+/// Changes what a held task waits for; whoever is caught with that looks again. False if nobody can be: no body waits.
+fn change_held(dependant: TaskId, change: impl FnOnce(&mut Graph, Node)) -> bool {
+    let node = Node::Task(dependant);
+    let told = {
+        let mut graph = lock(&GRAPH);
+        change(&mut graph, node);
+        if !graph.has_waiting_bodies() {
+            return false;
+        }
+        graph.stuck(&Tasks, node).map(|_| graph.take_waits_for(node))
+    };
+    if let Some(told) = told {
+        told.tell();
     }
+    true
 }
 
 /// A held task is queued now, or canceled.

@@ -57,7 +57,7 @@ impl Held {
     }
 
     /// Its time has come: a drain doesn't cancel it any more.
-    fn is_due(&self, task: TaskId) {
+    fn note_due(&self, task: TaskId) {
         if let Some(timed) = lock(&self.tasks).get_mut(&task.bits()) {
             *timed = false;
         }
@@ -97,7 +97,7 @@ impl Hold {
 
     /// Its time has come.
     pub(super) fn time_has_come(&self) {
-        self.pool.held.is_due(self.task);
+        self.pool.held.note_due(self.task);
         self.one_less();
     }
 

@@ -30,8 +30,8 @@ impl Lane {
     }
 }
 
-/// So many others a worker starts in a row while LOW waits, and so many of HIGH while NORMAL may (Go's scheduler looks at its global queue every 61st time, to
-/// the same end).
+/// So many others a worker starts in a row while LOW waits, and so many of HIGH while NORMAL may (Go's scheduler looks at
+/// its global queue every 61st time, to the same end).
 pub(super) const PATIENCE: u32 = 60;
 
 /// The lanes of the whole pool that any of its threads looks at.

@@ -89,7 +89,7 @@ pub(crate) use self::{
     resize::resize,
     run::{run_part, PartOutcome},
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
-    status::{Error, Status},
+    status::{c_text, Error, Status},
     submit::{cancel, check_open, release_future, report_lost, submit, submit_many},
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,

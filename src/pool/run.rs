@@ -4,12 +4,12 @@ use super::context::{Context, Frame};
 use super::core::Pool;
 use super::leave::OnlyPanicsMayPass;
 use super::observe;
-use super::status::Status;
+use super::status::{c_text, Status};
 use super::wait::{blocking_depth, end_blocking, end_blocking_down_to};
 use crate::sync::call_out;
 use crate::task::{calling_out, finish, Claimed, Extra, Failure, Function, Lost, Outcome};
 use std::any::Any;
-use std::ffi::{c_void, CString};
+use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -37,20 +37,13 @@ fn run_as<const WATCHED: bool>(context: &Context, task: Claimed) {
     let frame = Frame::of(&task);
     let (ended, failure) = frame.enter(|| call_out(|| call(function, argument)));
     end_blocking(context);
-    match (ended, failure) {
-        (Ok(result), None) => {
-            observe::body_has_ended(context, &task, Outcome::Ok, timing);
-            end(pool, task, Outcome::Ok, result, None);
-        }
-        (Ok(_), Some(failure)) => {
-            observe::body_has_ended(context, &task, Outcome::Failed, timing);
-            end(pool, task, Outcome::Failed, null_mut(), Some(failure));
-        }
-        (Err(panic), _) => {
-            observe::body_has_ended(context, &task, Outcome::Panicked, timing);
-            end(pool, task, Outcome::Panicked, null_mut(), Some(describe(panic)));
-        }
-    }
+    let (outcome, result, failure) = match (ended, failure) {
+        (Ok(result), None) => (Outcome::Ok, result, None),
+        (Ok(_), Some(failure)) => (Outcome::Failed, null_mut(), Some(failure)),
+        (Err(panic), _) => (Outcome::Panicked, null_mut(), Some(describe(panic))),
+    };
+    observe::body_has_ended(context, &task, outcome, timing);
+    end(pool, task, outcome, result, failure);
 }
 
 /// Whether its deadline has passed before it was started.
@@ -73,10 +66,9 @@ impl Pool {
     #[cold]
     pub(super) fn report(&self, lost: &Lost) {
         let Some(tell) = self.options.on_lost_error else { return };
-        let text = |text: &str| CString::new(text.replace('\0', "?")).unwrap_or_default();
-        let name = lost.name.as_deref().map(text);
+        let name = lost.name.as_deref().map(c_text);
         let status = if lost.outcome == Outcome::Panicked { Status::Panic } else { Status::Failed };
-        let message = text(&lost.failure.message);
+        let message = c_text(&lost.failure.message);
         let name = name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr());
         // SAFETY: the embedder promised that it may be called with its context as long as the pool is there.
         calling_out(|| unsafe {

@@ -1,6 +1,7 @@
 //! What can go wrong, as numbers of the ABI and as a sentence that says what to do.
 
 use std::borrow::Cow;
+use std::ffi::CString;
 
 /// A status of the ABI. The header has the same as constants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +68,11 @@ impl Status {
     pub(crate) fn message(self) -> &'static std::ffi::CStr {
         self.row().2
     }
+}
+
+/// A text for C, which can't have a NUL inside.
+pub(crate) fn c_text(text: &str) -> CString {
+    CString::new(text.replace('\0', "?")).unwrap_or_default()
 }
 
 /// A failed call: the status, and a sentence for `offgil_last_message` where the status alone says too little.

@@ -181,11 +181,7 @@ impl Pool {
             Ok(handle) => {
                 state.started += 1;
                 state.refused_until = None;
-                // The handles of threads that have ended meanwhile are of no more use.
-                if state.handles.len() == state.handles.capacity() {
-                    state.handles.retain(|handle| !handle.is_finished());
-                }
-                state.handles.push(handle);
+                keep(&mut state.handles, handle);
                 let alive = state.alive + 1;
                 self.roster.set_alive(state, alive);
                 Ok(())
@@ -218,6 +214,14 @@ impl Pool {
             let _ = handle.join();
         }
     }
+}
+
+/// Keeps the handle of a thread to join it. Those of threads that have ended meanwhile are of no more use.
+pub(super) fn keep(handles: &mut Vec<JoinHandle<()>>, handle: JoinHandle<()>) {
+    if handles.len() == handles.capacity() {
+        handles.retain(|handle| !handle.is_finished());
+    }
+    handles.push(handle);
 }
 
 /// The system has no thread to give.

@@ -38,7 +38,7 @@ pub(crate) fn ended(look: &Look) -> Option<Waited> {
     }
 }
 
-/// How a task ended that the caller knows to have ended; it counts as not looked at with that.
+/// How a task ended that the caller knows to have ended. That is no look at its failure.
 pub(crate) fn how_it_ended(id: TaskId) -> Result<Ended, Error> {
     let look = task::look(id)?;
     let Phase::Done(outcome) = look.phase else { return Err(Status::Handle.into()) };

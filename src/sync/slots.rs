@@ -48,30 +48,24 @@ impl Word {
     /// One more use, if the slot is open and of that generation.
     fn enter(&self, generation: u64) -> bool {
         // Acquire: pairs with the Release in `open`; the object is there.
-        self.step(generation, |word| word + 1, Ordering::Acquire)
+        self.step(generation, OPEN, |word| word + 1, Ordering::Acquire)
     }
 
     /// One more use, if somebody still has one, open or not.
     fn enter_used(&self, generation: u64) -> bool {
-        let mut word = self.0.load(Ordering::Relaxed);
-        while word & USES != 0 && word >> GENERATION_SHIFT == generation {
-            // Acquire: as in `enter`.
-            match self.0.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => word = now,
-            }
-        }
-        false
+        // Acquire: as in `enter`.
+        self.step(generation, USES, |word| word + 1, Ordering::Acquire)
     }
 
     /// No use from now on; the handle's own is the caller's. False if somebody was faster.
     fn close(&self, generation: u64) -> bool {
-        self.step(generation, |word| word - OPEN, Ordering::Acquire)
+        self.step(generation, OPEN, |word| word - OPEN, Ordering::Acquire)
     }
 
-    fn step(&self, generation: u64, next: impl Fn(u64) -> u64, ok: Ordering) -> bool {
+    /// One step, as long as one of the bits in `needs` is set and the generation is that one.
+    fn step(&self, generation: u64, needs: u64, next: impl Fn(u64) -> u64, ok: Ordering) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
-        while word & OPEN != 0 && word >> GENERATION_SHIFT == generation {
+        while word & needs != 0 && word >> GENERATION_SHIFT == generation {
             match self.0.compare_exchange_weak(word, next(word), ok, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
