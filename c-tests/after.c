@@ -14,13 +14,10 @@ static void *fail(void *code) {
 
 static future_t *submit_after(pool_t *pool, future_t *const *after, size_t count, task_fn fn, void *arg) {
     task_options_t options;
-    future_t *future;
     task_options_init(&options, sizeof options);
     options.after = after;
     options.after_count = count;
-    future = pool_submit_with(pool, &options, fn, arg);
-    CHECK(future != NULL);
-    return future;
+    return check_submit_with(pool, &options, fn, arg);
 }
 
 static void *step(void *counter) {

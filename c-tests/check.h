@@ -180,6 +180,14 @@ static inline future_t *check_submit(pool_t *pool, task_fn fn, void *arg) {
     return future;
 }
 
+static inline future_t *check_submit_with(pool_t *pool, const task_options_t *options, task_fn fn,
+                                          void *arg) {
+    future_t *future = pool_submit_with(pool, options, fn, arg);
+    if (future == NULL)
+        check_failed(__FILE__, __LINE__, "pool_submit_with", offgil_last_message());
+    return future;
+}
+
 /* Waits for ever, checks that the task succeeded, and lets go of the future. */
 static inline void *check_take(future_t *future) {
     void *result = NULL;

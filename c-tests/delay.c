@@ -17,13 +17,10 @@ static void *time_now(void *unused) {
 
 static future_t *submit_timed(pool_t *pool, int64_t delay_ns, int64_t deadline_ns, task_fn fn, void *arg) {
     task_options_t options;
-    future_t *future;
     task_options_init(&options, sizeof options);
     options.delay_ns = delay_ns;
     options.deadline_ns = deadline_ns;
-    future = pool_submit_with(pool, &options, fn, arg);
-    CHECK(future != NULL);
-    return future;
+    return check_submit_with(pool, &options, fn, arg);
 }
 
 static void a_delayed_task_does_not_start_before_its_time(void) {

@@ -20,12 +20,9 @@ static void count_range(void *context, size_t begin, size_t end) {
 
 static future_t *submit_later(int64_t delay_ns, task_fn fn, void *arg) {
     task_options_t options;
-    future_t *future;
     task_options_init(&options, sizeof options);
     options.delay_ns = delay_ns;
-    future = pool_submit_with(pool, &options, fn, arg);
-    CHECK(future != NULL);
-    return future;
+    return check_submit_with(pool, &options, fn, arg);
 }
 
 /* A bit of everything on the pool. */

@@ -148,14 +148,11 @@ static void so_it_is_in_a_callback(void) {
 
 static future_t *submit_with_drops(int64_t deadline_ns) {
     task_options_t options;
-    future_t *future;
     task_options_init(&options, sizeof options);
     options.drop_arg = fork_in_hook;
     options.drop_result = fork_in_hook;
     options.deadline_ns = deadline_ns;
-    future = pool_submit_with(pool, &options, twice, NULL);
-    CHECK(future != NULL);
-    return future;
+    return check_submit_with(pool, &options, twice, NULL);
 }
 
 static void so_it_is_in_a_function_that_drops(void) {

@@ -90,13 +90,10 @@ static void *make_groups_and_queues(void *arg) {
 
 static future_t *submit_after(future_t *before) {
     task_options_t options;
-    future_t *future;
     task_options_init(&options, sizeof options);
     options.after = &before;
     options.after_count = 1;
-    future = pool_submit_with(pool, &options, twice, pack(5));
-    CHECK(future != NULL);
-    return future;
+    return check_submit_with(pool, &options, twice, pack(5));
 }
 
 /* Watches tasks all over the table of watchers, and changes the graph of waits. */

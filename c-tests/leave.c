@@ -57,12 +57,9 @@ static void *nothing(void *arg) {
 
 static future_t *submit_named(task_fn body, const char *name) {
     task_options_t options;
-    future_t *future;
     task_options_init(&options, sizeof options);
     options.name = name;
-    future = pool_submit_with(pool, &options, body, NULL);
-    CHECK(future != NULL);
-    return future;
+    return check_submit_with(pool, &options, body, NULL);
 }
 
 /* The main thread runs the left half itself, on a place of the pool's. */

@@ -58,12 +58,9 @@ static void end_pool(void) {
 
 static future_t *submit_lent(pool_t *pool, task_fn fn, void *arg) {
     task_options_t options;
-    future_t *future;
     task_options_init(&options, sizeof options);
     options.lent_only = 1;
-    future = pool_submit_with(pool, &options, fn, arg);
-    CHECK(future != NULL);
-    return future;
+    return check_submit_with(pool, &options, fn, arg);
 }
 
 static void *same(void *arg) {

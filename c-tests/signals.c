@@ -44,8 +44,7 @@ static int in_blocking_task(int signal) {
     future_t *future;
     task_options_init(&options, sizeof options);
     options.blocking = 1;
-    future = pool_submit_with(pool, &options, is_blocked, pack(signal));
-    CHECK(future != NULL);
+    future = check_submit_with(pool, &options, is_blocked, pack(signal));
     return (int)unpack(check_take(future));
 }
 

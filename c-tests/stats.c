@@ -198,8 +198,7 @@ static void held_tasks_count_as_held_until_they_are_queued(void) {
     future_t *future;
     task_options_init(&options, sizeof options);
     options.delay_ns = LONG_ENOUGH;
-    future = pool_submit_with(pool, &options, same, NULL);
-    CHECK(future != NULL);
+    future = check_submit_with(pool, &options, same, NULL);
     CHECK_EQ(stats_of(pool).tasks_held, 1);
     CHECK_EQ(stats_of(pool).tasks_queued, 0);
     CHECK_OK(future_cancel(future));

@@ -7,11 +7,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use common::{
-    compiler, link_soname, root, run, scratch, shared_library, static_library, text_of, C99, SYSTEM_LIBRARIES,
+    compiler, is_newer, link_soname, root, run, scratch, shared_library, static_library, text_of, C99,
+    SYSTEM_LIBRARIES,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -74,7 +75,7 @@ fn compile(source: &Path, out: &Path) -> [Program; 2] {
     let object = out.join(format!("{noun}.o"));
     let headers = ["include/offgil.h", "c-tests/check.h", "c-tests/fuzz.h", "c-tests/mixed.h"]
         .map(|header| root().join(header));
-    if !is_newer(&object, &[source, &headers[0], &headers[1], &headers[2], &headers[3]]) {
+    if !is_newer(&object, &[source, &headers[0], &headers[1], &headers[2], &headers[3]] as &[&Path]) {
         run(compiler(false).args(C99).arg("-c").arg(source).arg("-o").arg(&object));
     }
     ["shared", "static"].map(|linkage| {
@@ -88,14 +89,6 @@ fn compile(source: &Path, out: &Path) -> [Program; 2] {
         }
         Program { linkage, noun: noun.clone(), path }
     })
-}
-
-fn is_newer(made: &Path, parts: &[&Path]) -> bool {
-    let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified());
-    let part_changed =
-        |path: &&Path| changed(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let latest: Option<SystemTime> = parts.iter().map(part_changed).max();
-    changed(made).is_ok_and(|time| Some(time) > latest)
 }
 
 /// To run a program with the library of its rpath: cargo's own search path leads to one that `cargo build` may have left

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::{env, fs, thread};
 
-use common::{root, run, scratch, static_library, text_of, SYSTEM_LIBRARIES};
+use common::{is_newer, root, run, scratch, static_library, text_of, SYSTEM_LIBRARIES};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// What a user may have turned on.
@@ -106,12 +106,6 @@ fn compile(way: &Way) -> PathBuf {
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).expect("the directory is there");
     entries.map(|entry| entry.expect("the directory can be read").path()).collect()
-}
-
-fn is_newer(made: &Path, parts: &[PathBuf]) -> bool {
-    let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
-    let latest = parts.iter().map(|part| changed(part).expect("a part is there")).max();
-    changed(made) > latest
 }
 
 /// A test that hangs ends itself (see c-tests/cpp/main.cpp).

@@ -61,6 +61,15 @@ pub const SYSTEM_LIBRARIES: &[&str] = &["-pthread", "-ldl", "-lm", "-lrt", "-lut
 #[cfg(not(target_os = "linux"))]
 pub const SYSTEM_LIBRARIES: &[&str] = &["-pthread", "-lm"];
 
+/// Whether what was made is there and newer than all that it is made of.
+pub fn is_newer(made: &Path, parts: &[impl AsRef<Path>]) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified());
+    let part_changed =
+        |path: &Path| changed(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let latest = parts.iter().map(|part| part_changed(part.as_ref())).max();
+    changed(made).is_ok_and(|time| Some(time) > latest)
+}
+
 /// Runs a command that has to succeed, and gives what it wrote.
 pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
