@@ -8,15 +8,13 @@ is 1 if a promise is not held.
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from harness import machine
+from harness.peers import CHECKOUT, run
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 PROGRAM = CHECKOUT / "build" / "bench" / "promises"
 
 
@@ -66,13 +64,12 @@ def build() -> None:
     PROGRAM.parent.mkdir(parents=True, exist_ok=True)
     source = CHECKOUT / "benches" / "c" / "promises.c"
     flags = ["-O2", f"-I{CHECKOUT / 'include'}", f"-L{library}", "-loffgil", f"-Wl,-rpath,{library}"]
-    subprocess.run(["cc", "-o", PROGRAM, source, *flags], check=True)
+    run(["cc", "-o", str(PROGRAM), str(source), *flags], CHECKOUT)
 
 
 def measure(name: str) -> dict[str, float]:
     """The figures of one fresh process."""
-    done = subprocess.run([PROGRAM, name], check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(done.stdout)
+    figures: dict[str, float] = json.loads(run([str(PROGRAM), name], CHECKOUT))
     if name == "completions":
         # Each wake-up takes a batch; more wake-ups than batches would be needless ones.
         figures["wakeups_a_batch"] = figures["wakeups"] / figures["batches"]

@@ -46,6 +46,12 @@ static inline size_t number(const char *text, size_t least, size_t most) {
     return (size_t)value;
 }
 
+/* How to use the program: asked for, it ends well. */
+static inline void end_with(const char *usage, int asked) {
+    fputs(usage, asked ? stdout : stderr);
+    exit(asked ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 static inline double now_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

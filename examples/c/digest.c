@@ -48,12 +48,8 @@ static options parse(int argc, char **argv) {
         case 'z':
             chosen.line_end = '\0';
             break;
-        case 'h':
-            fputs(usage, stdout);
-            exit(EXIT_SUCCESS);
         default:
-            fputs(usage, stderr);
-            exit(EXIT_FAILURE);
+            end_with(usage, letter == 'h');
         }
     }
     return chosen;

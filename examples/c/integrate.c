@@ -38,12 +38,8 @@ static options parse(int argc, char **argv) {
         case 's':
             chosen.serial = 1;
             break;
-        case 'h':
-            fputs(usage, stdout);
-            exit(EXIT_SUCCESS);
         default:
-            fputs(usage, stderr);
-            exit(EXIT_FAILURE);
+            end_with(usage, letter == 'h');
         }
     }
     return chosen;

@@ -41,10 +41,8 @@ typedef struct lookup {
 
 static options parse(int argc, char **argv) {
     options chosen = {.threads = 256, .deadline_ms = 10000, .repeat = 1, .progress = isatty(STDERR_FILENO)};
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        exit(EXIT_SUCCESS);
-    }
+    if (argc > 1 && strcmp(argv[1], "--help") == 0)
+        end_with(usage, 1);
     int letter;
     while ((letter = getopt(argc, argv, "w:t:r:ph")) != -1) {
         switch (letter) {
@@ -60,12 +58,8 @@ static options parse(int argc, char **argv) {
         case 'p':
             chosen.progress = 1;
             break;
-        case 'h':
-            fputs(usage, stdout);
-            exit(EXIT_SUCCESS);
         default:
-            fputs(usage, stderr);
-            exit(EXIT_FAILURE);
+            end_with(usage, letter == 'h');
         }
     }
     chosen.names = argv + optind;

@@ -223,18 +223,15 @@ static int turn(server *it) {
 
 int main(int argc, char **argv) {
     size_t port = 0, workers = 0;
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return EXIT_SUCCESS;
-    }
+    if (argc > 1 && strcmp(argv[1], "--help") == 0)
+        end_with(usage, 1);
     for (int letter; (letter = getopt(argc, argv, "p:w:h")) != -1;) {
         if (letter == 'p') {
             port = number(optarg, 0, 65535);
         } else if (letter == 'w') {
             workers = number(optarg, 0, 4096);
         } else {
-            fputs(usage, letter == 'h' ? stdout : stderr);
-            return letter == 'h' ? EXIT_SUCCESS : EXIT_FAILURE;
+            end_with(usage, letter == 'h');
         }
     }
     /* Blocked before the pool starts threads, which inherit that: signals come out of the descriptor alone.

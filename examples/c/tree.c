@@ -152,10 +152,8 @@ int main(int argc, char **argv) {
     size_t workers = 0;
     const char *library = NULL;
     int verbose = 0;
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return EXIT_SUCCESS;
-    }
+    if (argc > 1 && strcmp(argv[1], "--help") == 0)
+        end_with(usage, 1);
     for (int letter; (letter = getopt(argc, argv, "w:l:vh")) != -1;) {
         if (letter == 'w') {
             workers = number(optarg, 0, 4096);
@@ -164,14 +162,12 @@ int main(int argc, char **argv) {
         } else if (letter == 'v') {
             verbose = 1;
         } else {
-            fputs(usage, letter == 'h' ? stdout : stderr);
-            return letter == 'h' ? EXIT_SUCCESS : EXIT_FAILURE;
+            end_with(usage, letter == 'h');
         }
     }
     if (optind != argc - 1) {
         fputs("tree: one directory is needed\n", stderr);
-        fputs(usage, stderr);
-        return EXIT_FAILURE;
+        end_with(usage, 0);
     }
     const char *problem = digest_open(library);
     if (problem) {
