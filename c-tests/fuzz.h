@@ -28,15 +28,21 @@ static uint64_t below(random_t *state, uint64_t bound) {
     return next_random(state) / 64 % bound;
 }
 
+/* A pool that goes out of sight is closed: else thousands of them, and their threads, would be left at the
+ * end. */
 static void keep(random_t *state, const void *handle) {
     uint64_t place = below(state, HANDLES);
+    void *forgotten;
     if (handle == NULL)
         return;
     pthread_mutex_lock(&bag.lock);
+    forgotten = (void *)bag.recent[place];
     bag.recent[place] = (uintptr_t)handle;
     if (bag.count < MOST_MADE)
         bag.made[bag.count++] = (uintptr_t)handle;
     pthread_mutex_unlock(&bag.lock);
+    pool_shutdown(forgotten, POOL_CANCEL, 0);
+    pool_release(forgotten);
 }
 
 static void *some(random_t *state) {
