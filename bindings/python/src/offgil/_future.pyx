@@ -20,10 +20,13 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport free
 
+from offgil._call cimport call_t
 from offgil.capi cimport (
     FUTURE_CANCELED,
     FUTURE_DONE,
+    FUTURE_QUEUED,
     FUTURE_RUNNING,
     OFFGIL_EBUSY,
     OFFGIL_ECANCELED,
@@ -45,6 +48,7 @@ from offgil.capi cimport (
     future_release,
     future_retain,
     future_t,
+    future_wait,
     offgil_status,
     offgil_status_message,
 )
@@ -97,6 +101,15 @@ cdef void *current_work() noexcept nogil:
     return offgil_current_work
 
 
+cdef offgil_status wait_for(
+    future_t *handle, call_t *call, int64_t slice_ns, uint64_t *result, int32_t *saved_errno
+) noexcept nogil:
+    """Waits so long for the task of a call. Another thread may take the outcome meanwhile: the block isn't touched."""
+    if call == NULL:
+        return future_call_result(handle, slice_ns, result, saved_errno)
+    return future_wait(handle, slice_ns, <void **>result)
+
+
 @cython.final
 @cython.no_gc
 cdef class Keep:
@@ -114,6 +127,72 @@ cdef class Keep:
         future_release(self.handle)
 
 
+cdef extern from *:
+    """
+    /* The calls whose futures are gone before their ends: a stack (Treiber, 1986) that is only ever taken as a whole. */
+    static _Atomic(offgil_call_t *) offgil_abandoned;
+    static _Atomic size_t offgil_abandoned_count;
+    static _Atomic size_t offgil_abandoned_limit = 256;
+
+    static void offgil_push_abandoned(offgil_call_t *call) {
+        call->next = atomic_load(&offgil_abandoned);
+        while (!atomic_compare_exchange_weak(&offgil_abandoned, &call->next, call)) {
+        }
+    }
+
+    /* Another one; true if it is time to look which of them have ended. */
+    static int offgil_abandon(offgil_call_t *call) {
+        offgil_push_abandoned(call);
+        return atomic_fetch_add(&offgil_abandoned_count, 1) + 1 >= atomic_load(&offgil_abandoned_limit);
+    }
+
+    static offgil_call_t *offgil_take_abandoned(void) {
+        atomic_store(&offgil_abandoned_count, 0);
+        return atomic_exchange(&offgil_abandoned, NULL);
+    }
+
+    static void offgil_keep_abandoned(offgil_call_t *call) {
+        offgil_push_abandoned(call);
+        atomic_fetch_add(&offgil_abandoned_count, 1);
+    }
+
+    static void offgil_abandoned_next(void) {
+        size_t twice = 2 * atomic_load(&offgil_abandoned_count);
+        atomic_store(&offgil_abandoned_limit, twice < 256 ? 256 : twice);
+    }
+    """
+    bint abandon "offgil_abandon"(call_t *call) noexcept nogil
+    call_t *take_abandoned "offgil_take_abandoned"() noexcept nogil
+    void keep_abandoned "offgil_keep_abandoned"(call_t *call) noexcept nogil
+    void set_next_look "offgil_abandoned_next"() noexcept nogil
+
+
+cdef bint has_ended(future_t *handle) noexcept nogil:
+    state = future_get_state(handle)
+    return state != FUTURE_QUEUED and state != FUTURE_RUNNING
+
+
+cdef void drop_call(future_t *handle, call_t *call) noexcept nogil:
+    """Gives the library's future back, and frees the call as soon as its task has ended."""
+    if call == NULL or has_ended(handle):
+        future_release(handle)
+        free(call)
+        return
+    call.future = handle
+    if not abandon(call):
+        return
+    call = take_abandoned()
+    while call != NULL:
+        next_call = call.next
+        if has_ended(<future_t *>call.future):
+            future_release(<future_t *>call.future)
+            free(call)
+        else:
+            keep_abandoned(call)
+        call = next_call
+    set_next_look()
+
+
 cdef class FutureCore:
     """The fields of a `Future`, and what is compiled of it."""
 
@@ -125,11 +204,12 @@ cdef class FutureCore:
 
     def __dealloc__(self):
         if self.handle != NULL:
-            future_release(self.handle)
+            drop_call(self.handle, self.call)
 
-    cdef int adopt(self, future_t *handle, char letter, object objects) except -1:
-        """Makes it the future of a call that has been submitted, which owns `handle` and keeps `objects`."""
+    cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1:
+        """Makes it the future of a call that has been submitted: it owns `handle` and `call`, and keeps `objects`."""
         self.handle = handle
+        self.call = call
         self.letter = letter
         self.native = True
         if objects is not None:
@@ -183,7 +263,7 @@ cdef class FutureCore:
         """Takes the outcome over if the call has ended."""
         cdef uint64_t result = 0
         cdef int32_t saved_errno = 0
-        status = future_call_result(self.handle, 0, &result, &saved_errno)
+        status = wait_for(self.handle, self.call, 0, &result, &saved_errno)
         if status != OFFGIL_ETIMEDOUT:
             self.settle(status, &result, saved_errno)
         return 0
@@ -194,10 +274,12 @@ cdef class FutureCore:
         cdef int32_t saved_errno = 0
         cdef int64_t slice_ns
         cdef future_t *handle
+        cdef call_t *call
         deadline = None if timeout is None else monotonic() + timeout
         while self.handle != NULL:
             handle = self.handle
-            status = future_call_result(handle, 0, &result, &saved_errno)
+            call = self.call
+            status = wait_for(handle, call, 0, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 slice_ns = SLICE_NS
                 if deadline is not None:
@@ -207,7 +289,7 @@ cdef class FutureCore:
                     if left < 0.1:
                         slice_ns = <int64_t>(left * 1e9) + 1
                 with nogil:
-                    status = future_call_result(handle, slice_ns, &result, &saved_errno)
+                    status = wait_for(handle, call, slice_ns, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
             elif status != OFFGIL_EHANDLE or self.handle != NULL:
@@ -244,7 +326,7 @@ cdef class FutureCore:
         cdef char[512] message
         if status == OFFGIL_OK:
             self._result = to_python(self.letter, result)
-            self.saved_errno = saved_errno
+            self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))
             self._exception = TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
@@ -253,7 +335,9 @@ cdef class FutureCore:
         self.state = CANCELLED_AND_NOTIFIED if status == OFFGIL_ECANCELED else FINISHED
         self.keep = None
         future_release(self.handle)
+        free(self.call)
         self.handle = NULL
+        self.call = NULL
         return 0
 
     cdef object outcome(self):
