@@ -19,7 +19,6 @@ cdef extern from *:
     #include <errno.h>
     #include <stdatomic.h>
     #include <stdint.h>
-    #include <stdlib.h>
     #include <string.h>
 
     #if defined(__x86_64__) || defined(__aarch64__) && defined(__linux__)
@@ -40,8 +39,9 @@ cdef extern from *:
         uint64_t values[];
     } offgil_call_t;
 
+    /* Given back by PyMem_Free. */
     static inline offgil_call_t *offgil_new_call(void *function, int integers, int floats, int returns_float) {
-        offgil_call_t *call = malloc(sizeof(offgil_call_t) + (size_t)(integers + floats) * sizeof(uint64_t));
+        offgil_call_t *call = PyMem_Malloc(sizeof(offgil_call_t) + (size_t)(integers + floats) * sizeof(uint64_t));
         if (call != NULL) {
             call->function = function;
             call->saved_errno = 0;
@@ -97,5 +97,5 @@ cdef extern from *:
         MOST_INTEGERS "OFFGIL_MOST_INTEGERS"
         MOST_FLOATS "OFFGIL_MOST_FLOATS"
 
-    call_t *new_call "offgil_new_call"(void *function, int integers, int floats, int returns_float) noexcept nogil
+    call_t *new_call "offgil_new_call"(void *function, int integers, int floats, int returns_float) noexcept
     void *run_call "offgil_run_call"(void *block) noexcept nogil

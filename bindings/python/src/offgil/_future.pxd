@@ -27,6 +27,7 @@ cdef class FutureCore:
     cdef readonly bint native
 
     cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1
+    cdef int track(self) except -1
     cdef int create_condition(self) except -1
     cdef int look(self) except -1
     cdef int wait_for_call(self, object timeout) except -1

@@ -18,9 +18,9 @@ from concurrent.futures import CancelledError, TimeoutError
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Free
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport free
 
 from offgil._call cimport call_t
 from offgil.capi cimport (
@@ -57,6 +57,10 @@ cdef extern from "Python.h":
     ctypedef object (*newfunc)(object type, object args, PyObject *kwargs)
     ctypedef struct PyTypeObject:
         newfunc tp_new
+    int PyObject_GenericSetAttr(object target, object name, object value) except -1
+    bint PyObject_GC_IsTracked(object target)
+    void PyObject_GC_Track(object target)
+    void PyObject_GC_UnTrack(object target)
 
 cdef extern from *:
     """
@@ -172,11 +176,11 @@ cdef bint has_ended(future_t *handle) noexcept nogil:
     return state != FUTURE_QUEUED and state != FUTURE_RUNNING
 
 
-cdef void drop_call(future_t *handle, call_t *call) noexcept nogil:
+cdef void drop_call(future_t *handle, call_t *call) noexcept:
     """Gives the library's future back, and frees the call as soon as its task has ended."""
     if call == NULL or has_ended(handle):
         future_release(handle)
-        free(call)
+        PyMem_Free(call)
         return
     call.future = handle
     if not abandon(call):
@@ -186,7 +190,7 @@ cdef void drop_call(future_t *handle, call_t *call) noexcept nogil:
         next_call = call.next
         if has_ended(<future_t *>call.future):
             future_release(<future_t *>call.future)
-            free(call)
+            PyMem_Free(call)
         else:
             keep_abandoned(call)
         call = next_call
@@ -212,12 +216,25 @@ cdef class FutureCore:
         self.call = call
         self.letter = letter
         self.native = True
+        # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
+        PyObject_GC_UnTrack(self)
         if objects is not None:
             self.keep = Keep.__new__(Keep)
             self.keep.objects = objects
             self.keep.handle = future_retain(handle)
             completions.ready()
         return 0
+
+    cdef int track(self) except -1:
+        """It refers to something from now on, or may: the garbage collector is to know it. One thread at a time."""
+        if not PyObject_GC_IsTracked(self):
+            PyObject_GC_Track(self)
+        return 0
+
+    def __setattr__(self, name, value):
+        with cython.critical_section(self):
+            self.track()
+        PyObject_GenericSetAttr(self, name, value)
 
     @property
     def _condition(self):
@@ -230,6 +247,7 @@ cdef class FutureCore:
         cdef bint watch = False
         with cython.critical_section(self):
             if self.condition is None:
+                self.track()
                 self._waiters = []
                 self._done_callbacks = []
                 self.condition = condition
@@ -329,13 +347,14 @@ cdef class FutureCore:
             self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))
+            self.track()
             self._exception = TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
         elif status != OFFGIL_ECANCELED:
             self._exception = RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
         self.state = CANCELLED_AND_NOTIFIED if status == OFFGIL_ECANCELED else FINISHED
         self.keep = None
         future_release(self.handle)
-        free(self.call)
+        PyMem_Free(self.call)
         self.handle = NULL
         self.call = NULL
         return 0

@@ -12,10 +12,10 @@ from _ctypes import CFuncPtr, _Pointer, _SimpleCData
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.float cimport PyFloat_AsDouble
+from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject_TypeCheck, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free
 
 from offgil._call cimport MOST_FLOATS, MOST_INTEGERS, call_t, new_call, run_call
 from offgil._future cimport FutureCore
@@ -187,7 +187,7 @@ cdef class Call:
         else:
             future = pool_submit(pool, run_call, block[0])
         if future == NULL:
-            free(block[0])
+            PyMem_Free(block[0])
         return future
 
     cdef future_t *submit_as_signature(
