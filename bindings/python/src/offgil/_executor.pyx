@@ -22,6 +22,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t
 
+from offgil._call cimport call_t
 from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
@@ -135,9 +136,10 @@ cdef class Work:
         cdef list keep = [] if call.keeps or call.owner is not None else None
         cdef FutureCore future
         cdef future_t *handle
+        cdef call_t *block
         self.check()
         while True:
-            handle = call.submit(self.pool, args, keep, self.limit != 0)
+            handle = call.submit(self.pool, args, keep, self.limit != 0, &block)
             if handle != NULL:
                 break
             status = offgil_last_status()
@@ -151,7 +153,7 @@ cdef class Work:
         if call.owner is not None:
             keep.append(call.owner)
         future = new_future()
-        future.adopt(handle, call.result, keep if keep else None)
+        future.adopt(handle, block, call.result, keep if keep else None)
         return future
 
     cdef int refuse(self, offgil_status status) except -1:

@@ -18,12 +18,15 @@ from concurrent.futures import CancelledError, TimeoutError
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Free
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from offgil._call cimport call_t
 from offgil.capi cimport (
     FUTURE_CANCELED,
     FUTURE_DONE,
+    FUTURE_QUEUED,
     FUTURE_RUNNING,
     OFFGIL_EBUSY,
     OFFGIL_ECANCELED,
@@ -45,6 +48,7 @@ from offgil.capi cimport (
     future_release,
     future_retain,
     future_t,
+    future_wait,
     offgil_status,
     offgil_status_message,
 )
@@ -53,6 +57,10 @@ cdef extern from "Python.h":
     ctypedef object (*newfunc)(object type, object args, PyObject *kwargs)
     ctypedef struct PyTypeObject:
         newfunc tp_new
+    int PyObject_GenericSetAttr(object target, object name, object value) except -1
+    bint PyObject_GC_IsTracked(object target)
+    void PyObject_GC_Track(object target)
+    void PyObject_GC_UnTrack(object target)
 
 cdef extern from *:
     """
@@ -97,6 +105,15 @@ cdef void *current_work() noexcept nogil:
     return offgil_current_work
 
 
+cdef offgil_status wait_for(
+    future_t *handle, call_t *call, int64_t slice_ns, uint64_t *result, int32_t *saved_errno
+) noexcept nogil:
+    """Waits so long for the task of a call. Another thread may take the outcome meanwhile: the block isn't touched."""
+    if call == NULL:
+        return future_call_result(handle, slice_ns, result, saved_errno)
+    return future_wait(handle, slice_ns, <void **>result)
+
+
 @cython.final
 @cython.no_gc
 cdef class Keep:
@@ -114,6 +131,72 @@ cdef class Keep:
         future_release(self.handle)
 
 
+cdef extern from *:
+    """
+    /* The calls whose futures are gone before their ends: a stack (Treiber, 1986) that is only ever taken as a whole. */
+    static _Atomic(offgil_call_t *) offgil_abandoned;
+    static _Atomic size_t offgil_abandoned_count;
+    static _Atomic size_t offgil_abandoned_limit = 256;
+
+    static void offgil_push_abandoned(offgil_call_t *call) {
+        call->next = atomic_load(&offgil_abandoned);
+        while (!atomic_compare_exchange_weak(&offgil_abandoned, &call->next, call)) {
+        }
+    }
+
+    /* Another one; true if it is time to look which of them have ended. */
+    static int offgil_abandon(offgil_call_t *call) {
+        offgil_push_abandoned(call);
+        return atomic_fetch_add(&offgil_abandoned_count, 1) + 1 >= atomic_load(&offgil_abandoned_limit);
+    }
+
+    static offgil_call_t *offgil_take_abandoned(void) {
+        atomic_store(&offgil_abandoned_count, 0);
+        return atomic_exchange(&offgil_abandoned, NULL);
+    }
+
+    static void offgil_keep_abandoned(offgil_call_t *call) {
+        offgil_push_abandoned(call);
+        atomic_fetch_add(&offgil_abandoned_count, 1);
+    }
+
+    static void offgil_abandoned_next(void) {
+        size_t twice = 2 * atomic_load(&offgil_abandoned_count);
+        atomic_store(&offgil_abandoned_limit, twice < 256 ? 256 : twice);
+    }
+    """
+    bint abandon "offgil_abandon"(call_t *call) noexcept nogil
+    call_t *take_abandoned "offgil_take_abandoned"() noexcept nogil
+    void keep_abandoned "offgil_keep_abandoned"(call_t *call) noexcept nogil
+    void set_next_look "offgil_abandoned_next"() noexcept nogil
+
+
+cdef bint has_ended(future_t *handle) noexcept nogil:
+    state = future_get_state(handle)
+    return state != FUTURE_QUEUED and state != FUTURE_RUNNING
+
+
+cdef void drop_call(future_t *handle, call_t *call) noexcept:
+    """Gives the library's future back, and frees the call as soon as its task has ended."""
+    if call == NULL or has_ended(handle):
+        future_release(handle)
+        PyMem_Free(call)
+        return
+    call.future = handle
+    if not abandon(call):
+        return
+    call = take_abandoned()
+    while call != NULL:
+        next_call = call.next
+        if has_ended(<future_t *>call.future):
+            future_release(<future_t *>call.future)
+            PyMem_Free(call)
+        else:
+            keep_abandoned(call)
+        call = next_call
+    set_next_look()
+
+
 cdef class FutureCore:
     """The fields of a `Future`, and what is compiled of it."""
 
@@ -125,19 +208,33 @@ cdef class FutureCore:
 
     def __dealloc__(self):
         if self.handle != NULL:
-            future_release(self.handle)
+            drop_call(self.handle, self.call)
 
-    cdef int adopt(self, future_t *handle, char letter, object objects) except -1:
-        """Makes it the future of a call that has been submitted, which owns `handle` and keeps `objects`."""
+    cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1:
+        """Makes it the future of a call that has been submitted: it owns `handle` and `call`, and keeps `objects`."""
         self.handle = handle
+        self.call = call
         self.letter = letter
         self.native = True
+        # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
+        PyObject_GC_UnTrack(self)
         if objects is not None:
             self.keep = Keep.__new__(Keep)
             self.keep.objects = objects
             self.keep.handle = future_retain(handle)
             completions.ready()
         return 0
+
+    cdef int track(self) except -1:
+        """It refers to something from now on, or may: the garbage collector is to know it. One thread at a time."""
+        if not PyObject_GC_IsTracked(self):
+            PyObject_GC_Track(self)
+        return 0
+
+    def __setattr__(self, name, value):
+        with cython.critical_section(self):
+            self.track()
+        PyObject_GenericSetAttr(self, name, value)
 
     @property
     def _condition(self):
@@ -150,6 +247,7 @@ cdef class FutureCore:
         cdef bint watch = False
         with cython.critical_section(self):
             if self.condition is None:
+                self.track()
                 self._waiters = []
                 self._done_callbacks = []
                 self.condition = condition
@@ -183,7 +281,7 @@ cdef class FutureCore:
         """Takes the outcome over if the call has ended."""
         cdef uint64_t result = 0
         cdef int32_t saved_errno = 0
-        status = future_call_result(self.handle, 0, &result, &saved_errno)
+        status = wait_for(self.handle, self.call, 0, &result, &saved_errno)
         if status != OFFGIL_ETIMEDOUT:
             self.settle(status, &result, saved_errno)
         return 0
@@ -194,10 +292,12 @@ cdef class FutureCore:
         cdef int32_t saved_errno = 0
         cdef int64_t slice_ns
         cdef future_t *handle
+        cdef call_t *call
         deadline = None if timeout is None else monotonic() + timeout
         while self.handle != NULL:
             handle = self.handle
-            status = future_call_result(handle, 0, &result, &saved_errno)
+            call = self.call
+            status = wait_for(handle, call, 0, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 slice_ns = SLICE_NS
                 if deadline is not None:
@@ -207,7 +307,7 @@ cdef class FutureCore:
                     if left < 0.1:
                         slice_ns = <int64_t>(left * 1e9) + 1
                 with nogil:
-                    status = future_call_result(handle, slice_ns, &result, &saved_errno)
+                    status = wait_for(handle, call, slice_ns, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
             elif status != OFFGIL_EHANDLE or self.handle != NULL:
@@ -244,16 +344,19 @@ cdef class FutureCore:
         cdef char[512] message
         if status == OFFGIL_OK:
             self._result = to_python(self.letter, result)
-            self.saved_errno = saved_errno
+            self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))
+            self.track()
             self._exception = TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
         elif status != OFFGIL_ECANCELED:
             self._exception = RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
         self.state = CANCELLED_AND_NOTIFIED if status == OFFGIL_ECANCELED else FINISHED
         self.keep = None
         future_release(self.handle)
+        PyMem_Free(self.call)
         self.handle = NULL
+        self.call = NULL
         return 0
 
     cdef object outcome(self):
