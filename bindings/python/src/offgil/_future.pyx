@@ -243,7 +243,10 @@ cdef class FutureCore:
         cdef int32_t code = 0
         cdef char[512] message
         if status == OFFGIL_OK:
-            self._result = to_python(self.letter, result)
+            if self.letter == b"O":
+                self.take_by_converter((<uint64_t *>result)[0])
+            else:
+                self._result = to_python(self.letter, result)
             self.saved_errno = saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))
@@ -254,6 +257,14 @@ cdef class FutureCore:
         self.keep = None
         future_release(self.handle)
         self.handle = NULL
+        return 0
+
+    cdef int take_by_converter(self, uint64_t result) except -1:
+        """The result is what the first of the kept objects makes of it."""
+        try:
+            self._result = (<list>self.keep.objects)[0](result)
+        except Exception as error:
+            self._exception = error
         return 0
 
     cdef object outcome(self):
