@@ -83,6 +83,15 @@ def native(tmp_path_factory: pytest.TempPathFactory, compiler: str) -> Native:
 
 
 @pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory, compiler: str) -> Any:
+    """C functions of many types through ctypes and cffi."""
+    from kinds import Kinds, build_api_module, build_library
+
+    folder = tmp_path_factory.mktemp("kinds")
+    return Kinds(build_library(folder, compiler), build_api_module(folder))
+
+
+@pytest.fixture(scope="session")
 def cython_adapter(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The adapter, compiled as a user's module would be: `cythonize -i`, no path, no flag."""
     folder = tmp_path_factory.mktemp("cython")

@@ -1,8 +1,8 @@
 """cffi's functions of both modes: their types, and which arguments go off the GIL as cffi itself passes them.
 
 `lib.f` of ABI mode is a cdata of a function pointer, that of API mode a built-in function, whose C function
-`addressof` gives. `ffi.callback` and `extern "Python"` are Python, and never native; so is what lies in no shared
-library, where nobody declared it native.
+`addressof` gives. `ffi.callback` and `extern "Python"` are Python, and never native; so is what lies in no
+shared library, where nobody declared it native.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The text of a signature: offgil's own words, "f64(f64,i32,ptr)", or C, "double (double, int, void *)".
 
 C texts are what Cython and SciPy write beside the functions that they export, and what a header says. Out of
-either comes a letter for the result and for each argument, those of ctypes and `struct`, and what each pointer
-takes.
+either comes a letter for the result and for each argument, as of ctypes, and what each pointer takes.
 """
 
 from __future__ import annotations
