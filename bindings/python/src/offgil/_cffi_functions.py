@@ -19,7 +19,8 @@ from pathlib import Path
 from types import BuiltinFunctionType
 from typing import Any, NamedTuple
 
-from offgil._signatures import CallsBack, Pointer, is_here
+from offgil._pointers import CallsBack, is_here
+from offgil._signatures import Pointer
 
 backend: Any = import_module("_cffi_backend")
 _ffi: Any = backend.FFI()

@@ -25,7 +25,7 @@ from libc.stdint cimport uint32_t
 from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
-from offgil._signatures import CallsBack
+from offgil._pointers import CallsBack
 from offgil.capi cimport (
     OFFGIL_ECLOSED,
     OFFGIL_EFULL,

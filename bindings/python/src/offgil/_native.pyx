@@ -10,7 +10,6 @@
 
 import ctypes
 import functools
-import numbers
 import operator
 import os
 import weakref
@@ -24,8 +23,7 @@ from libc.string cimport strncmp
 
 from offgil._future cimport to_python
 from offgil._pointers cimport AUTOMATIC, CFFI, CFFI_DECLARED, CTYPES, DECLARED, pack_pointer
-from offgil._pointers import SIMPLE, Array, ByReference
-from offgil._signatures import HERE
+from offgil._pointers import HERE, SIMPLE, Array, ByReference
 from offgil.capi cimport (
     future_t,
     offgil_last_message,
@@ -218,7 +216,7 @@ cdef int pack(char letter, object kind, object value, int mode, uint64_t *cell, 
         value = value.value
     if letter == b"d" or letter == b"f":
         if not PyFloat_Check(value) and not PyLong_Check(value) and (
-            mode == AUTOMATIC or mode == CFFI or not isinstance(value, numbers.Real)
+            mode == AUTOMATIC or mode == CFFI or not hasattr(value, "__float__")
         ):
             raise TypeError(f"must be real number, not {type(value).__name__}")
         if letter == b"d":

@@ -8,8 +8,6 @@ from _ctypes import CFuncPtr, _Pointer, _SimpleCData
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint64_t
 
-from offgil._signatures import CallsBack, is_here
-
 cdef extern from "Python.h":
     bint PyLong_Check(object value)
     bint PyBytes_CheckExact(object value)
@@ -19,6 +17,9 @@ cdef extern from "Python.h":
 
 cdef enum:
     MOST_DEPTH = 8  # of data that points to data
+
+# The first of what is kept for arguments of a call on a thread of Python's, where C may come back into Python.
+HERE = object()
 
 # ctypes' classes of numbers, and their letters.
 SIMPLE = {
@@ -32,6 +33,15 @@ cdef object c_void_p = ctypes.c_void_p
 cdef object cast = ctypes.cast
 Array = ctypes.Array
 ByReference = type(ctypes.byref(ctypes.c_int()))
+
+
+class CallsBack(TypeError):
+    """C would come back into Python through an argument."""
+
+
+def is_here(list keep):
+    """Whether what is kept is for a call on a thread of Python's."""
+    return len(keep) > 0 and keep[0] is HERE
 
 
 cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t *cell, list keep) except -1:
@@ -95,7 +105,9 @@ cdef int pack_buffer(object value, size_t size, bint floating, bint const, uint6
         raise ValueError("the buffer is not contiguous")
     if view.readonly and not const:
         raise ValueError("the buffer is read-only, and the function may write: a signature says that it reads by 'const'")
-    format = re.sub(":[^:]*:", "", view.format)  # without the names of fields
+    format = view.format
+    if ":" in format:
+        format = re.sub(":[^:]*:", "", format)  # without the names of fields
     if "O" in format:
         raise TypeError("the buffer holds Python objects")
     if size > 1 and (

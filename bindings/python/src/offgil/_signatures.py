@@ -39,18 +39,6 @@ _OBJECT = re.compile(r"Py\w*Object|__pyx_obj_\w+|object")
 _NUMPY = re.compile(r"(?:__pyx_t_\d+numpy_|npy_|c_)(\w+?)(?:_t)?")
 
 
-class CallsBack(TypeError):
-    """C would come back into Python through an argument."""
-
-
-HERE = object()
-
-
-def is_here(keep: list[Any]) -> bool:
-    """Whether these arguments are for a call on a thread of Python's, where C may come back into Python."""
-    return bool(keep) and keep[0] is HERE
-
-
 class Pointer:
     """What a pointer takes. `size` is that of an item, 0 where any will do."""
 
