@@ -93,6 +93,17 @@ TYPES: dict[str, tuple[Any, list[Any]]] = {
     "sum": (ctypes.c_double, [doubles, ctypes.c_size_t]),
     "scaled": (ctypes.c_double, [ctypes.c_double, ctypes.c_void_p]),
     "refuse": (ctypes.c_int, [ctypes.c_int]),
+    "mixed": (
+        ctypes.c_int,
+        [
+            ctypes.c_int8,
+            ctypes.c_double,
+            ctypes.c_uint16,
+            ctypes.c_float,
+            ctypes.c_char_p,
+            ctypes.c_int64,
+        ],
+    ),
     "call": (ctypes.c_int, [FunctionKind, ctypes.c_int]),
 }
 

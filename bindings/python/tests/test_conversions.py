@@ -149,6 +149,44 @@ def test_each_value_is_converted_and_refused_as_in_the_ordinary_call(
         assert found == outcome(lambda value=value: function(value)), (name, value, future.native)
 
 
+@pytest.mark.parametrize("name", ["same_i32", "same_void", "same_text"])
+def test_each_value_goes_to_a_function_without_argtypes_as_in_the_ordinary_call(
+    pool: offgil.ThreadPoolExecutor, kinds: Kinds, name: str
+) -> None:
+    function = kinds.library[name]
+    if name != "same_i32":
+        function.restype = ctypes.c_void_p
+    for value in [*NUMBERS, *OTHERS, *of_ctypes(), *of_cffi(kinds.ffi)]:
+        # It would find what happens to be in a register, or each time another temporary text.
+        if isinstance(value, (ctypes.c_float, ctypes.c_double, ctypes.c_longdouble, Pair, str)):
+            continue
+        future = pool.submit(function, value)
+        found = outcome(lambda future=future: future.result(PATIENCE))
+        assert found == outcome(lambda value=value: function(value)), (name, value, future.native)
+
+
+def test_a_changed_type_is_seen_in_the_next_call(pool: offgil.ThreadPoolExecutor, kinds: Kinds) -> None:
+    function = kinds.ctypes("same_i32")
+    assert pool.submit(function, -1).result(PATIENCE) == -1
+    function.restype = ctypes.c_uint32
+    assert pool.submit(function, -1).result(PATIENCE) == 2**32 - 1
+    function.argtypes = [ctypes.c_uint8]
+    assert pool.submit(function, -1).result(PATIENCE) == 255
+    function.argtypes = [ctypes.POINTER(ctypes.c_int)]
+    with pytest.raises(ctypes.ArgumentError):
+        pool.submit(function, -1).result(PATIENCE)
+
+
+def test_many_arguments_of_many_types_go_as_in_the_ordinary_call(
+    pool: offgil.ThreadPoolExecutor, kinds: Kinds
+) -> None:
+    arguments = (-3, 2.9, 2**16 - 1, 4.5, b"a", -(2**40))
+    for kind in KINDS:
+        function = kinds.get(kind, "mixed")
+        future = pool.submit(function, *arguments)
+        assert (future.native, future.result(PATIENCE)) == (True, function(*arguments))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("arguments", [(), (1, 2), (1, 2, 3, 4, 5, 6, 7, 8)])
 @pytest.mark.parametrize("name", ["same_i32", "nothing", "sum"])

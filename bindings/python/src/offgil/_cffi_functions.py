@@ -124,7 +124,9 @@ def _letter(ctype: Any) -> str | None:
     return _LETTERS.get((backend.sizeof(ctype), int(backend.cast(ctype, -1)) < 0))
 
 
-def _to_bool(value: int) -> bool:
+def _to_bool(word: int) -> bool:
+    """As cffi reads the lowest byte, which is all that a function gives of it."""
+    value = word & 0xFF
     if value > 1:
         raise ValueError(f"got a _Bool of value {value}, expected 0 or 1")
     return value == 1
