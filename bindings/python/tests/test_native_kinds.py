@@ -354,6 +354,8 @@ def test_what_needs_the_gil_or_cannot_be_carried_is_refused(exported: ModuleType
             offgil.native(capsule(exported, name))
     with pytest.raises(TypeError, match="GIL"):
         offgil.native(ctypes.pythonapi.Py_IsInitialized, "i32()")
+    with pytest.raises(TypeError, match="GIL"):
+        offgil.native(LowLevelCallable(ctypes.pythonapi.Py_IsInitialized, signature="int (void)"))
     from numpy._core import multiarray
 
     with pytest.raises(TypeError, match="needs a signature"):

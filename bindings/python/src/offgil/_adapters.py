@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from _ctypes import CFuncPtr
+from _ctypes import FUNCFLAG_PYTHONAPI, CFuncPtr
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -56,9 +56,10 @@ def plan(function: Any, signature: str | None) -> Plan | Ordinary:
     Raises TypeError for what is no native function or of types that can't be carried, ValueError for a text
     that is no signature and for NULL.
     """
+    is_scipy = _is_low_level_callable(function)
+    refuse_python_api(function.function if is_scipy else function)
     if is_python(function):
         return Ordinary(function)
-    is_scipy = _is_low_level_callable(function)
     if is_scipy and is_python(function.function):
         return _with_data(function.function, function.user_data)
     if signature is None and _is_cffi(function):
@@ -85,6 +86,12 @@ def ctypes_of(function: Any) -> Any:
         return function.ctypes
     except (TypeError, NotImplementedError):
         return None
+
+
+def refuse_python_api(function: Any) -> None:
+    """Raises TypeError for a function of `PyDLL`, as those of `pythonapi`."""
+    if isinstance(function, CFuncPtr) and type(function)._flags_ & FUNCFLAG_PYTHONAPI:
+        raise TypeError("a function of Python's own API needs the GIL")
 
 
 def is_python(function: Any) -> bool:

@@ -13,7 +13,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import BuiltinFunctionType
@@ -50,7 +50,7 @@ class CffiPointer(Pointer):
 
     def __init__(self, ctype: Any, declared: bool) -> None:
         item = ctype.item if ctype.kind in ("pointer", "array") else None
-        letter = None if item is None else _letter(item)
+        letter = None if item is None or item.kind == "array" else _letter(item)
         super().__init__(0 if letter in (None, "v") else backend.sizeof(item), letter in ("f", "d"))
         self.ctype = ctype if ctype.kind != "array" else backend.new_pointer_type(item)
         self.takes_bytes = letter is not None and letter in "vcbB"
@@ -197,6 +197,7 @@ def _library_of(pointer: Any) -> str | None:
     return os.fsdecode(symbol.file)
 
 
+@lru_cache(maxsize=64)
 def _is_extension(path: str) -> bool:
     """Whether the shared library is a module of Python."""
     try:
@@ -213,10 +214,13 @@ def _is_extension(path: str) -> bool:
 
 
 def _is_exported(pointer: Any, path: str) -> bool | None:
-    """Whether it is a C function of the module that cffi compiled there; None if there is no such module."""
+    """Whether it is a C function that cffi compiled into a module; None if the library is no such module."""
+    if not _is_extension(path):
+        return None
     for module in list(sys.modules.values()):
-        lib = vars(module).get("lib")
-        if isinstance(lib, backend.Lib) and vars(module).get("__file__") == path:
+        names = getattr(module, "__dict__", {})
+        lib = names.get("lib")
+        if isinstance(lib, backend.Lib) and names.get("__file__") == path:
             functions = (name for name in dir(lib) if isinstance(getattr(lib, name), BuiltinFunctionType))
             return any(_ffi.addressof(lib, name) == pointer for name in functions)
     return None

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """What `_native` and `_executor` use of `_future`."""
 
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t
 
 from offgil.capi cimport future_t, offgil_status
 
@@ -30,7 +30,6 @@ cdef class FutureCore:
     cdef int wait_for_call(self, object timeout) except -1
     cdef int settle(self, offgil_status status, void *result, int32_t saved_errno) except -1
     cdef int take(self, offgil_status status, void *result, int32_t saved_errno) except -1
-    cdef int take_by_converter(self, uint64_t result) except -1
     cdef bint ended(self) except -1
     cdef object outcome(self)
 

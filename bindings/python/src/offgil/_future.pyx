@@ -244,7 +244,10 @@ cdef class FutureCore:
         cdef char[512] message
         if status == OFFGIL_OK:
             if self.letter == b"O":
-                self.take_by_converter((<uint64_t *>result)[0])
+                try:
+                    self._result = (<list>self.keep.objects)[0]((<uint64_t *>result)[0])
+                except Exception as error:
+                    self._exception = error
             else:
                 self._result = to_python(self.letter, result)
             self.saved_errno = saved_errno
@@ -257,14 +260,6 @@ cdef class FutureCore:
         self.keep = None
         future_release(self.handle)
         self.handle = NULL
-        return 0
-
-    cdef int take_by_converter(self, uint64_t result) except -1:
-        """The result is what the first of the kept objects makes of it."""
-        try:
-            self._result = (<list>self.keep.objects)[0](result)
-        except Exception as error:
-            self._exception = error
         return 0
 
     cdef object outcome(self):

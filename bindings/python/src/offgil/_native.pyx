@@ -59,7 +59,8 @@ cdef object cast = ctypes.cast
 
 cdef unsigned long epoch = 0
 cdef dict signatures = {}
-cdef dict recognised = {}
+cdef dict recognised = {}  # by id: of ctypes' functions, and of cffi's
+cdef dict recognised_cffi = {}
 
 
 cdef void new_epoch():
@@ -313,14 +314,17 @@ def make_pointer(kind, address):
 
 cdef Call recognise_cffi(object function):
     """As `recognise`. Types and address of a cdata never change."""
-    entry = recognised.get(id(function))
+    entry = recognised_cffi.get(id(function))
     if entry is not None and entry[0]() is function:
         return entry[1]
     from offgil._cffi_functions import examine, is_function
 
-    types = examine(function, False) if is_function(function) else None
+    try:
+        types = examine(function, False) if is_function(function) else None
+    except Exception:
+        types = None  # cffi says what is wrong when it calls it
     call = None if types is None else cffi_call(types, CFFI)
-    remember(function, (call,))
+    remember(recognised_cffi, function, (call,))
     return call
 
 
@@ -338,7 +342,7 @@ cdef Call cffi_call(object types, int mode):
     return call
 
 
-cdef int remember(object function, tuple rest) except -1:
+cdef int remember(dict recognised, object function, tuple rest) except -1:
     """Keeps what was found out about the function as long as that lives."""
     number = id(function)
 
@@ -369,7 +373,7 @@ cdef Call recognise(object function):
     if call is not None:
         (<Call>call).owner = None  # whoever submits has the function
     if function.errcheck is None:
-        remember(function, (function.argtypes, function.restype, call))
+        remember(recognised, function, (function.argtypes, function.restype, call))
     return call
 
 
@@ -380,12 +384,11 @@ cdef class NativeFunction:
     """
 
     def __init__(self, function, signature=None):
-        from offgil._adapters import Ordinary, ctypes_of, is_python, plan
+        from offgil._adapters import Ordinary, ctypes_of, is_python, plan, refuse_python_api
 
         self.function = self.ordinary = function
         self.signature = signature
-        if isinstance(function, CFuncPtr) and type(function)._flags_ & 4:  # FUNCFLAG_PYTHONAPI
-            raise TypeError("a function of Python's own API needs the GIL")
+        refuse_python_api(function)
         if signature is None:
             plain = ctypes_of(function)
             if isinstance(plain, CFuncPtr):

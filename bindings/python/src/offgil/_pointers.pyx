@@ -131,10 +131,9 @@ cdef bint calls_back(object value, int depth) except -1:
             if calls_back(kept, depth):
                 return True
         return False
-    if type(value).__name__ == "CThunkObject":
-        return True
-    objects = getattr(value, "_objects", None)
-    return objects is not None and depth < MOST_DEPTH and calls_back(objects, depth + 1)
+    if not is_plain_data(value):
+        return type(value).__name__ == "CThunkObject"
+    return value._objects is not None and depth < MOST_DEPTH and calls_back(value._objects, depth + 1)
 
 
 cdef bint is_plain_data(object value):
