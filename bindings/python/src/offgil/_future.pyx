@@ -343,7 +343,14 @@ cdef class FutureCore:
         cdef int32_t code = 0
         cdef char[512] message
         if status == OFFGIL_OK:
-            self._result = to_python(self.letter, result)
+            if self.letter == b"O":
+                try:
+                    self._result = (<list>self.keep.objects)[0]((<uint64_t *>result)[0])
+                except Exception as error:
+                    self.track()
+                    self._exception = error
+            else:
+                self._result = to_python(self.letter, result)
             self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))
