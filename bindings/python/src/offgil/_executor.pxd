@@ -29,6 +29,7 @@ cdef class Work:
     cdef object prefix
     cdef object initializer
     cdef tuple initargs
+    cdef readonly bint daemon  # the threads end with the process, whatever they do
     cdef uint32_t alive  # workers
     cdef uint32_t blocked  # those of them whose task waits for another
     cdef bint closed
