@@ -6,6 +6,9 @@ from typing import Any
 
 from offgil._future import Future
 
+def goes_native(function: object) -> bool:
+    """Whether `submit` calls this off the GIL, if the arguments fit."""
+
 class Work:
     """An executor's pool, its queue of Python tasks and its threads."""
 

@@ -438,6 +438,11 @@ cdef int forget_what_is_over() except -1:
     return 0
 
 
+def goes_native(function):
+    """Whether `submit` calls this off the GIL, if the arguments fit."""
+    return isinstance(function, NativeFunction) or (is_plain(function) and recognise(function) is not None)
+
+
 cdef class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""
 

@@ -1,8 +1,12 @@
 """Native functions."""
 
-from typing import Any
+from typing import Any, Generic
 
-class NativeFunction:
+from typing_extensions import TypeVar
+
+_T = TypeVar("_T", default=Any)
+
+class NativeFunction(Generic[_T]):
     """A function in machine code that executors call off the GIL. Made by `native`."""
 
     @property

@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _WHEN_FULL = ("block", "fail", "run")
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
     """`os.process_cpu_count` of CPython 3.13."""
     count: Callable[[], int | None] | None = getattr(os, "process_cpu_count", None)
     return (count() if count is not None else len(os.sched_getaffinity(0))) or 1
@@ -49,7 +49,7 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         when_full: Literal["block", "fail", "run"] = "block",
     ) -> None:
         if max_workers is None:
-            max_workers = min(32, _usable_cpus() + 4)
+            max_workers = min(32, usable_cpus() + 4)
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
