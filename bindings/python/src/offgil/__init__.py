@@ -3,7 +3,7 @@
 - `offgil.ThreadPoolExecutor`: the stdlib's, with C functions that run off the GIL; its `offgil.Future`; and
   `offgil.native`, which makes a native function out of an address or a ctypes function
 - `offgil.pool.ThreadPool`: that of `multiprocessing.pool`, likewise
-- `offgil.as_completed`, `offgil.wait`: the stdlib's, also for a task that waits for others of its own executor
+- `offgil.as_completed`, `offgil.wait`: the stdlib's, also in a task that waits for others of its executor
 - `offgil.lib`: the library through ctypes, every `argtypes` and `restype` set; `offgil.ctypes` has its types
 - `offgil.cffi.ffi`, `offgil.cffi.lib`: the same through cffi
 - `from offgil cimport pool_create, pool_submit, future_wait`: the same in Cython, all `noexcept nogil`, with

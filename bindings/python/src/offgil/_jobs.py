@@ -1,10 +1,11 @@
 """What `offgil.pool` makes of its maps: jobs, which the workers of the pool take item by item.
 
-    a short list    -> ready -> runners: tasks of the pool, of which one that has not begun is queued as long as items are
+    a short list    -> ready -> runners: tasks of the pool, of which one is queued while items are ready
     anything else   -> a feeder, which is a thread that reads it -> ready -> ...
     native function -> a feeder -> each item is a task of its own
 
-A runner calls the function for one item after the other. So an item costs no future, no queue's turn and no wake-up.
+A runner calls the function for one item after the other. So an item costs no future, no queue's turn and no
+wake-up.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ def batches(iterable: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
         yield batch
 
 
-def _without_caller(error: BaseException) -> BaseException:
+def without_caller(error: BaseException) -> BaseException:
     """The error without the frame that caught it, which would keep it alive, and be kept by it."""
     traceback = error.__traceback__
     return error.with_traceback(None if traceback is None else traceback.tb_next)
 
 
 class Tasks(Submitter):
-    """What a pool does, without being it: its jobs, feeders and callbacks know this, so that the pool can be collected."""
+    """What a pool does, without being it: jobs and feeders know this, so that the pool can be collected."""
 
     everybody: weakref.WeakSet[Tasks] = weakref.WeakSet()
 
@@ -150,6 +151,7 @@ class Tasks(Submitter):
         self._work.close(True)
         for job in jobs:
             job.stop(None)
+        self.callbacks.add_ended()
         self._finish_if_closed()
 
     def join(self) -> None:
@@ -191,7 +193,7 @@ class Job(ABC):
     def __init__(self, tasks: Tasks, function: Any, native: bool) -> None:
         self._tasks = tasks
         self._function = function
-        self._native = native
+        self.native = native
         self._lock = threading.Lock()
         self._ready: deque[Any] = deque()
         self._queued = False  # a runner that has not begun
@@ -214,10 +216,10 @@ class Job(ABC):
         """No more will be done, because of this; None: the pool was terminated."""
 
     def start(self, iterable: Iterable[Any], size: int | None) -> None:
-        """Sets about all items, or tuples of `size` items; a feeder reads them if they can't be had at once."""
+        """Sets about all items, or tuples of `size`; a feeder reads them if they can't be had at once."""
         items = iterable if size is None else batches(iterable, size)
         try:
-            if self._native or not plain(iterable):
+            if self.native or not plain(iterable):
                 self._tasks.feed(self, items)
                 return
             self._ready.extend(items)
@@ -233,14 +235,14 @@ class Job(ABC):
 
     def read(self, items: Iterable[Any]) -> None:
         """The work of a feeder."""
-        put = self._submit if self._native else self._put
+        put = self._submit if self.native else self._put
         try:
             for item in items:
                 if self._over:
                     return
                 put(item)
         except BaseException as error:
-            self._put(Failure(_without_caller(error)))
+            self._put(Failure(without_caller(error)))
         with self._lock:
             self._whole = True
             ended = self._ended()
@@ -282,8 +284,8 @@ class Job(ABC):
                 else:
                     good, value = True, self._function(item)
             except BaseException as error:
-                good, value = False, _without_caller(error)
-            self._deliver(index, good, value)
+                good, value = False, without_caller(error)
+            self.deliver(index, good, value)
             del item, value
         with self._lock:
             if self._queued or not self._ready:
@@ -298,16 +300,21 @@ class Job(ABC):
         try:
             future = self._tasks.submit(self._function, item)
         except Exception as error:
-            self._deliver(index, False, _without_caller(error))
+            self.deliver(index, False, without_caller(error))
         else:
-            future.add_done_callback(partial(self._take_over, index))
+            self.await_native(index, future)
+
+    def await_native(self, index: int, future: Future[Any]) -> None:
+        """Has the outcome of a native item delivered."""
+        future.add_done_callback(partial(self._take_over, index))
 
     def _take_over(self, index: int, future: BaseFuture[Any]) -> None:
         if not future.cancelled():
             error = future.exception()
-            self._deliver(index, error is None, future.result() if error is None else error)
+            self.deliver(index, error is None, future.result() if error is None else error)
 
-    def _deliver(self, index: int, good: bool, value: Any) -> None:
+    def deliver(self, index: int, good: bool, value: Any) -> None:
+        """What came out of an item."""
         with self._lock:
             if self._over:
                 return

@@ -1,12 +1,8 @@
 """Native functions."""
 
-from typing import Any, Generic
+from typing import Any
 
-from typing_extensions import TypeVar
-
-_T = TypeVar("_T", default=Any)
-
-class NativeFunction(Generic[_T]):
+class NativeFunction:
     """A function in machine code that executors call off the GIL. Made by `native`."""
 
     @property

@@ -8,14 +8,14 @@ import multiprocessing.pool
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import TimeoutError as PoolTimeoutError
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from offgil._callbacks import Callbacks
+from offgil._callbacks import Callbacks, Told
 from offgil._future import Future
-from offgil._jobs import Job, Tasks
+from offgil._jobs import Job, Tasks, without_caller
 from offgil._progress import Bar
 from offgil._waits import away
 
@@ -135,7 +135,7 @@ class Batch:
             bar.update(1)
 
 
-class ApplyResult(multiprocessing.pool.ApplyResult[_T]):
+class ApplyResult(multiprocessing.pool.ApplyResult[_T], Told):
     """What will come of an `apply_async`, `map_async` or `starmap_async`.
 
     A task of a pool that waits for one gives its place to another.
@@ -144,21 +144,20 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T]):
     def __init__(
         self,
         pool: object,
-        callbacks: Callbacks,
         outcome: Future[Any] | Batch,
-        callback: Callable[[_T], object] | None,
-        error_callback: Callable[[BaseException], object] | None,
+        callbacks: Callbacks,
+        callback: Callable[[_T], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
     ) -> None:
         self._pool = pool  # which must not be collected before
         self._outcome = outcome
-        self._callbacks = callbacks
         self._told: Future[None] | None = None
         if callback is not None or error_callback is not None:
+            self._callbacks = callbacks
             self._callback = callback
             self._error_callback = error_callback
             self._told = Future()
-            callbacks.expect()
-            outcome.add_done_callback(lambda _: callbacks.add(self._tell))
+            callbacks.expect(self)
 
     @property
     def native(self) -> bool:
@@ -167,11 +166,20 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T]):
 
     @property
     def errno(self) -> int | None:
-        """What the native function of an `apply_async` left in `errno`, else 0; None without a result of a native task."""
+        """What the native function of an `apply_async` left in `errno`, else 0; None without its result."""
         return self._outcome.errno if isinstance(self._outcome, Future) else None
 
-    def _tell(self, drop: bool) -> None:
-        """In the thread of the callbacks: calls the one that fits; after that this is ready."""
+    def tell_when_done(self) -> None:
+        """Has a callback called when the outcome is there."""
+        if self._told is not None:
+            self._outcome.add_done_callback(lambda _: self._callbacks.add(self))
+
+    def ended(self) -> bool:
+        """Whether there is an outcome."""
+        return self._outcome.done()
+
+    def tell(self, drop: bool) -> None:
+        """Calls the callback that fits; after that this is ready."""
         assert self._told is not None
         try:
             if not drop:
@@ -183,8 +191,6 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T]):
     def _call_back(self) -> None:
         try:
             value: Any = self._outcome.result()
-        except concurrent.futures.CancelledError:
-            return
         except BaseException as error:
             if self._error_callback is not None:
                 self._error_callback(error)
@@ -211,14 +217,15 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T]):
         if self._told is None:
             wait_for(self._outcome, timeout)
         elif self._callbacks.is_here():
-            self._callbacks.call_until(self._told.done, timeout)
+            self._callbacks.tell_until(self._told.done, timeout)
         else:
             wait_for(self._told, timeout)
 
     def get(self, timeout: float | None = None) -> _T:
-        """The result; raises what the task raised, and multiprocessing.TimeoutError if it isn't ready after `timeout` seconds.
+        """The result; raises what the task raised.
 
-        What was dropped when the pool was terminated raises concurrent.futures.CancelledError.
+        multiprocessing.TimeoutError if it isn't ready after `timeout` seconds, and CancelledError of
+        concurrent.futures if it was dropped when the pool was terminated.
         """
         if timeout is not None or self._told is not None:
             self.wait(timeout)
@@ -228,6 +235,40 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T]):
             return self._outcome.result()  # type: ignore[return-value]
         finally:
             self._pool = None
+
+
+class CalledResult(ApplyResult[_T]):
+    """That of a Python function with a callback: the worker that calls the one brings this to the other."""
+
+    _outcome: Future[Any]
+    _runner: Future[Any] | None = None
+
+    def start(self, submit: Callable[..., Future[Any]], func: Any, args: Any, kwds: Any) -> None:
+        """Submits `func(*args, **kwds)` by `submit`."""
+        try:
+            self._runner = submit(self._run, (func, args, kwds), {})
+        except BaseException:
+            self._callbacks.forget(self)
+            raise
+        if self.ended():
+            self._callbacks.add(self)
+
+    def _run(self, func: Any, args: Any, kwds: Any) -> None:
+        try:
+            self._outcome.set_result(func(*args, **kwds))
+        except BaseException as error:
+            self._outcome.set_exception(without_caller(error))
+        self._callbacks.add(self)
+
+    def ended(self) -> bool:
+        """Whether there is an outcome, or will be none as the pool has come to an end."""
+        runner = self._runner
+        if runner is not None and runner.done() and not self._outcome.done():
+            if runner.cancelled():
+                self._outcome.cancel()
+            else:
+                self._outcome.set_exception(runner.exception())
+        return self._outcome.done()
 
 
 AsyncResult = ApplyResult
@@ -244,20 +285,27 @@ class Results(Job):
         # (good, value) each; None as the last
         self.queue: SimpleQueue[tuple[bool, Any] | None] = SimpleQueue()
         self.error: BaseException | None = None  # at the end
-        self._ordered = ordered
+        self.ordered = ordered
         self._next = 0
         self._early: dict[int, tuple[bool, Any]] = {}
         super().__init__(tasks, function, native)
 
     def keep(self, index: int, good: bool, value: Any) -> None:
         """Puts it into the queue, if its turn has come."""
-        if not self._ordered:
+        if not self.ordered:
             self.queue.put((good, value))
             return
         self._early[index] = (good, value)
         while self._next in self._early:
             self.queue.put(self._early.pop(self._next))
             self._next += 1
+
+    def await_native(self, index: int, future: Future[Any]) -> None:
+        """In order, the iterator waits for the future itself."""
+        if self.ordered:
+            self.deliver(index, True, future)
+        else:
+            super().await_native(index, future)
 
     def finish(self) -> None:
         """Ends the iteration."""
@@ -270,16 +318,20 @@ class Results(Job):
 
 
 class IMapIterator(_IMapIterator[_T]):
-    """Iterates over the results of an `imap`. `len` of it is how many there will be, if that was known before.
+    """Iterates over the results of an `imap`. `len` of it is how many there are, if that was known before.
 
     A task of a pool that waits here gives its place to another.
     """
 
-    def __init__(self, pool: object, job: Results, chunked: bool, length: int | None, bar: Bar | None) -> None:
+    def __init__(
+        self, pool: object, job: Results, chunked: bool, length: int | None, bar: Bar | None
+    ) -> None:
         self._pool = pool  # which must not be collected before
         self._job = job
         self._chunked = chunked
-        self._items: deque[_T] = deque()
+        self._chunk: Iterator[_T] = iter(())
+        self._held: deque[tuple[bool, Any]] = deque()
+        self._futures = job.native and job.ordered
         self._length = length
         self._bar = bar
 
@@ -291,34 +343,41 @@ class IMapIterator(_IMapIterator[_T]):
     def __bool__(self) -> bool:
         return True  # as every iterator
 
-    def __iter__(self) -> IMapIterator[_T]:
-        return self
+    def __iter__(self) -> Iterator[_T]:  # type: ignore[override]
+        return self._flatten() if self._chunked else self
+
+    def _flatten(self) -> Iterator[_T]:
+        """As `next` again and again, and quicker."""
+        while True:
+            yield from self._chunk
+            try:
+                self._chunk = iter(self._next_entry(None))
+            except StopIteration:
+                return
 
     def next(self, timeout: float | None = None) -> _T:
         """The next result; raises what the function raised for it, StopIteration at the end.
 
-        After `timeout` seconds multiprocessing.TimeoutError. What was dropped when the pool was terminated raises
-        concurrent.futures.CancelledError.
+        multiprocessing.TimeoutError after `timeout` seconds, and CancelledError of concurrent.futures if the
+        rest was dropped when the pool was terminated.
         """
-        while True:
-            try:
-                value = self._items.popleft()
-            except IndexError:
-                value = self._next_entry(timeout)
-                if self._chunked:
-                    self._items.extend(value)
-                    continue
-            if self._bar is not None:
-                self._bar.update(1)
+        for value in self._chunk:
             return value
+        while True:
+            value = self._next_entry(timeout)
+            if not self._chunked:
+                return value
+            self._chunk = iter(value)
+            for value in self._chunk:
+                return value
 
-    __next__ = next
+    __next__ = next  # noqa: A003
 
     def _next_entry(self, timeout: float | None) -> Any:
         queue = self._job.queue
         try:
-            entry = queue.get_nowait()
-        except Empty:
+            entry = self._held.popleft() if self._held else queue.get_nowait()
+        except (Empty, IndexError):
             try:
                 entry = away(queue.get, True, None if timeout is None else max(0.0, timeout))
             except Empty:
@@ -330,12 +389,19 @@ class IMapIterator(_IMapIterator[_T]):
                 self._bar.close()
             raise StopIteration if self._job.error is None else self._job.error
         good, value = entry
-        if not good:
-            try:
-                raise value
-            finally:
-                del value, entry  # no cycle with the traceback
-        return value
+        if self._bar is not None:
+            self._bar.update(len(value) if good and self._chunked else 1)
+        if self._futures and good:
+            if not wait_for(value, timeout):
+                self._held.appendleft(entry)
+                raise PoolTimeoutError
+            return value.result()
+        try:
+            if good:
+                return value
+            raise value
+        finally:
+            del value, entry  # no cycle with the traceback
 
 
 class IMapUnorderedIterator(IMapIterator[_T]):

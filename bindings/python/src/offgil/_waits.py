@@ -1,4 +1,4 @@
-"""Waiting for several futures: as `concurrent.futures` does, and a task that waits gives its place to another."""
+"""Waiting for several futures as `concurrent.futures` does; a task that waits gives its place to another."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class AsCompleted(Generic[_T]):
 def as_completed(fs: Iterable[_Future[_T]], timeout: float | None = None) -> AsCompleted[_T]:
     """Iterates over the futures as they end, each once, as `concurrent.futures.as_completed` does.
 
-    The iterator has a length, so that `tqdm(as_completed(futures))` knows its total. A task that waits here gives its place
-    to another. Raises TimeoutError when `timeout` seconds have passed since the first was asked for.
+    The iterator has a length, so that `tqdm(as_completed(futures))` knows its total. A task that waits here
+    gives its place to another. Raises TimeoutError when `timeout` seconds have passed since it was first asked.
     """
     return AsCompleted(set(fs), timeout)

@@ -15,6 +15,7 @@ from offgil._array import map_array
 from offgil._executor import Submitter
 from offgil._future import Future
 from offgil._library import lib
+from offgil._progress import open_bar, total_of, watched
 from offgil.ctypes import pool_stats_t, pool_t
 
 _T = TypeVar("_T")
@@ -85,22 +86,27 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
+        progress: bool | str = False,
     ) -> Iterator[_T]:
         """`map(fn, *iterables)` with the calls as tasks; results come in order.
 
         What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in
-        seconds from the call on. `chunksize` is without effect, as in every executor of threads.
+        seconds from the call on. `chunksize` is without effect, as in every executor of threads. `progress=True`,
+        or a text that describes it, shows a bar of tqdm's, which moves as results are taken; ImportError without
+        tqdm.
         """
         if buffersize is not None and not isinstance(buffersize, int):
             raise TypeError("buffersize must be an integer or None")
         if buffersize is not None and buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
+        bar = open_bar(progress, total_of(*iterables))
         deadline = None if timeout is None else time.monotonic() + timeout
         calls = zip(*iterables)  # noqa: B905 - as the built-in map: the shortest counts
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
         # It must not keep the executor alive when nothing more is to be submitted.
         more = self._submit_more(fn, calls) if buffersize is not None else None
-        return _results(futures, more, deadline)
+        results = _results(futures, more, deadline)
+        return results if bar is None else watched(results, bar)
 
     def _submit_more(
         self, fn: Callable[..., _T], calls: Iterator[tuple[Any, ...]]

@@ -6,19 +6,19 @@ import itertools
 import multiprocessing.pool
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from multiprocessing import TimeoutError
+from multiprocessing import TimeoutError  # noqa: A004 - also of multiprocessing.pool
 from multiprocessing.util import Finalize
 from typing import Any, TypeVar
 
 from offgil._executor import goes_native
 from offgil._future import Future
 from offgil._jobs import Tasks
-from offgil._native import NativeFunction
 from offgil._progress import Bar, open_bar, total_of
 from offgil._results import (
     ApplyResult,
     AsyncResult,
     Batch,
+    CalledResult,
     IMapIterator,
     IMapUnorderedIterator,
     MapResult,
@@ -54,8 +54,8 @@ def _starmap_chunk(function: Callable[..., Any], chunk: tuple[Any, ...]) -> list
 class ThreadPool(multiprocessing.pool.ThreadPool):
     """All that `multiprocessing.pool.ThreadPool` is, and native functions run off the GIL.
 
-    At most `processes` tasks run at a time (default: as many as there are usable CPUs), on so many daemon threads, each of
-    which calls `initializer(*initargs)` when it starts. If that raises, all calls raise
+    At most `processes` tasks run at a time (default: as many as there are usable CPUs), on so many daemon
+    threads, each of which calls `initializer(*initargs)` when it starts. If that raises, all calls raise
     `concurrent.futures.thread.BrokenThreadPool`. A task may submit to its own pool and wait for what it gets.
 
     `progress=True`, or a text that describes it, shows a bar of tqdm's; ImportError without that.
@@ -98,9 +98,9 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def apply(
         self,
-        func: Callable[..., _T] | NativeFunction[_T],
+        func: Callable[..., _T],
         args: Iterable[Any] = (),
-        kwds: Mapping[str, Any] = {},  # noqa: B006
+        kwds: Mapping[str, Any] = {},
     ) -> _T:
         """`func(*args, **kwds)` as a task; waits for it."""
         result: _T = self._submit(func, args, kwds).result()
@@ -108,9 +108,9 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def apply_async(
         self,
-        func: Callable[..., _T] | NativeFunction[_T],
+        func: Callable[..., _T],
         args: Iterable[Any] = (),
-        kwds: Mapping[str, Any] = {},  # noqa: B006
+        kwds: Mapping[str, Any] = {},
         callback: Callable[[_T], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> AsyncResult[_T]:
@@ -118,12 +118,18 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
         `callback` gets the result, `error_callback` what was raised, in a thread of the pool's for that.
         """
-        future = self._submit(func, args, kwds)
-        return ApplyResult(self, self._tasks.callbacks, future, callback, error_callback)
+        callbacks = self._tasks.callbacks
+        if (callback is None and error_callback is None) or goes_native(func):
+            result = ApplyResult(self, self._submit(func, args, kwds), callbacks, callback, error_callback)
+            result.tell_when_done()
+            return result
+        called = CalledResult(self, Future(), callbacks, callback, error_callback)
+        called.start(self._submit, func, args, kwds)
+        return called
 
     def map(
         self,
-        func: Callable[[_S], _T] | NativeFunction[_T],
+        func: Callable[[_S], _T],
         iterable: Iterable[_S],
         chunksize: int | None = None,
         *,
@@ -134,7 +140,7 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def starmap(
         self,
-        func: Callable[..., _T] | NativeFunction[_T],
+        func: Callable[..., _T],
         iterable: Iterable[Iterable[Any]],
         chunksize: int | None = None,
         *,
@@ -145,29 +151,34 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def map_async(
         self,
-        func: Callable[[_S], _T] | NativeFunction[_T],
+        func: Callable[[_S], _T],
         iterable: Iterable[_S],
         chunksize: int | None = None,
         callback: Callable[[list[_T]], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> MapResult[_T]:
-        """As `map`, without waiting; the callbacks are those of `apply_async`, and get the list or the first error."""
-        work = self._start_map(func, iterable, False, chunksize)[0]
-        outcome = work if isinstance(work, Batch) else work.future
-        return MapResult(self, self._tasks.callbacks, outcome, callback, error_callback)
+        """As `map`, without waiting; the callbacks of `apply_async` get the list or the first error."""
+        return self._map_async(func, iterable, False, chunksize, callback, error_callback)
 
     def starmap_async(
         self,
-        func: Callable[..., _T] | NativeFunction[_T],
+        func: Callable[..., _T],
         iterable: Iterable[Iterable[Any]],
         chunksize: int | None = None,
         callback: Callable[[list[_T]], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> MapResult[_T]:
         """As `starmap`, without waiting; the callbacks are those of `map_async`."""
-        work = self._start_map(func, iterable, True, chunksize)[0]
+        return self._map_async(func, iterable, True, chunksize, callback, error_callback)
+
+    def _map_async(
+        self, func: Any, iterable: Any, star: bool, chunksize: int | None, callback: Any, error_callback: Any
+    ) -> MapResult[Any]:
+        work = self._start_map(func, iterable, star, chunksize)[0]
         outcome = work if isinstance(work, Batch) else work.future
-        return MapResult(self, self._tasks.callbacks, outcome, callback, error_callback)
+        result: MapResult[Any] = MapResult(self, outcome, self._tasks.callbacks, callback, error_callback)
+        result.tell_when_done()
+        return result
 
     def _map(
         self, func: Any, iterable: Iterable[Any], star: bool, chunksize: int | None, progress: bool | str
@@ -221,13 +232,13 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def imap(
         self,
-        func: Callable[[_S], _T] | NativeFunction[_T],
+        func: Callable[[_S], _T],
         iterable: Iterable[_S],
         chunksize: int | None = 1,
         *,
         progress: bool | str = False,
     ) -> IMapIterator[_T]:
-        """`map(func, iterable)` with the calls as tasks, `chunksize` each; results come in order, as soon as they are there.
+        """`map(func, iterable)` in tasks of `chunksize` calls each; results come in order, when they can.
 
         The iterable is read in another thread, ahead of the results and without a bound.
         """
@@ -236,7 +247,7 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def imap_unordered(
         self,
-        func: Callable[[_S], _T] | NativeFunction[_T],
+        func: Callable[[_S], _T],
         iterable: Iterable[_S],
         chunksize: int | None = 1,
         *,
@@ -278,7 +289,7 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
         self._tasks.stop()
 
     def join(self) -> None:
-        """Waits until all is done and the threads have ended. Raises ValueError before `close` or `terminate`."""
+        """Waits until all is done and the threads have ended; ValueError before `close` or `terminate`."""
         if self._state == _RUN:
             raise ValueError("Pool is still running")
         if self._state == _INIT:
