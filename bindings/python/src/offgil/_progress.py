@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from typing import Protocol, TypeVar
 
@@ -19,10 +20,10 @@ class Bar(Protocol):
         """No more will be."""
 
 
-def open_bar(progress: bool | str, total: int | None) -> Bar | None:
-    """The bar that `progress` asks for: True, or a text that describes it. None for False.
+def bar_for(progress: bool | str) -> Callable[[int | None], Bar] | None:
+    """Opens the bar that `progress` asks for, given its total: True, or a text that describes it.
 
-    Raises ImportError without tqdm.
+    None for False. Raises ImportError without tqdm.
     """
     if not isinstance(progress, (bool, str)):
         raise TypeError(f"progress must be True, False or a text, not {type(progress).__name__}")
@@ -32,14 +33,17 @@ def open_bar(progress: bool | str, total: int | None) -> Bar | None:
         tqdm = import_module("tqdm.auto").tqdm
     except ImportError as error:
         raise ImportError("progress is shown by tqdm, which is not installed: pip install tqdm") from error
-    bar: Bar = tqdm(total=total, desc=None if progress is True else progress)
-    return bar
+    return partial(_open, tqdm, None if progress is True else progress)
+
+
+def _open(tqdm: Callable[..., Bar], description: str | None, total: int | None) -> Bar:
+    return tqdm(total=total, desc=description)
 
 
 def total_of(*iterables: object) -> int | None:
     """How many items the shortest has; None if one has no length."""
     try:
-        return min(len(iterable) for iterable in iterables)  # type: ignore[arg-type]
+        return min((len(iterable) for iterable in iterables), default=0)  # type: ignore[arg-type]
     except TypeError:
         return None
 

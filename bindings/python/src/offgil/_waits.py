@@ -60,6 +60,6 @@ def as_completed(fs: Iterable[_Future[_T]], timeout: float | None = None) -> AsC
     """Iterates over the futures as they end, each once, as `concurrent.futures.as_completed` does.
 
     The iterator has a length, so that `tqdm(as_completed(futures))` knows its total. A task that waits here
-    gives its place to another. Raises TimeoutError when `timeout` seconds have passed since it was first asked.
+    gives its place to another. Raises TimeoutError `timeout` seconds after it was first asked.
     """
     return AsCompleted(set(fs), timeout)

@@ -15,7 +15,7 @@ from offgil._array import map_array
 from offgil._executor import Submitter
 from offgil._future import Future
 from offgil._library import lib
-from offgil._progress import open_bar, total_of, watched
+from offgil._progress import bar_for, total_of, watched
 from offgil.ctypes import pool_stats_t, pool_t
 
 _T = TypeVar("_T")
@@ -91,22 +91,23 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         """`map(fn, *iterables)` with the calls as tasks; results come in order.
 
         What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in
-        seconds from the call on. `chunksize` is without effect, as in every executor of threads. `progress=True`,
-        or a text that describes it, shows a bar of tqdm's, which moves as results are taken; ImportError without
-        tqdm.
+        seconds from the call on. `chunksize` is without effect, as in every executor of threads.
+
+        `progress=True`, or a text that describes it, shows a bar of tqdm's, which moves as results are taken.
+        Raises ImportError without tqdm.
         """
         if buffersize is not None and not isinstance(buffersize, int):
             raise TypeError("buffersize must be an integer or None")
         if buffersize is not None and buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
-        bar = open_bar(progress, total_of(*iterables))
+        open_bar = bar_for(progress)
         deadline = None if timeout is None else time.monotonic() + timeout
         calls = zip(*iterables)  # noqa: B905 - as the built-in map: the shortest counts
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
         # It must not keep the executor alive when nothing more is to be submitted.
         more = self._submit_more(fn, calls) if buffersize is not None else None
         results = _results(futures, more, deadline)
-        return results if bar is None else watched(results, bar)
+        return results if open_bar is None else watched(results, open_bar(total_of(*iterables)))
 
     def _submit_more(
         self, fn: Callable[..., _T], calls: Iterator[tuple[Any, ...]]
@@ -118,13 +119,14 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
         return submit
 
-    def map_array(self, fn: Any, array: Any, out: Any = None) -> Any:
+    def map_array(self, fn: Any, array: Any, out: Any = None, *, progress: bool | str = False) -> Any:
         """`out[i] = fn(array[i])` for all items of a buffer, off the GIL; returns `out`.
 
         `fn` is a native function of one number that returns one; the items of `array` and `out` are of its
         types, of any shape and stride. Without `out` a new NumPy array if `array` is one, else a memoryview.
+        `progress` is that of `map`.
         """
-        return map_array(self._work, fn, array, out)
+        return map_array(self._work, fn, array, out, bar_for(progress))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more tasks; those that are queued are run, or cancelled, and waited for.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing.pool
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from functools import partial
 from multiprocessing import TimeoutError  # noqa: A004 - also of multiprocessing.pool
 from multiprocessing.util import Finalize
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from offgil._executor import goes_native
 from offgil._future import Future
 from offgil._jobs import Tasks
-from offgil._progress import Bar, open_bar, total_of
+from offgil._progress import Bar, bar_for, total_of
 from offgil._results import (
     ApplyResult,
     AsyncResult,
@@ -183,19 +184,11 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
     def _map(
         self, func: Any, iterable: Iterable[Any], star: bool, chunksize: int | None, progress: bool | str
     ) -> list[Any]:
-        if progress is False:
-            work = self._start_map(func, iterable, star, chunksize)[0]
-        else:
-            if not hasattr(iterable, "__len__"):
-                iterable = list(iterable)
-            bar = open_bar(progress, total_of(iterable))
-            try:
-                work, count = self._start_map(func, iterable, star, chunksize)
-                if bar is not None:
-                    work.follow(bar, count)
-            finally:
-                if bar is not None:
-                    bar.close()
+        open_bar = bar_for(progress)
+        work, count = self._start_map(func, iterable, star, chunksize)
+        if open_bar is not None:
+            with closing(open_bar(count)) as bar:
+                work.follow(bar, count)
         outcome = work if isinstance(work, Batch) else work.future
         return outcome.result()
 
@@ -266,13 +259,13 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize}")
         length = total_of(iterable)
-        bar = open_bar(progress, length)
+        open_bar = bar_for(progress)
         native = goes_native(func)
         chunked = chunksize > 1 and not native
         function = partial(_map_chunk, func) if chunked else func
         job = Results(self._tasks, function, native, ordered)
         job.start(iterable, chunksize if chunked else None)
-        return job, chunked, length, bar
+        return job, chunked, length, None if open_bar is None else open_bar(length)
 
     def close(self) -> None:
         """Takes no more; the threads end when all is done."""
