@@ -307,6 +307,15 @@ cdef class Work:
             if room is not None:
                 room.release()
             item.run()
+            if self.returning:
+                self.give_way()
+
+    def give_way(self):
+        """In one of its threads, between tasks: those that have waited and want their place back have it first."""
+        if self.returning:
+            with nogil:
+                task_block_begin()
+                task_block_end()
 
     def block(self):
         """A Python task of these waits: its place is another's, and there is a thread for what it may wait for."""
@@ -322,10 +331,14 @@ cdef class Work:
             self.start()
 
     def unblock(self):
-        """It has waited."""
-        self.blocked -= 1
+        """It has waited, and is to go on before tasks that have not begun."""
+        with cython.critical_section(self):
+            self.returning += 1
         with nogil:
             task_block_end()
+        with cython.critical_section(self):
+            self.returning -= 1
+            self.blocked -= 1
 
     cdef int wake_all(self) except -1:
         for lock in [*self.idle, *self.room]:

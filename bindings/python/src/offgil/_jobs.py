@@ -28,7 +28,7 @@ from offgil._executor import Submitter
 from offgil._future import Future
 
 # After so many items a runner lets others have their turn.
-_TURN = 64
+_TURN = 16
 # Iterables of these are read by the caller, up to a length.
 _PLAIN = (list, tuple, range, str, bytes, set, frozenset, dict)
 _MOST_READ = 2**20
@@ -192,6 +192,7 @@ class Job(ABC):
 
     def __init__(self, tasks: Tasks, function: Any, native: bool) -> None:
         self._tasks = tasks
+        self._work = tasks._work
         self._function = function
         self.native = native
         self._lock = threading.Lock()
@@ -287,6 +288,7 @@ class Job(ABC):
                 good, value = False, without_caller(error)
             self.deliver(index, good, value)
             del item, value
+            self._work.give_way()
         with self._lock:
             if self._queued or not self._ready:
                 return
