@@ -105,8 +105,10 @@ class Tasks(Submitter):
             with self._lock:
                 self._failed = True
                 jobs, self._jobs = self._jobs, set()
+            self._work.fail(_BROKEN)
             for job in jobs:
                 job.stop(BrokenThreadPool(_BROKEN))
+            self.callbacks.add_ended()
             self._finish_if_closed()
             raise
 
@@ -266,34 +268,43 @@ class Job(ABC):
 
     def _run(self) -> None:
         """A task of the pool: works through what is ready."""
-        with self._lock:
-            self._queued = False
-        for _ in range(_TURN):
+        try:
             with self._lock:
-                if not self._ready:
+                self._queued = False
+            for _ in range(_TURN):
+                if not self._run_next():
                     return
-                item = self._ready.popleft()
-                index = self._taken
-                self._taken += 1
+                self._work.give_way()
+            with self._lock:
                 queue = bool(self._ready) and not self._queued
                 self._queued |= queue
             if queue:
                 self._queue_runner()
-            try:
-                if type(item) is Failure:
-                    good, value = False, item.error
-                else:
-                    good, value = True, self._function(item)
-            except BaseException as error:
-                good, value = False, without_caller(error)
-            self.deliver(index, good, value)
-            del item, value
-            self._work.give_way()
+        finally:
+            del self  # no cycle with the tracebacks of what was raised
+
+    def _run_next(self) -> bool:
+        """Runs the function for the next item; False if none is ready."""
         with self._lock:
-            if self._queued or not self._ready:
-                return
-            self._queued = True
-        self._queue_runner()
+            if not self._ready:
+                return False
+            item = self._ready.popleft()
+            index = self._taken
+            self._taken += 1
+            queue = bool(self._ready) and not self._queued
+            self._queued |= queue
+        if queue:
+            self._queue_runner()
+        try:
+            if type(item) is Failure:
+                self.deliver(index, False, item.error)
+            else:
+                self.deliver(index, True, self._function(item))
+        except BaseException as error:
+            self.deliver(index, False, without_caller(error))
+        finally:
+            del self
+        return True
 
     def _submit(self, item: Any) -> None:
         """Makes a task of its own for a native item."""

@@ -68,7 +68,8 @@ class Values(Job):
             chunks = [values[index] for index in range(len(values))]
             self.future.set_result(list(itertools.chain.from_iterable(chunks)))
         else:
-            self.future.set_exception(self._error)
+            error, self._error = self._error, None
+            self.future.set_exception(error)
 
     def give_up(self, error: BaseException | None) -> None:
         """Fails, or cancels, the whole."""
@@ -111,7 +112,16 @@ class Batch:
     def result(self) -> list[Any]:
         """All results, when all have ended; raises the first error."""
         self.wait(None)
-        return [future.result() for future in self.futures]
+        try:
+            return [future.result() for future in self.futures]
+        finally:
+            del self  # no cycle with the traceback
+
+    def exception(self) -> BaseException | None:
+        """The first error, when all have ended. Raises CancelledError if that is what comes first."""
+        self.wait(None)
+        errors = (future.exception() for future in self.futures)
+        return next((error for error in errors if error is not None), None)
 
     def add_done_callback(self, told: Callable[[object], object]) -> None:
         """Calls it once, when all have ended."""
@@ -189,14 +199,12 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T], Told):
             self._told.set_result(None)
 
     def _call_back(self) -> None:
-        try:
-            value: Any = self._outcome.result()
-        except BaseException as error:
-            if self._error_callback is not None:
-                self._error_callback(error)
-        else:
+        error = self._outcome.exception()
+        if error is None:
             if self._callback is not None:
-                self._callback(value)
+                self._callback(self._outcome.result())  # type: ignore[arg-type]
+        elif self._error_callback is not None:
+            self._error_callback(error)
 
     def ready(self) -> bool:
         """Whether the tasks have ended, and a callback has returned."""
@@ -207,10 +215,9 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T], Told):
         if not self.ready():
             raise ValueError(f"{self!r} not ready")
         try:
-            self._outcome.result()
-        except BaseException:
+            return self._outcome.exception() is None
+        except concurrent.futures.CancelledError:
             return False
-        return True
 
     def wait(self, timeout: float | None = None) -> None:
         """Returns when it is ready, or after `timeout` seconds."""
@@ -235,6 +242,7 @@ class ApplyResult(multiprocessing.pool.ApplyResult[_T], Told):
             return self._outcome.result()  # type: ignore[return-value]
         finally:
             self._pool = None
+            del self  # no cycle with the traceback
 
 
 class CalledResult(ApplyResult[_T]):
@@ -259,6 +267,7 @@ class CalledResult(ApplyResult[_T]):
         except BaseException as error:
             self._outcome.set_exception(without_caller(error))
         self._callbacks.add(self)
+        del self  # no cycle with the traceback
 
     def ended(self) -> bool:
         """Whether there is an outcome, or will be none as the pool has come to an end."""

@@ -190,7 +190,10 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
             with closing(open_bar(count)) as bar:
                 work.follow(bar, count)
         outcome = work if isinstance(work, Batch) else work.future
-        return outcome.result()
+        try:
+            return outcome.result()
+        finally:
+            del work, outcome  # no cycle with the traceback
 
     def _start_map(
         self, func: Any, iterable: Any, star: bool, chunksize: int | None
