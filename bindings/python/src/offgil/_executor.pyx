@@ -56,6 +56,33 @@ from offgil.capi cimport (
     task_options_t,
 )
 
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <unistd.h>
+
+    static void *(*offgil_token)(void *work);
+
+    static void offgil_stay(void *unused) {
+        (void)unused;
+        for (;;) {
+            pause();
+        }
+    }
+
+    /* Before 3.14 Python ends a daemon thread by pthread_exit when the interpreter goes. The library's frames below can't be
+       unwound: such a thread stays here until the process has ended, as it does from 3.14 on. */
+    static void *offgil_run_token(void *work) {
+        void *result;
+        pthread_cleanup_push(offgil_stay, NULL);
+        result = offgil_token(work);
+        pthread_cleanup_pop(0);
+        return result;
+    }
+    """
+    void *(*token "offgil_token")(void *work) noexcept
+    void *run_token_or_stay "offgil_run_token"(void *work) noexcept nogil
+
 cdef enum:
     MOST_THREADS = 4096  # of the library
 
@@ -86,7 +113,7 @@ cdef class Item:
 cdef class Work:
     """An executor's pool, its queue of Python tasks and its threads; these know it, and not the executor."""
 
-    def __cinit__(self, most, prefix, initializer, initargs, limit, when_full):
+    def __cinit__(self, most, prefix, initializer, initargs, limit, when_full, daemon=False):
         cdef pool_options_t options
         name = prefix.encode("utf-8", "replace").replace(b"\0", b"?")
         self.most = min(most, MOST_THREADS)
@@ -99,6 +126,7 @@ cdef class Work:
         self.prefix = prefix
         self.initializer = initializer
         self.initargs = initargs
+        self.daemon = daemon
         pool_options_init(&options, sizeof(options))
         options.threads = self.most
         options.waiters_help = 0
@@ -127,7 +155,7 @@ cdef class Work:
             raise BrokenThreadPool(self.broken)
         if self.closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        if exiting:
+        if exiting and not self.daemon:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
         return 0
 
@@ -223,7 +251,7 @@ cdef class Work:
             while status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
                 with nogil:
-                    token = pool_submit_with(self.pool, &options, run_token, <void *>self)
+                    token = pool_submit_with(self.pool, &options, run_token_or_stay, <void *>self)
                 if token != NULL:
                     break
                 status = offgil_last_status()
@@ -235,7 +263,7 @@ cdef class Work:
             raise
         try:
             thread = threading.Thread(
-                name=f"{self.prefix}_{len(self.threads)}", target=_lend, args=(self,)
+                name=f"{self.prefix}_{len(self.threads)}", target=_lend, args=(self,), daemon=self.daemon or None
             )
             thread.start()
             self.threads.add(thread)
@@ -246,6 +274,14 @@ cdef class Work:
         finally:
             future_release(token)
         return OFFGIL_OK
+
+    def start_workers(self):
+        """Starts as many as there may be, which wait for tasks."""
+        while self.alive < self.most:
+            self.alive += 1
+            status = self.start()
+            if status != OFFGIL_OK:
+                self.refuse(status)
 
     cdef int run_tasks(self) except -1:
         """A worker's life: it runs what is queued, and sleeps, until the executor is over."""
@@ -273,6 +309,15 @@ cdef class Work:
             if room is not None:
                 room.release()
             item.run()
+            if self.returning:
+                self.give_way()
+
+    def give_way(self):
+        """In one of its threads, between tasks: those that have waited and want their place back have it first."""
+        if self.returning:
+            with nogil:
+                task_block_begin()
+                task_block_end()
 
     def block(self):
         """A Python task of these waits: its place is another's, and there is a thread for what it may wait for."""
@@ -288,10 +333,14 @@ cdef class Work:
             self.start()
 
     def unblock(self):
-        """It has waited."""
-        self.blocked -= 1
+        """It has waited, and is to go on before tasks that have not begun."""
+        with cython.critical_section(self):
+            self.returning += 1
         with nogil:
             task_block_end()
+        with cython.critical_section(self):
+            self.returning -= 1
+            self.blocked -= 1
 
     cdef int wake_all(self) except -1:
         for lock in [*self.idle, *self.room]:
@@ -370,6 +419,9 @@ cdef void *run_token(void *work) noexcept with gil:
     return NULL
 
 
+token = run_token
+
+
 def _lend(Work work):
     """The target of the worker threads."""
     cdef pool_t *pool = work.pool
@@ -399,6 +451,11 @@ cdef int forget_what_is_over() except -1:
     for work in list(works):
         (<Work>work).forget_if_over()
     return 0
+
+
+def goes_native(function):
+    """Whether `submit` calls this off the GIL, if the arguments fit."""
+    return isinstance(function, NativeFunction) or (is_plain(function) and recognise(function) is not None)
 
 
 cdef class Submitter:
@@ -444,9 +501,10 @@ def _drain_at_exit():
     """Before the interpreter ends: what is queued is run, and the threads are joined."""
     global exiting
     exiting = True
-    for work in list(works):
+    ours = [work for work in works if not (<Work>work).daemon]
+    for work in ours:
         work.close(False)
-    for work in list(works):
+    for work in ours:
         work.join()
     stop_completions()
 

@@ -81,6 +81,8 @@ Base = concurrent.futures.Future
 cdef object base_result = Base.result
 cdef object base_exception = Base.exception
 cdef object base_cancel = Base.cancel
+cdef object base_set_result = Base.set_result
+cdef object base_set_exception = Base.set_exception
 cdef object monotonic = time.monotonic
 
 
@@ -112,6 +114,12 @@ cdef offgil_status wait_for(
     if call == NULL:
         return future_call_result(handle, slice_ns, result, saved_errno)
     return future_wait(handle, slice_ns, <void **>result)
+
+
+def work_of_task():
+    """The `Work` one of whose Python tasks calls this; None elsewhere."""
+    cdef void *work = current_work()
+    return None if work == NULL else <object><PyObject *>work
 
 
 @cython.final
@@ -415,6 +423,16 @@ cdef class FutureCore:
             raise CancelledError()
         return self._exception
 
+    def set_result(self, result):
+        """Ends it with a result; for whoever made it, or runs its task."""
+        if not end_unseen(self, result, None):
+            base_set_result(self, result)
+
+    def set_exception(self, exception):
+        """Ends it with an exception, likewise."""
+        if not end_unseen(self, None, exception):
+            base_set_exception(self, exception)
+
     def cancel(self):
         """True if the task will never run. A native task that runs is asked to stop (`task_is_canceled`): False."""
         if self.handle == NULL:
@@ -452,16 +470,21 @@ cdef bint begin(FutureCore future) except -1:
     return future.set_running_or_notify_cancel()
 
 
+cdef bint end_unseen(FutureCore future, object result, object exception) except -1:
+    """Ends a future that has no condition, so that nobody is to be told. False: it has, or can't be ended."""
+    with cython.critical_section(future):
+        if future.condition is None and (future.state == RUNNING or future.state == PENDING) and future.handle == NULL:
+            future._result = result
+            future._exception = exception
+            future.state = FINISHED
+            return True
+    return False
+
+
 cdef int finish(FutureCore future, object result) except -1:
     """As set_result."""
-    cdef bint done = False
-    with cython.critical_section(future):
-        if future.condition is None and future.state == RUNNING:
-            future._result = result
-            future.state = FINISHED
-            done = True
-    if not done:
-        future.set_result(result)
+    if not end_unseen(future, result, None):
+        base_set_result(future, result)
     return 0
 
 
