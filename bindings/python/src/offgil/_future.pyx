@@ -99,6 +99,12 @@ cdef void *current_work() noexcept nogil:
     return offgil_current_work
 
 
+def work_of_task():
+    """The `Work` one of whose Python tasks calls this; None elsewhere."""
+    cdef void *work = current_work()
+    return None if work == NULL else <object><PyObject *>work
+
+
 @cython.final
 @cython.no_gc
 cdef class Keep:
