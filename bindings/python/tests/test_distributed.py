@@ -13,7 +13,7 @@ from typing import Any
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, get_worker, wait, worker_client
+from distributed import Client, LocalCluster, get_worker, secede, wait, worker_client
 
 import offgil
 import offgil.dask
@@ -76,8 +76,35 @@ def submit_inside(number: int) -> int:
 def test_tasks_that_wait_for_tasks_of_the_cluster_end(client: Client) -> None:
     assert on_offgil(client, compute_inside, range(16)) == [3 * number for number in range(16)]
     assert on_offgil(client, submit_inside, range(16)) == list(range(16))
-    # They have all come back to their places.
-    assert [number for *_, number in on_offgil(client, where, range(20))] == list(range(20))
+
+
+def leave(number: int) -> int:
+    secede()
+    return number
+
+
+running = [0]
+
+
+def at_a_time(_: int) -> int:
+    """How many of these ran at the same time in their process, as this one saw it."""
+    running[0] += 1
+    time.sleep(0.005)
+    seen = running[0]
+    running[0] -= 1
+    return seen
+
+
+def test_tasks_that_have_waited_go_on_in_their_places(client: Client) -> None:
+    offgil.dask.setup(client, threads=1, executor="narrow")
+    (worker, *_) = client.scheduler_info()["workers"]
+    for function in (compute_inside, submit_inside, leave):
+        with dask.annotate(executor="narrow", workers=[worker]):
+            futures = client.map(function, range(4), pure=False)
+        client.gather(futures)
+    with dask.annotate(executor="narrow"):
+        futures = client.map(at_a_time, range(20), workers=[worker], pure=False)
+    assert set(client.gather(futures)) == {1}
 
 
 def die_once(number: int, marker: str) -> int:

@@ -160,11 +160,23 @@ def test_a_generator_that_is_closed_early_cancels_the_rest() -> None:
     assert len(ran) < 1000
 
 
-def test_two_generators_at_a_time_don_t_end_each_other() -> None:
-    first, second = (
-        Parallel(n_jobs=2, return_as="generator")(delayed(abs)(-number) for number in range(50)) for _ in "ab"
-    )
-    assert [next(second), *first, *second] == [0, *range(50), *range(1, 50)]
+def test_a_generator_that_has_ended_cancels_nothing_of_another() -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def hold() -> bool:
+        begun.release()
+        return go.wait(PATIENCE)
+
+    first = Parallel(n_jobs=2, return_as="generator")([delayed(begun.release)()] * 5)
+    for _ in range(5):
+        begun.acquire(timeout=PATIENCE)
+    tasks = [delayed(hold)()] * 2 + [delayed(abs)(-1)] * 5
+    second = Parallel(n_jobs=2, return_as="generator", pre_dispatch="all", batch_size=1)(tasks)
+    for _ in range(2):
+        begun.acquire(timeout=PATIENCE)
+    assert list(first) == [None] * 5
+    go.set()
+    assert list(second) == [True, True, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("return_as", ["list", "generator"])
