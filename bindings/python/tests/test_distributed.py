@@ -14,6 +14,7 @@ from typing import Any
 import dask
 import pytest
 from distributed import Client, LocalCluster, get_worker, secede, wait, worker_client
+from distributed.metrics import context_meter
 
 import offgil
 import offgil.dask
@@ -54,6 +55,24 @@ def test_annotated_tasks_run_on_the_executors_of_both_workers(client: Client) ->
         assert name.startswith(THREADS)
         assert (address, key, result) == (workers[number % 2], futures[number].key, number)
     assert not client.submit(where, 1, pure=False).result(PATIENCE)[0].startswith(THREADS)
+
+
+def measured(number: int) -> int:
+    context_meter.digest_metric("of-this-test", number, "things")
+    return number
+
+
+def test_context_variables_of_the_worker_are_those_of_the_task(client: Client) -> None:
+    def things(dask_worker: Any) -> float:
+        metrics = dask_worker.digests_total.items()
+        return float(sum(value for key, value in metrics if "of-this-test" in key))
+
+    assert on_offgil(client, measured, range(10)) == list(range(10))
+    # A worker takes what a task has measured over after it has told that the task has ended.
+    deadline = time.monotonic() + PATIENCE
+    while sum(client.run(things).values()) != 45 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sum(client.run(things).values()) == 45
 
 
 def test_what_a_task_raises_comes_back(client: Client) -> None:
