@@ -19,7 +19,7 @@ from distributed.metrics import context_meter
 import offgil
 import offgil.dask
 
-PATIENCE = 60.0
+PATIENCE = 40.0
 THREADS = "Dask-Offgil-Threads"
 # And with a port that is free for the scheduler's other pages.
 WITHOUT_DASHBOARD = {"scheduler_kwargs": {"dashboard": False}, "dashboard_address": ":0"}
