@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from concurrent.futures import CancelledError, TimeoutError
+from types import FunctionType
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
@@ -83,6 +84,7 @@ cdef object base_exception = Base.exception
 cdef object base_cancel = Base.cancel
 cdef object base_set_result = Base.set_result
 cdef object base_set_exception = Base.set_exception
+cdef object base_add_done_callback = Base.add_done_callback
 cdef object monotonic = time.monotonic
 
 
@@ -495,9 +497,17 @@ class Future(FutureCore, Base):
     """
 
     def __await__(self):
-        from asyncio import wrap_future
+        from offgil._aio import awaiting
 
-        return wrap_future(self).__await__()
+        return awaiting(self)
+
+    def add_done_callback(self, fn):
+        """Has `fn(self)` called when the task has ended, by whichever thread sees that; at once if it has."""
+        if type(fn) is FunctionType and fn.__module__ == "asyncio.futures":
+            from offgil._aio import take_chain
+            if take_chain(self, fn):
+                return
+        base_add_done_callback(self, fn)
 
 
 cdef FutureCore new_future():
