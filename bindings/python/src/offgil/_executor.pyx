@@ -167,6 +167,9 @@ cdef class Work:
         """Queues a Python task, and sees to it that somebody takes it."""
         cdef Item item = Item.__new__(Item)
         cdef bint start
+        if current_work() != NULL and getattr(function, "__module__", None) == "dask.local":
+            from offgil._places import let_dask_give_places_up
+            let_dask_give_places_up()
         item.future = new_future()
         item.function = function
         item.args = args

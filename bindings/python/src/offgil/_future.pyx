@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from concurrent.futures import CancelledError, TimeoutError
+from types import FunctionType
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
@@ -73,6 +74,7 @@ Base = concurrent.futures.Future
 cdef object base_result = Base.result
 cdef object base_exception = Base.exception
 cdef object base_cancel = Base.cancel
+cdef object base_add_done_callback = Base.add_done_callback
 cdef object monotonic = time.monotonic
 
 
@@ -95,6 +97,12 @@ cdef void enter_work(void *work) noexcept nogil:
 
 cdef void *current_work() noexcept nogil:
     return offgil_current_work
+
+
+def work_of_task():
+    """The `Work` one of whose Python tasks calls this; None elsewhere."""
+    cdef void *work = current_work()
+    return None if work == NULL else <object><PyObject *>work
 
 
 @cython.final
@@ -362,9 +370,17 @@ class Future(FutureCore, Base):
     """
 
     def __await__(self):
-        from asyncio import wrap_future
+        from offgil._aio import awaiting
 
-        return wrap_future(self).__await__()
+        return awaiting(self)
+
+    def add_done_callback(self, fn):
+        """Has `fn(self)` called when the task has ended, by whichever thread sees that; at once if it has."""
+        if type(fn) is FunctionType and fn.__module__ == "asyncio.futures":
+            from offgil._aio import take_chain
+            if take_chain(self, fn):
+                return
+        base_add_done_callback(self, fn)
 
 
 cdef FutureCore new_future():
