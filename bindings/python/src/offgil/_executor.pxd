@@ -32,6 +32,7 @@ cdef class Work:
     cdef uint32_t alive  # workers
     cdef uint32_t blocked  # those of them whose task waits for another
     cdef bint closed
+    cdef bint closed_at_exit
     cdef readonly object broken
 
     cdef int check(self) except -1

@@ -123,7 +123,7 @@ cdef class Work:
         """Raises as the stdlib's submit does."""
         if self.broken is not None:
             raise BrokenThreadPool(self.broken)
-        if self.closed:
+        if self.closed and not self.closed_at_exit:
             raise RuntimeError("cannot schedule new futures after shutdown")
         if exiting:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
@@ -434,11 +434,15 @@ def _drain_at_exit():
     """Before the interpreter ends: what is queued is run, and the threads are joined."""
     global exiting
     exiting = True
-    for work in list(works):
+    all_works = list(works)
+    for work in all_works:
+        (<Work>work).closed_at_exit = not (<Work>work).closed
         work.close(False)
-    for work in list(works):
+    for work in all_works:
         work.join()
     stop_completions()
+    for work in all_works:
+        (<Work>work).closed_at_exit = False
 
 
 def _start_anew_in_child():
