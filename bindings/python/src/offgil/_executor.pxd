@@ -34,6 +34,7 @@ cdef class Work:
     cdef uint32_t blocked  # those of them whose task waits for another
     cdef uint32_t returning  # those of these that want their place back
     cdef bint closed
+    cdef bint closed_at_exit
     cdef readonly object broken
 
     cdef int check(self) except -1

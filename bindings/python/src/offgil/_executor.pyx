@@ -153,7 +153,7 @@ cdef class Work:
         """Raises as the stdlib's submit does."""
         if self.broken is not None:
             raise BrokenThreadPool(self.broken)
-        if self.closed:
+        if self.closed and not self.closed_at_exit:
             raise RuntimeError("cannot schedule new futures after shutdown")
         if exiting and not self.daemon:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
@@ -506,10 +506,13 @@ def _drain_at_exit():
     exiting = True
     ours = [work for work in works if not (<Work>work).daemon]
     for work in ours:
+        (<Work>work).closed_at_exit = not (<Work>work).closed
         work.close(False)
     for work in ours:
         work.join()
     stop_completions()
+    for work in ours:
+        (<Work>work).closed_at_exit = False
 
 
 def _start_anew_in_child():

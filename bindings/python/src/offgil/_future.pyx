@@ -610,10 +610,21 @@ cdef class Completions:
                     (<FutureCore>waiting).ended()
             waiting = None
 
+    cdef bint owes(self) except -1:
+        """Whether a task has ended of which somebody is still to be told."""
+        for waiting in self.waiting.copy().values():
+            if isinstance(waiting, FutureCore):
+                state = future_get_state((<FutureCore>waiting).handle)
+                if state == FUTURE_DONE or state == FUTURE_CANCELED:
+                    return True
+        return False
+
     def stop(self):
-        """Ends the thread."""
+        """Ends the thread, when it has told of all tasks that have ended."""
         thread = self.thread
         if thread is not None:
+            while self.owes():
+                time.sleep(0.001)
             completion_queue_release(self.queue)
             thread.join()
 
@@ -622,7 +633,7 @@ cdef Completions completions = Completions()
 
 
 def stop_completions():
-    """Ends the thread of the completions; every task has ended."""
+    """Ends the thread of the completions, once it has told of the tasks that have ended."""
     completions.stop()
 
 

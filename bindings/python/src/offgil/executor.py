@@ -16,6 +16,7 @@ from offgil._executor import Submitter
 from offgil._future import Future
 from offgil._library import lib
 from offgil._progress import bar_for, total_of, watched
+from offgil._work_queue import WorkQueue
 from offgil.ctypes import pool_stats_t, pool_t
 
 _T = TypeVar("_T")
@@ -73,6 +74,14 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     @property
     def _broken(self) -> str | bool:  # type: ignore[override]
         return self._work.broken or False
+
+    @property  # type: ignore[override]
+    def _work_queue(self) -> WorkQueue:
+        return WorkQueue(self.stats)
+
+    @_work_queue.setter
+    def _work_queue(self, queue: object) -> None:
+        raise AttributeError("the queue can't be replaced: queue_limit= bounds it")
 
     @property
     def handle(self) -> pool_t:
