@@ -23,7 +23,7 @@ if [ ! -e "$venv/tools" ] || [ "$pins" -nt "$venv/tools" ]; then
 fi
 
 # Of earlier builds nothing gets in, and none of the folders in which the interpreter's own build looks for libraries.
-rm -rf "$built" bindings/python/build/lib* bindings/python/build/bdist* bindings/python/build/temp*
+rm -rf "$built" bindings/python/build/lib* bindings/python/build/bdist*
 LDSHARED="${CC:-cc} -shared" "$venv/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps \
     --wheel-dir "$built" ./bindings/python
 # It lies in the package with all that it needs, so that nothing is copied, renamed or relinked here.

@@ -1,4 +1,4 @@
-"""Builds liboffgil with cargo and puts it, what C programs need to use it, and the Cython modules into the package.
+"""Builds liboffgil with cargo; puts it, what C programs need of it, and the Cython modules into the package.
 
 The crate is the repository that this folder stands in; a source distribution has a copy of it in `crate/`.
 """

@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import offgil
@@ -40,13 +41,13 @@ def _limit(number: int) -> str:
 
 def bench(arguments: argparse.Namespace) -> None:
     """Measures, and writes what was asked for."""
-    from offgil import _bench
+    from offgil import _bench, _bench_child
     from offgil._bench_chart import chart
 
     # What can't be written is said before, not after.
     for path in filter(None, (arguments.json, arguments.chart)):
         path.touch()
-    rows = list(dict.fromkeys(arguments.rows)) or list(_bench.ROWS)
+    rows = list(dict.fromkeys(arguments.rows)) or list(_bench_child.ROWS)
     cells = _bench.measure(rows, arguments.threads, arguments.rounds, arguments.seconds)
     print(_bench.heading(arguments.threads, cells))
     print(_bench.table(cells))
@@ -68,7 +69,7 @@ def trace(arguments: argparse.Namespace) -> None:
     print(output)
 
 
-def _positive(kind: type[float]) -> object:
+def _positive(kind: type[float]) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = kind(text)
         if not 0 < value < 1e6:
@@ -98,13 +99,17 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "bench",
         help="measures against the other pools of threads that are installed",
-        description="Measures microseconds a task, here and with the other pools of threads that are installed, in fresh "
-        "processes that take turns. Prints a table of medians and ranges.",
-        epilog="Rows: python, native (C functions), trip (one task at a time), busy (C functions beside a thread that is "
-        "busy in Python), nested (tasks that wait for tasks).",
+        description="Measures microseconds a task, here and with the other pools of threads that are "
+        "installed, in fresh processes that take turns. Prints a table of medians and ranges.",
+        epilog="Rows: python, native (C functions), trip (one task at a time), busy (C functions beside "
+        "a thread that is busy in Python), nested (tasks that wait for tasks).",
     )
-    command.add_argument("rows", nargs="*", type=_row, metavar="ROW", help="what to measure (default: everything)")
-    command.add_argument("--threads", type=_positive(int), default=2, help="of each pool (default: %(default)s)")
+    command.add_argument(
+        "rows", nargs="*", type=_row, metavar="ROW", help="what to measure (default: everything)"
+    )
+    command.add_argument(
+        "--threads", type=_positive(int), default=2, help="of each pool (default: %(default)s)"
+    )
     command.add_argument("--rounds", type=_positive(int), help="processes for each figure")
     command.add_argument(
         "--seconds",
@@ -119,11 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "trace",
         help="makes a page of a trace",
-        description="Makes one self-contained HTML page, a timeline of threads, of a trace: what a program leaves with "
-        "OFFGIL_TRACE=FILE in its environment, or pool_trace_start writes. Prints the page's name.",
+        description="Makes one self-contained HTML page, a timeline of threads, of a trace: what a "
+        "program leaves with OFFGIL_TRACE=FILE in its environment, or pool_trace_start writes. Prints the page's name.",
     )
     command.add_argument("file", type=Path, metavar="FILE", help="the trace")
-    command.add_argument("-o", "--output", type=Path, metavar="PAGE", help="the page (default: FILE with .html)")
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="PAGE", help="the page (default: FILE with .html)"
+    )
     command.set_defaults(run=trace)
     return parser
 

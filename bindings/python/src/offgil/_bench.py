@@ -1,7 +1,7 @@
 """`python -m offgil bench`: what a task costs here, beside the other pools of threads that are installed.
 
-Each figure is of a fresh process (`_bench_child`). They take turns, round by round, so that whatever else the machine does
-falls on all alike; what is shown is the median, and the range.
+Each figure is of a fresh process (`_bench_child`). They take turns, round by round, so that what else the
+machine does falls on all alike; what is shown is the median, and the range.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import offgil
 from offgil._bench_child import PEERS, ROWS
 
-# Peers that run nested calls on the caller's thread, or each in a pool of its own: there is nothing to compare.
+# They run nested calls on the caller's thread, or have a pool for each: there is nothing to compare.
 _NOT_NESTED = ("asyncio", "joblib", "dask")
 
 _PATIENCE = 2.0  # seconds after which a child that was ready hangs
@@ -53,7 +54,9 @@ def peers() -> list[str]:
 
 def measure(rows: list[str], threads: int, rounds: int | None, seconds: float) -> list[Cell]:
     """Measures so many rounds, or as many whole rounds as there is time for."""
-    cells = [Cell(row, peer) for row in rows for peer in peers() if row != "nested" or peer not in _NOT_NESTED]
+    cells = [
+        Cell(row, peer) for row in rows for peer in peers() if row != "nested" or peer not in _NOT_NESTED
+    ]
     begin, done, needed = time.monotonic(), 0, 0.0
     while done < rounds if rounds is not None else time.monotonic() - begin + needed <= seconds:
         needed = sum(_measure_one(cell, threads) for cell in _progress(cells, done + 1, rounds))
@@ -69,32 +72,32 @@ def _measure_one(cell: Cell, threads: int) -> float:
     command = [sys.executable, "-m", "offgil._bench_child", cell.row, cell.peer, str(threads)]
     child = subprocess.Popen(command, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        if _line(child, _START) == "ready" and (text := _line(child, _PATIENCE)) != "":
+        text = _line(child, _START)
+        if text == "ready":
+            text = _line(child, _PATIENCE)
+        if text:
             cell.samples.append(float(text))
             return time.monotonic() - begin
-        hangs = child.poll() is None
     finally:
         child.kill()
         _, errors = child.communicate()
     words = errors.decode("utf-8", "replace").strip().splitlines()
-    cell.failure = "hangs" if hangs else (words[-1] if words else f"exit status {child.returncode}")
+    cell.failure = "hangs" if text is None else (words[-1] if words else "ended without a figure")
     return 0.0
 
 
-def _line(child: subprocess.Popen[bytes], seconds: float) -> str:
-    """The next line of a child; empty if it has ended, or nothing comes."""
+def _line(child: subprocess.Popen[bytes], seconds: float) -> str | None:
+    """The next line of a child; empty if it has ended, None if nothing comes."""
     assert child.stdout is not None
     ready, _, _ = select.select([child.stdout], [], [], seconds)
-    return child.stdout.readline().decode("ascii").strip() if ready else ""
+    return child.stdout.readline().decode("ascii").strip() if ready else None
 
 
 def _progress(cells: list[Cell], number: int, rounds: int | None) -> Iterator[Cell]:
     """The cells, with a bar for those who watch."""
     title = f"round {number}" + (f" of {rounds}" if rounds is not None else "")
     with contextlib.suppress(ImportError):
-        from tqdm import tqdm
-
-        yield from tqdm(cells, desc=title, leave=False, disable=None)
+        yield from import_module("tqdm").tqdm(cells, desc=title, leave=False, disable=None)
         return
     for index, cell in enumerate(cells, 1):
         if sys.stderr.isatty():
@@ -114,7 +117,11 @@ def table(cells: list[Cell]) -> str:
     lines = []
     width = max(len(cell.peer) for cell in cells)
     for row in dict.fromkeys(cell.row for cell in cells):
-        lines += ["", f"{row}: {ROWS[row][0]}", f"  {'':{width}}   median us           range   times offgil's"]
+        lines += [
+            "",
+            f"{row}: {ROWS[row][0]}",
+            f"  {'':{width}}   median us           range   times offgil's",
+        ]
         mine = next((cell.median for cell in cells if cell.row == row and cell.peer == "offgil"), None)
         for cell in (cell for cell in cells if cell.row == row):
             if cell.median is None:
@@ -157,8 +164,9 @@ def heading(threads: int, cells: list[Cell]) -> str:
     """What the figures are of."""
     rounds = max(len(cell.samples) for cell in cells)
     return (
-        f"Microseconds a task, pools of {threads} threads, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
-        f"offgil {offgil.__version__}. Less is better. Medians of {rounds} process{'es' * (rounds > 1)}."
+        f"Microseconds a task, pools of {threads} threads, {os.cpu_count()} CPUs, "
+        f"Python {platform.python_version()}, offgil {offgil.__version__}. "
+        f"Less is better. Medians of {rounds} process{'es' * (rounds > 1)}."
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from html import escape
 
 from offgil._bench import Cell, heading, number
 from offgil._bench_child import ROWS
 
 _LEFT, _BARS, _WIDTH = 170, 460, 760
-_STEP, _HEAD = 22, 34
+_STEP, _HEAD = 22, 42
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#222}.row{font-weight:600}.why{fill:#666}.bar{fill:#9aa5b1}"
     ".ours{fill:#0b7a75}.range{stroke:#222;stroke-width:1}.hangs{fill:#b42318}"
@@ -20,7 +19,7 @@ _STYLE = (
 def chart(cells: list[Cell], threads: int) -> str:
     """Bars for the medians, a line over each for the range; a panel for each row."""
     parts, y = [], 20
-    for line in heading(threads, cells).split(". "):
+    for line in heading(threads, cells).split(". ", 1):
         parts.append(_text(10, y, line, "why"))
         y += 16
     for row in dict.fromkeys(cell.row for cell in cells):
@@ -49,7 +48,7 @@ def _bar(cell: Cell, y: int, scale: float) -> list[str]:
     kind = "bar ours" if cell.peer == "offgil" else "bar"
     return [
         name,
-        f'<rect class="{kind}" x="{_LEFT}" y="{y + 3}" width="{statistics.median(cell.samples) * scale:.1f}" height="14"/>',
+        f'<rect class="{kind}" x="{_LEFT}" y="{y + 3}" width="{cell.median * scale:.1f}" height="14"/>',
         f'<line class="range" x1="{least:.1f}" x2="{most:.1f}" y1="{y + 10}" y2="{y + 10}"/>',
         _text(round(most) + 6, y + 14, f"{number(cell.median)} us", ""),
     ]

@@ -1,4 +1,4 @@
-"""One measurement of `python -m offgil bench`: a fresh process times one row on one peer, and prints microseconds.
+"""One measurement of `python -m offgil bench`: a fresh process times one row on one peer, in microseconds.
 
 `python -m offgil._bench_child ROW PEER THREADS`; a line "ready" comes first, when all is imported and warm.
 """
@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import offgil
 

@@ -46,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="offgil-config",
         description="Tells how to compile and link C and C++ programs with the offgil of this Python.",
-        epilog='Example: cc program.c $(offgil-config --cflags --libs) -o program. In Cython "from offgil cimport ..." '
-        "takes no flag.",
+        epilog="Example: cc program.c $(offgil-config --cflags --libs) -o program. "
+        'In Cython "from offgil cimport ..." takes no flag.',
         allow_abbrev=False,
     )
     for name, text in _HELP.items():

@@ -2,8 +2,8 @@
 
     events -> rows, one for each thread and depth of nesting -> columns of numbers in JSON -> _trace.html
 
-The slices of a row are in order and don't overlap, so that the page finds what is in view by bisection: it draws a few
-thousand rectangles of a trace of any length.
+The slices of a row are in order and don't overlap, so that the page finds what is in view by bisection: it
+draws a few thousand rectangles of a trace of any length.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class _Timeline:
         return {
             "title": self._title,
             "lanes": lanes,
-            "counters": [{"name": name, **_in_order(curve)} for name, curve in sorted(self._counters.items())],
+            "counters": [
+                {"name": name, **_in_order(curve)} for name, curve in sorted(self._counters.items())
+            ],
             "names": list(self._names.numbers),
             "args": [json.loads(text) for text in self._arguments.numbers],
         }
