@@ -125,7 +125,8 @@ def _parser() -> argparse.ArgumentParser:
         "trace",
         help="makes a page of a trace",
         description="Makes one self-contained HTML page, a timeline of threads, of a trace: what a "
-        "program leaves with OFFGIL_TRACE=FILE in its environment, or pool_trace_start writes. Prints the page's name.",
+        "program leaves with OFFGIL_TRACE=FILE in its environment, or pool_trace_start writes. "
+        "Prints the page's name.",
     )
     command.add_argument("file", type=Path, metavar="FILE", help="the trace")
     command.add_argument(
