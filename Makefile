@@ -83,8 +83,9 @@ test-loom: | tools  ## walks the interleavings of each primitive (loom)
 test-fuzz: | tools  ## a million random calls of every function under AddressSanitizer
 	tests/fuzz.sh
 
-test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the README's code
+test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples and the README's code
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m pyright --pythonpath $(CURDIR)/$(VENV_PYTHON)
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
 
 test-wheel: $(VENV)/tools $(LIBRARY)  ## builds a wheel, and installs and uses it where there is no compiler

@@ -1,8 +1,10 @@
 """`Future`; its compiled half."""
 
 import concurrent.futures
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
+
+from typing_extensions import Self
 
 _T = TypeVar("_T")
 
@@ -11,6 +13,8 @@ class TaskFailed(RuntimeError):
 
     code: int
     """What it told; 0 for a panic."""
+
+    def __init__(self, message: str, code: int) -> None: ...
 
 class Future(concurrent.futures.Future[_T]):
     """A task's result to come."""
@@ -22,5 +26,8 @@ class Future(concurrent.futures.Future[_T]):
     @property
     def errno(self) -> int | None:
         """What the native function left in `errno`, else 0; None without a result of a native task."""
+
+    def add_done_callback(self, fn: Callable[[Self], object]) -> None:
+        """Calls `fn(future)` when the task has ended or is cancelled; at once if that is so."""
 
     def __await__(self) -> Generator[Any, None, _T]: ...

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from ctypes import byref, sizeof
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from offgil._array import map_array
 from offgil._executor import Submitter
@@ -17,7 +17,21 @@ from offgil._future import Future
 from offgil._library import lib
 from offgil.ctypes import pool_stats_t, pool_t
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from offgil._native import _NativeObject
+
+    NativeCode: TypeAlias = Callable[..., Any] | _NativeObject
+
+    class NumpyArray(Buffer, Protocol):
+        """What NumPy's arrays, and no other buffers, have."""
+
+        def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
 _T = TypeVar("_T")
+_B = TypeVar("_B", bound="Buffer")
 
 _WHEN_FULL = ("block", "fail", "run")
 
@@ -112,7 +126,16 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
         return submit
 
-    def map_array(self, fn: Any, array: Any, out: Any = None) -> Any:
+    @overload
+    def map_array(self, fn: NativeCode, array: Buffer, out: _B) -> _B: ...
+
+    @overload
+    def map_array(self, fn: NativeCode, array: NumpyArray, out: None = None) -> Any: ...
+
+    @overload
+    def map_array(self, fn: NativeCode, array: Buffer, out: None = None) -> memoryview: ...
+
+    def map_array(self, fn: NativeCode, array: Buffer, out: Any = None) -> Any:
         """`out[i] = fn(array[i])` for all items of a buffer, off the GIL; returns `out`.
 
         `fn` is a native function of one number that returns one; the items of `array` and `out` are of its
