@@ -43,10 +43,10 @@ class Submitter:
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Submits `fn(*args, **kwargs)` and returns its `Future`.
 
-        A `native` function, and a ctypes function whose call off the GIL is certain to end as the ordinary call
-        would, never touches the GIL (`future.native` tells). Anything else runs on one of the executor's Python
-        threads. Raises what a wrong argument of a `native` function is, `RuntimeError` after a shutdown, and
-        `queue.Full` with `when_full="fail"`; blocks only in a full queue.
+        A `native` function, and a ctypes function whose call off the GIL is certain to end as the ordinary
+        call would, never touches the GIL (`future.native` tells). Anything else runs on one of the executor's
+        Python threads. Raises what a wrong argument of a `native` function is, `RuntimeError` after a
+        shutdown, and `queue.Full` with `when_full="fail"`; blocks only in a full queue.
         """
     @overload
     def submit(self, fn: _NativeObject, /, *args: Any) -> Future[Any]: ...

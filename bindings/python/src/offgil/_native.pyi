@@ -33,8 +33,8 @@ _NativeObject: TypeAlias = NativeFunction | CapsuleType | _LowLevelCallable
 def native(function: Callable[..., Any] | _NativeObject, signature: str | None = None) -> NativeFunction:
     """A native function for `submit` and the maps, of a function, or of an address with its signature.
 
-    `signature` is in the words of `signature_create` in `offgil.h`: "f64(f64,i32,ptr)". Raises `TypeError` for what
-    is no native function, and `ValueError` for a signature that is none.
+    `signature` is in the words of `signature_create` in `offgil.h`: "f64(f64,i32,ptr)". Raises `TypeError`
+    for what is no native function, and `ValueError` for a signature that is none.
     """
 
 @overload

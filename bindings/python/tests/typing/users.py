@@ -1,7 +1,7 @@
 """What users write, as type checkers see it: mypy and pyright read this, nothing runs it.
 
-`assert_type` says what must be inferred. Each line under "Wrong uses" must be an error: where it is none, the comment
-that ignores it is.
+`assert_type` says what must be inferred. Each line of `wrong_uses` must be an error: where it is none, the
+comment that ignores it is one.
 """
 
 from __future__ import annotations
