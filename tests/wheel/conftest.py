@@ -25,6 +25,20 @@ def run(*command: object, status: int = 0, **options: object) -> str:
     return done.stdout if status == 0 else done.stderr
 
 
+def tool(name: str) -> Path:
+    """A tool that pip has put beside this Python, else the machine's.
+
+    Without it the test is skipped, but not in CI, where OFFGIL_CI says that every tool has to be there.
+    """
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None and os.environ.get("OFFGIL_CI"):
+        pytest.fail(f"{name} is missing, and OFFGIL_CI is set")
+    if found is None:
+        pytest.skip(f"{name} is missing")
+    return Path(found)
+
+
 class Environment:
     """A virtual environment in which nothing is known of the checkout."""
 

@@ -45,7 +45,7 @@ def _bar(cell: Cell, y: int, scale: float) -> list[str]:
     if cell.median is None:
         return [name, _text(_LEFT, y + 14, cell.failure or "", "hangs")]
     least, most = _LEFT + min(cell.samples) * scale, _LEFT + max(cell.samples) * scale
-    kind = "bar ours" if cell.peer == "offgil" else "bar"
+    kind = "bar ours" if cell.peer.startswith("offgil") else "bar"
     return [
         name,
         f'<rect class="{kind}" x="{_LEFT}" y="{y + 3}" width="{cell.median * scale:.1f}" height="14"/>',

@@ -32,9 +32,7 @@ def _executor(executor: concurrent.futures.Executor) -> Many:
     return many
 
 
-def _multiprocessing(threads: int) -> Many:
-    pool = multiprocessing.pool.ThreadPool(threads)
-
+def _pool(pool: multiprocessing.pool.Pool) -> Many:
     def many(fn: Callable[..., object], arguments: list[tuple[int, ...]]) -> object:
         results = [pool.apply_async(fn, args) for args in arguments]
         return [result.get() for result in results]
@@ -73,11 +71,15 @@ def _dask(threads: int) -> Many:
 # By its name, the module that has to be there, and what makes a pool of so many threads.
 PEERS: dict[str, tuple[str, Callable[[int], Many]]] = {
     "offgil": ("offgil", lambda threads: _executor(offgil.ThreadPoolExecutor(threads))),
+    "offgil.pool": ("offgil.pool", lambda threads: _pool(import_module("offgil.pool").ThreadPool(threads))),
     "concurrent.futures": (
         "concurrent.futures",
         lambda threads: _executor(concurrent.futures.ThreadPoolExecutor(threads)),
     ),
-    "multiprocessing.pool": ("multiprocessing.pool", _multiprocessing),
+    "multiprocessing.pool": (
+        "multiprocessing.pool",
+        lambda threads: _pool(multiprocessing.pool.ThreadPool(threads)),
+    ),
     "asyncio": ("asyncio", _asyncio),
     "joblib": ("joblib", _joblib),
     "dask": ("dask", _dask),
