@@ -67,7 +67,7 @@ $(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h include/of
 	@touch $@
 
 wheel: $(LIBRARY) | tools  ## builds a manylinux wheel for PYTHON, with library, headers and all, into build/wheel
-	packaging/wheel.sh '$(PYTHON)' $(BUILD)/wheel
+	bindings/python/tools/wheel.sh '$(PYTHON)' $(BUILD)/wheel
 
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)

@@ -2,7 +2,7 @@
 # What `make wheel` does: builds the package for one interpreter, and lets auditwheel find out, and note in the wheel's
 # name, on which Linux it runs. The arguments: the interpreter, and the folder to put the wheel in.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../../.."
 [ $# = 2 ] || {
     echo "usage: $0 PYTHON FOLDER" >&2
     exit 2
