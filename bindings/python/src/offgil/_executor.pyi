@@ -2,15 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, final, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 from offgil._future import Future
 from offgil._native import _NativeObject
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-@final
 class Work:
     """An executor's pool, its queue of Python tasks and its threads."""
 
@@ -23,6 +19,9 @@ class Work:
     def close(self, cancel: bool) -> None: ...
     def join(self) -> None: ...
     def counts(self) -> tuple[int, int]: ...
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""

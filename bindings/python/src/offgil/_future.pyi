@@ -4,17 +4,15 @@ import concurrent.futures
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from typing_extensions import Self
-
 _T = TypeVar("_T")
 
 class TaskFailed(RuntimeError):
     """A native task called `task_fail`, or panicked."""
 
+    def __init__(self, message: str, code: int) -> None: ...
+
     code: int
     """What it told; 0 for a panic."""
-
-    def __init__(self, message: str, code: int) -> None: ...
 
 class Future(concurrent.futures.Future[_T]):
     """A task's result to come."""
@@ -27,7 +25,7 @@ class Future(concurrent.futures.Future[_T]):
     def errno(self) -> int | None:
         """What the native function left in `errno`, else 0; None without a result of a native task."""
 
-    def add_done_callback(self, fn: Callable[[Self], object]) -> None:
+    def add_done_callback(self, fn: Callable[[Future[_T]], object]) -> None:
         """Calls `fn(future)` when the task has ended or is cancelled; at once if that is so."""
 
     def __await__(self) -> Generator[Any, None, _T]: ...
