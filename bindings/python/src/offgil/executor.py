@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     NativeCode: TypeAlias = Callable[..., Any] | _NativeObject
 
-    class NumpyArray(Buffer, Protocol):
-        """What NumPy's arrays, and no other buffers, have."""
+    class NumpyArray(Protocol):
+        """What NumPy's arrays have, which are no `Buffer` before CPython 3.12, and other buffers have not."""
 
         def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
 _T = TypeVar("_T")
-_B = TypeVar("_B", bound="Buffer")
+_B = TypeVar("_B", bound="Buffer | NumpyArray")
 
 _WHEN_FULL = ("block", "fail", "run")
 
@@ -127,7 +127,7 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         return submit
 
     @overload
-    def map_array(self, fn: NativeCode, array: Buffer, out: _B) -> _B: ...
+    def map_array(self, fn: NativeCode, array: Buffer | NumpyArray, out: _B) -> _B: ...
 
     @overload
     def map_array(self, fn: NativeCode, array: NumpyArray, out: None = None) -> Any: ...
@@ -135,7 +135,7 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     @overload
     def map_array(self, fn: NativeCode, array: Buffer, out: None = None) -> memoryview: ...
 
-    def map_array(self, fn: NativeCode, array: Buffer, out: Any = None) -> Any:
+    def map_array(self, fn: NativeCode, array: Buffer | NumpyArray, out: Any = None) -> Any:
         """`out[i] = fn(array[i])` for all items of a buffer, off the GIL; returns `out`.
 
         `fn` is a native function of one number that returns one; the items of `array` and `out` are of its

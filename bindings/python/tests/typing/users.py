@@ -13,6 +13,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy
 from typing_extensions import CapsuleType, assert_type
 
 import offgil
@@ -26,13 +27,6 @@ pool = offgil.ThreadPoolExecutor(8)
 def length(text: str, factor: int = 1) -> float:
     """A function with types."""
     return len(text) * float(factor)
-
-
-class NumpyLike(bytearray):
-    """What tells NumPy's arrays from other buffers."""
-
-    def __array__(self, dtype: object = None) -> NumpyLike:
-        return self
 
 
 class LowLevelCallable(tuple[Any, ...]):
@@ -112,8 +106,13 @@ def mapping() -> None:
     assert_type(pool.map_array(sine, numbers, results), bytearray)
     assert_type(pool.map_array(sine, numbers, out=memoryview(results)), memoryview)
     assert_type(pool.map_array(sine, numbers, numbers), "array.array[float]")
-    assert_type(pool.map_array(libc.sin, NumpyLike(8)), Any)
-    assert_type(pool.map_array(libc.sin, NumpyLike(8), NumpyLike(8)), NumpyLike)
+    counts, lengths = numpy.arange(3), numpy.empty((2, 3), numpy.float32)
+    assert_type(pool.map_array(sine, counts), Any)
+    assert_type(pool.map_array(sine, counts, results), bytearray)
+    matrix: numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float32]] = pool.map_array(
+        sine, numbers, lengths
+    )
+    print(matrix.shape)
 
 
 def uses_the_stdlibs(plain: concurrent.futures.ThreadPoolExecutor) -> None:
