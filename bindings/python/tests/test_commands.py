@@ -70,7 +70,7 @@ print("ready"); print("1.5")
     wrapped = [sys.executable, "-c", script]
     popen = subprocess.Popen
     monkeypatch.setattr(_bench, "peers", lambda: ["offgil", "hangs", "breaks"])
-    monkeypatch.setattr(_bench, "_PATIENCE", 0.2)
+    monkeypatch.setattr(_bench, "_IDLE", 0.2)
     monkeypatch.setattr(
         subprocess, "Popen", lambda command, **options: popen(wrapped + command[3:], **options)
     )

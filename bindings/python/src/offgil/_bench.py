@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import offgil
@@ -27,8 +28,8 @@ from offgil._bench_child import PEERS, ROWS
 # They run nested calls on the caller's thread, or have a pool for each: there is nothing to compare.
 _NOT_NESTED = ("asyncio", "joblib", "dask")
 
-_PATIENCE = 2.0  # seconds after which a child that was ready hangs
-_START = 60.0  # and one that is not
+_IDLE = 1.5  # seconds after which a child whose threads all sleep hangs
+_LONGEST = 60.0  # and any other
 
 
 @dataclass
@@ -72,9 +73,9 @@ def _measure_one(cell: Cell, threads: int) -> float:
     command = [sys.executable, "-m", "offgil._bench_child", cell.row, cell.peer, str(threads)]
     child = subprocess.Popen(command, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        text = _line(child, _START)
+        text = _line(child, _LONGEST)
         if text == "ready":
-            text = _line(child, _PATIENCE)
+            text = _line(child, _IDLE)
         if text:
             cell.samples.append(float(text))
             return time.monotonic() - begin
@@ -86,11 +87,32 @@ def _measure_one(cell: Cell, threads: int) -> float:
     return 0.0
 
 
-def _line(child: subprocess.Popen[bytes], seconds: float) -> str | None:
-    """The next line of a child; empty if it has ended, None if nothing comes."""
+def _line(child: subprocess.Popen[bytes], idle: float) -> str | None:
+    """The next line of a child; empty if it has ended, None if it hangs: if it does nothing for so long."""
     assert child.stdout is not None
-    ready, _, _ = select.select([child.stdout], [], [], seconds)
-    return child.stdout.readline().decode("ascii").strip() if ready else None
+    begin = busy = time.monotonic()
+    ticks = _ticks(child.pid)
+    while True:
+        if select.select([child.stdout], [], [], idle / 8)[0]:
+            return child.stdout.readline().decode("ascii").strip()
+        now, used = time.monotonic(), _ticks(child.pid)
+        # A pool's housekeeping is a tick now and then. Who waits for a CPU is not idle.
+        if used is None or used > (ticks or 0) + 1:
+            busy, ticks = now, used
+        if now - busy >= idle or now - begin >= _LONGEST:
+            return None
+
+
+def _ticks(process: int) -> int | None:
+    """The CPU time of a process; None if one of its threads runs, or would like to."""
+    ticks = 0
+    for path in Path(f"/proc/{process}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            state, *numbers = path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            if state == "R":
+                return None
+            ticks += int(numbers[10]) + int(numbers[11])
+    return ticks
 
 
 def _progress(cells: list[Cell], number: int, rounds: int | None) -> Iterator[Cell]:
