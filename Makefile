@@ -80,9 +80,10 @@ test-loom: | tools  ## walks the interleavings of each primitive (loom)
 test-fuzz: | tools  ## a million random calls of every function under AddressSanitizer
 	tests/fuzz.sh
 
-test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the README's code
+test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples, the README's code, and that the benchmarks run
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
+	$(VENV_PYTHON) -m pytest -q tests/bench
 
 test-install: $(VENV)/tools $(LIBRARY)  ## builds against an installed tree with pkg-config, CMake and Meson
 	$(VENV_PYTHON) -m pytest -q -rs tests/install --ignore tests/install/test_cargo_c.py
@@ -108,7 +109,7 @@ format: $(VENV)/tools  ## formats everything
 	$(VENV_PYTHON) -m ruff format bindings/python examples benches tests
 	$(VENV)/bin/clang-format -i $(C_FILES)
 
-bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)
+bench: $(LIBRARY)  ## measures against others, from C and from Python, writes docs/benchmarks.md (BENCH=name: one row)
 	$(PYTHON) benches/run.py $(if $(BENCH),--bench $(BENCH)) $(ARGS)
 
 bench-promises: $(LIBRARY)  ## measures what offgil promises of itself, writes docs/promises.md

@@ -10,13 +10,14 @@ matplotlib.use("svg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from harness.base import FASTEST, Workload
 from harness.cells import Row
 from harness.report import CHARTS, by_workload, number, ranked
 from harness.results import Results, load
 
-OURS, OTHERS, GOAL = "#1769aa", "#b0b7bf", "#c0392b"
+OURS, ALSO_OURS, OTHERS, GOAL = "#1769aa", "#7db3dc", "#b0b7bf", "#c0392b"
 LOGARITHMIC_FROM = 15  # the largest bar as a multiple of the least
 STYLE = {
     "svg.hashsalt": "offgil",
@@ -46,7 +47,7 @@ def limit_of(rows: list[Row]) -> float | None:
 
 
 def title(workload: Workload) -> str:
-    wrapped = textwrap.fill(f"{workload.name}: {workload.title}", 62)
+    wrapped = textwrap.fill(f"{workload.name}: {workload.title}", 72)
     return f"{wrapped}\n{workload.unit}, {'more' if workload.more_is_better else 'less'} is better"
 
 
@@ -56,7 +57,8 @@ def draw_panel(axes: Axes, rows: list[Row]) -> None:
     shown = [*ranked(rows), *(row for row in rows if row.deadlock)]
     axes.set_title(title(workload), loc="left", fontsize=9)
     values = [row.figure if row.measured else 0.0 for row in shown]
-    colors = [OURS if row.peer.ours else OTHERS for row in shown]
+    main = next((row.peer for row in rows if row.peer.ours), None)
+    colors = [OURS if row.peer is main else ALSO_OURS if row.peer.ours else OTHERS for row in shown]
     spread = [
         [value - row.range()[0], row.range()[1] - value] if row.measured else [0.0, 0.0]
         for row, value in zip(shown, values, strict=True)
@@ -77,12 +79,14 @@ def draw_panel(axes: Axes, rows: list[Row]) -> None:
     measured = [value for value in values if value > 0]
     if measured and max(measured) > LOGARITHMIC_FROM * min(measured):
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(min(measured) / 3, max(row.range()[1] for row in shown if row.measured) * 4)
     elif measured:
         axes.set_xlim(0, max(row.range()[1] for row in shown if row.measured) * 1.18)
     for place, row in zip(places, shown, strict=True):
         if row.measured:
-            end, text = row.range()[1], number(row.figure)
+            end, text = row.range()[1], "ends" if workload.must_end else number(row.figure)
         else:
             end, text = axes.get_xlim()[0], "deadlock"
         axes.annotate(
@@ -92,6 +96,7 @@ def draw_panel(axes: Axes, rows: list[Row]) -> None:
             textcoords="offset points",
             va="center",
             color="black" if row.measured else GOAL,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
         )
     if (limit := limit_of(rows)) is not None:
         axes.axvline(limit, color=GOAL, linestyle="--", linewidth=1)
@@ -117,7 +122,7 @@ def draw(results: Results, table: str, path: Path) -> None:
     machine = results.machine
     figure.suptitle(f"offgil next to others, from {table}", fontsize=12, fontweight="bold")
     figure.supxlabel(
-        f"Bars: median of fresh processes, with the range. Blue: offgil. Dashed: the goal.\n"
+        f"Bars: median of fresh processes, with the range. Blue: offgil. Dashed: its goal.\n"
         f"{machine['processor']}; {machine['system']}; {machine['date']}",
         fontsize=8,
     )

@@ -3,7 +3,10 @@
 Cells are interleaved, so that a machine that gets slower meanwhile gets slower for everybody.
 """
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -48,21 +51,28 @@ class Row:
 
 def run_driver(command: list[str], row: Row, variables: Mapping[str, str] | None = None) -> str:
     """What the driver of a cell prints. Else empty, and the row says why."""
+    pipe = subprocess.PIPE
+    # A session of its own, so that its children go with it.
+    cell = subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=variables, start_new_session=True
+    )
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS_A_CELL, check=False, env=variables
-        )
+        printed, complaints = cell.communicate(timeout=SECONDS_A_CELL)
     except subprocess.TimeoutExpired:
         row.failures.append(f"not done after {SECONDS_A_CELL} s")
         return ""
-    if done.returncode == NOT_OFFERED:
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(cell.pid, signal.SIGKILL)
+        cell.wait()
+    if cell.returncode == NOT_OFFERED:
         row.not_offered = True
         return ""
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        row.failures.append(f"exit status {done.returncode}: {lines[-1]}")
+    if cell.returncode != 0:
+        lines = complaints.strip().splitlines() or ["no message"]
+        row.failures.append(f"exit status {cell.returncode}: {lines[-1]}")
         return ""
-    return done.stdout
+    return printed
 
 
 def measure_c(driver: Path, library: Path, row: Row, tasks: int) -> None:

@@ -1,4 +1,4 @@
-"""Virtual environments, one an interpreter, with offgil and its peers in them, and the cells that run there."""
+"""Virtual environments, one an interpreter, with offgil and its peers in them, and the cells run there."""
 
 import hashlib
 import os

@@ -117,16 +117,16 @@ WORKLOADS = (
     ),
     row(
         "nested",
-        "two tasks that each submit to the same pool of 2 and wait",
+        "two tasks that each submit to the same pool of 2 and wait, after 100 ms",
         count=2,
         quick=2,
         figure="ms",
         unit="ms",
         must_end=True,
     ),
-    row("import", "import", Goal(15), count=1, quick=1, figure="ms", unit="ms"),
+    row("import", "what a user imports", Goal(15), count=1, quick=1, figure="ms", unit="ms"),
     row("first", "the first pool of 2 and two tasks", Goal(0.6), count=2, quick=2, figure="ms", unit="ms"),
-    row("shutdown", "its shutdown", Goal(0.2), count=2, quick=2, figure="ms", unit="ms"),
+    row("shutdown", "the shutdown of that pool", Goal(0.2), count=2, quick=2, figure="ms", unit="ms"),
 )
 
 EVERY_COST = "busy submit map roundtrip python integrate sleeps64 sleeps256 import first shutdown"
@@ -226,9 +226,7 @@ PEERS = (
         packages=("tbb4py",),
         module="tbb",
     ),
-    PythonPeer(
-        C_THREADS, "c_threads", notes="pthreads, no Python; made for each call", rows="busy integrate"
-    ),
+    PythonPeer(C_THREADS, "c_threads", notes="pthreads; made for each call", rows="busy integrate"),
     PythonPeer(
         "numba prange", "numba_prange", notes="no pool", rows="integrate", packages=("numba",), module="numba"
     ),

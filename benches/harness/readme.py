@@ -21,12 +21,13 @@ Measured on {processor}, CPython {reference}; median of {python_rounds} fresh pr
 | C functions of 90 us while the main thread is busy in Python: what gets done, next to two C threads | {busy_peer} % | **{busy} %** |
 | two tasks that each submit to their own pool of two, and wait for it | {nested_peer} | **{nested}** |
 
-{stuck}[docs/benchmarks.md](docs/benchmarks.md) has all rows, from C too, and how they were measured; `make bench` measures anew.
+{stuck}[docs/benchmarks.md](docs/benchmarks.md) has all rows, from C
+too, and how they were measured; `make bench` measures anew.
 
 ![offgil next to others from Python](docs/benchmarks-python.svg)
 
 ![offgil next to others from C](docs/benchmarks-c.svg)
-"""
+"""  # noqa: E501 - the rows of a table
 
 
 def _end(row: Row) -> str:

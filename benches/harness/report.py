@@ -12,20 +12,21 @@ CHARTS = {"C": "benchmarks-c.svg", "Python": "benchmarks-python.svg"}
 ALMOST_NOTHING = 1e-9
 
 HOW = """\
-A fresh process for every cell, the peers of a workload in turns, {rounds} rounds from C and {python_rounds} from
-Python. Every figure is the median, with its range. A warm-up has started the threads, except where a start is
-what is measured. *CPU s* is the processor time of the whole process for the cell."""
+A fresh process for every cell, the peers of a workload in turns, {rounds} rounds from C and {python_rounds}
+from Python. Every figure is the median, with its range. A warm-up has started the threads, except where a
+start is what is measured. *CPU s* is the processor time of the whole process for the cell."""
 
 HOW_C = """\
-{tasks:,} tasks a cell, {workers} workers. The clock runs from the first submit until the last task is waited for
-and its future given back. Every task counts itself, and a cell in which one is missing fails. offgil is measured
-through its C ABI, as the shared library of the release profile."""
+From C: {tasks:,} tasks a cell, {workers} workers. The clock runs from the first submit until the last task is
+waited for and its future given back. Every task counts itself, and a cell in which one is missing fails.
+offgil is measured through its C ABI, as the shared library of the release profile."""
 
 HOW_PYTHON = """\
-{workers} workers unless said. The clock runs from the first submit until the last result is there and the futures
-are gone; the collector of garbage works as it does for everybody. The native tasks are C functions called through
-ctypes; each counts itself, and every result is looked at. The interpreter is CPython {reference}; rows "on 3.11"
-ran on CPython {older} in the same turns. A call of *integrate* is slow if it takes over 1.6 times the least."""
+From Python: {workers} workers unless said. The clock runs from the first submit until the last result is
+there and the futures are gone; the collector of garbage works as it does for everybody. The native tasks are
+C functions called through ctypes; each counts itself, and every result is looked at. The interpreter is
+CPython {reference}; rows "on 3.11" ran on CPython {older} in the same turns. A call of *integrate* is slow if
+it takes over 1.6 times the least of its process."""
 
 
 def number(value: float) -> str:
@@ -173,7 +174,7 @@ def _section(rows: list[Row]) -> list[str]:
         else:
             low, high = map(number, row.range())
             cells += [number(row.figure), f"{low}-{high}", f"{row.middle('cpu_s'):.3f}"]
-            cells += [number(row.middle("slow_percent"))] * len(extra)
+            cells += [number(row.middle("slow_percent")) for _ in extra]
             cells += [_ratio(row.figure, best), _ratio(row.figure, ours)]
         lines.append(f"| {' | '.join(cells)} |")
     for note in _notes(rows):

@@ -1,9 +1,9 @@
-"""driver.py WORKLOAD ADAPTER MODULE COUNT WORKERS NATIVE STEPS: measures one cell, prints it as a line of JSON.
+"""driver.py WORKLOAD ADAPTER MODULE COUNT WORKERS NATIVE STEPS: measures a cell, prints it as a line of JSON.
 
-ADAPTER is a file of peers/: make_pool(workers) opens it, and one function a workload uses it. The driver holds
-the clock and looks whether all tasks have run and what came out. A small batch runs first, so that threads
-are started. The collector of garbage works as it does for everybody. NATIVE is native.c, compiled; a task of
-"busy" takes STEPS. MODULE is what a user imports, for "import"; nothing else is imported before it.
+ADAPTER is a file of peers/: make_pool(workers) makes a pool, and one function a workload uses it. The driver
+holds the clock and looks whether all tasks have run and what came out. A small batch runs first, so that
+threads are started. The collector of garbage works as it does for everybody. NATIVE is native.c, compiled; a
+task of "busy" takes STEPS. MODULE is what a user imports, for "import"; nothing is imported before it.
 """
 
 import sys
@@ -231,8 +231,9 @@ def main():
         sys.exit(f"driver: {error}")
     package = getattr(adapter, "PACKAGE", "")
     told["version"] = importlib.metadata.version(package) if package else platform.python_version()
-    told["pid"] = os.getpid()
     print(json.dumps(told), flush=True)
+    if hasattr(adapter, "end"):
+        adapter.end()
     # What is still queued or waiting for ever is left where it is.
     os._exit(0)
 

@@ -12,7 +12,9 @@ def make_pool(workers):
 
 
 def probe(pool, fn):
-    if pool.submit(fn).native is not True:
+    future = pool.submit(fn)
+    future.result()
+    if future.native is not True:
         raise RuntimeError("a native function was run as a Python task")
 
 

@@ -5,9 +5,17 @@ from multiprocessing import get_context
 
 from pure_python import strips
 
+pools = []
+
 
 def make_pool(workers):
-    return ProcessPoolExecutor(workers, get_context("fork"))
+    pools.append(ProcessPoolExecutor(workers, get_context("fork")))
+    return pools[0]
+
+
+def end():
+    """Its processes would stay."""
+    pools[0].shutdown()
 
 
 def integrate(pool, native, jobs):
