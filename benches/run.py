@@ -128,11 +128,11 @@ class Run:
 
         self.measure("C", workloads, peers, run_cell)
 
-    def python_rows(self) -> Environments | None:
+    def python_rows(self) -> None:
         workloads = self.workloads("Python")
         wanted = self.peers("Python", workloads)
         if not wanted:
-            return None
+            return
         environments = Environments(self.options.build, self.options.python)
         print("building the peers from Python", file=sys.stderr)
         environments.build(wanted)
@@ -154,7 +154,6 @@ class Run:
             measure_python(environments.command(row.peer, row.workload, count), variables, row)
 
         self.measure("Python", workloads, peers, run_cell)
-        return environments
 
 
 def draw(data: Path, directory: Path, build: Path) -> None:
@@ -200,6 +199,8 @@ def bench(options: argparse.Namespace) -> bool:
     asked = Run(options)
     asked.c_rows()
     asked.python_rows()
+    if not asked.rows:
+        raise Failure("nothing to measure")
     described["other processes meanwhile"] = f"{noise.percent():.0f} % of all processor time"
     print(report.table(asked.rows))
     verdicts = report.judge(asked.rows)

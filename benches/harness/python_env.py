@@ -1,6 +1,7 @@
 """Virtual environments, one an interpreter, with offgil and its peers in them, and the cells run there."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -125,7 +126,15 @@ class Environments:
             else:
                 environment.missing = packages - _installed(environment, packages)
             if "Cython" in packages - environment.missing:
-                _build_kernels(environment, self.directory.resolve() / f"kernels-{environment.version}")
+                self._build_kernels(environment)
+
+    def _build_kernels(self, environment: Environment) -> None:
+        """Without OpenMP, say, the peers that need Cython are left out."""
+        try:
+            _build_kernels(environment, self.directory.resolve() / f"kernels-{environment.version}")
+        except Failure as failure:
+            print(f"kernels.pyx: {failure}", file=sys.stderr)
+            environment.missing.add("Cython")
 
     def calibrate(self) -> None:
         """How many steps a task of 90 us takes on this machine: for all cells the same."""
@@ -139,7 +148,7 @@ class Environments:
         if environment is None:
             return f"no CPython {OLDER}"
         lacking = sorted(environment.missing.intersection(peer.packages))
-        return f"can't be installed: {', '.join(lacking)}" if lacking else ""
+        return f"can't be had: {', '.join(lacking)}" if lacking else ""
 
     def command(self, peer: PythonPeer, workload: Workload, count: int) -> list[str]:
         environment = self.of(peer)
@@ -165,24 +174,27 @@ def requirements(packages: set[str]) -> list[str]:
 
 
 def _make_venv(base: str, environment: Environment, packages: set[str]) -> None:
-    wanted = requirements(packages)
     root = environment.python.parent.parent
-    stamp = root / "packages"
-    told = "\n".join(wanted)
-    if stamp.is_file() and stamp.read_text() == told:
+    stamp = root / "packages.json"
+    installed = json.loads(stamp.read_text()) if stamp.is_file() else {}
+    wanted = {package: requirements({package}) for package in sorted(packages)}
+    wanted = {package: lines for package, lines in wanted.items() if installed.get(package) != lines}
+    if not wanted:
         return
     print(f"making {root} and installing the peers", file=sys.stderr)
     run([base, "-m", "venv", str(root)], CHECKOUT)
     pip = [str(environment.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     try:
-        run([*pip, *wanted], CHECKOUT)
-        stamp.write_text(told)
+        run([*pip, *(line for lines in wanted.values() for line in lines)], CHECKOUT)
+        stamp.write_text(json.dumps(installed | wanted))
         return
     except Failure:
         print("not all can be installed; one by one", file=sys.stderr)
-    for package in sorted(packages):
+    for package, lines in wanted.items():
         try:
-            run([*pip, *requirements({package})], CHECKOUT)
+            run([*pip, *lines], CHECKOUT)
+            installed[package] = lines
+            stamp.write_text(json.dumps(installed))
         except Failure as failure:
             if package in BUILD_TOOLS:
                 raise

@@ -28,12 +28,15 @@ SECONDS = 300  # a guard against hanging
 FEW = ["--quick", "--rounds", "1", "--no-install"]
 
 
+def run_bench(directory: Path, *arguments: str, ci: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHES / "run.py"), *FEW, "--build", str(directory), *arguments]
+    environment = {**os.environ, "CI": ci}
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment)
+
+
 def bench(directory: Path, *arguments: str) -> list[dict[str, Any]]:
     """The rows that a run measured."""
-    command = [sys.executable, str(BENCHES / "run.py"), *FEW, "--build", str(directory), *arguments]
-    # With CI=true peers that aren't installed would be an error: all but the stdlib here.
-    environment = {**os.environ, "CI": "", "PYTHONWARNINGS": "error"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment)
+    done = run_bench(directory, *arguments)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     rows: list[dict[str, Any]] = json.loads((directory / "results.json").read_text())["rows"]
     assert (directory / "benchmarks.md").read_text().startswith("# Benchmarks")
@@ -53,6 +56,19 @@ def test_rows_from_c_are_measured_and_every_task_counted(tmp_path: Path) -> None
     rows = bench(tmp_path, "--table", "C", "--library", str(LIBRARY), "--tasks", "1000", "--peer", "offgil")
     assert {row["workload"] for row in rows} == {workload.name for workload in c_peers.WORKLOADS}
     assert [row for row in rows if len(row["values"]["ns_per_task"]) != 1] == []
+
+
+def test_a_peer_that_is_not_here_is_left_out_with_a_line_and_an_error_in_ci(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    bare = ["--python", str(tmp_path / "bare" / "bin" / "python")]
+    asked = [*bare, "--table", "Python", "--bench", "submit", "--peer", "gevent", "--peer", "asyncio"]
+    done = run_bench(tmp_path, *asked, "--tasks", "60")
+    assert done.returncode == 0, done.stderr
+    assert "skipped: gevent, can't be had: gevent" in done.stderr
+    assert "- not measured: gevent (can't be had: gevent)." in (tmp_path / "benchmarks.md").read_text()
+    done = run_bench(tmp_path, *asked, ci="true")
+    assert done.returncode == 1
+    assert "CI=true, and not here: gevent" in done.stderr
 
 
 ADAPTER = """
@@ -181,10 +197,22 @@ def test_docs_and_readme_show_the_figures_of_results_json() -> None:
     assert section == readme.section(found), stale
 
 
-@pytest.mark.parametrize("table", ["C", "Python"])
-def test_charts_are_of_the_run_in_results_json(table: str) -> None:
+def test_charts_are_of_the_run_in_results_json() -> None:
+    for table in committed().tables:
+        check_chart(ROOT / "docs", table)
+
+
+def test_charts_can_be_drawn(tmp_path: Path) -> None:
+    chart, data = BENCHES / "chart.py", BENCHES / "results.json"
+    subprocess.run([sys.executable, chart, data, tmp_path], check=True, timeout=SECONDS)
+    for table in committed().tables:
+        check_chart(tmp_path, table)
+
+
+def check_chart(directory: Path, table: str) -> None:
+    """It has the date of the measurement, every peer and every figure."""
     found = committed()
-    drawn = (ROOT / "docs" / report.CHARTS[table]).read_text()
+    drawn = (directory / report.CHARTS[table]).read_text()
     assert found.machine["date"] in drawn
     for row in found.rows:
         if row.workload.table == table and row.measured:
