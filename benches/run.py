@@ -14,6 +14,7 @@ The exit status is 1 if a peer failed, or if a row of ours is slower than the sl
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def write(found: Results, options: argparse.Namespace) -> None:
     draw(data, docs, options.build)
     if whole:
         readme.write(found)
-    print(f"written: {page} and {data}", file=sys.stderr)
+    print(f"written: {page} and {data}, with charts", file=sys.stderr)
 
 
 def bench(options: argparse.Namespace) -> bool:
@@ -212,8 +213,12 @@ def bench(options: argparse.Namespace) -> bool:
 
 
 def main() -> int:
+    began = time.monotonic()
     try:
-        return 0 if bench(parse(sys.argv[1:])) else 1
+        went_well = bench(parse(sys.argv[1:]))
+        minutes, seconds = divmod(round(time.monotonic() - began), 60)
+        print(f"took {minutes}:{seconds:02} minutes", file=sys.stderr)
+        return 0 if went_well else 1
     except Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1

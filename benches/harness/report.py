@@ -14,7 +14,8 @@ ALMOST_NOTHING = 1e-9
 HOW = """\
 A fresh process for every cell, the peers of a workload in turns, {rounds} rounds from C and {python_rounds}
 from Python. Every figure is the median, with its range. A warm-up has started the threads, except where a
-start is what is measured. *CPU s* is the processor time of the whole process for the cell."""
+start is what is measured. *CPU s* is the processor time of the whole process for the cell, without its
+children."""
 
 HOW_C = """\
 From C: {tasks:,} tasks a cell, {workers} workers. The clock runs from the first submit until the last task is

@@ -13,6 +13,7 @@ POINTS = 1_000_000
 WARM_UP = 500
 RESULT = 7
 BUSY_SECONDS = 1.0
+INTEGRATE_SECONDS = 0.7
 NESTED_SECONDS = 5.0
 
 
@@ -158,7 +159,7 @@ class Cell:
         return {"tasks_per_s": ran / seconds, "cpu_s": cpu, "turns_per_s": turns * 2 / seconds}
 
     def integrate(self):
-        """Calls for a second, 10 at least; of each call's time the median, and how many were slow."""
+        """Calls for some time, 10 at least; of each call's time the median, and how many were slow."""
         width = math.pi / 2 / POINTS
         jobs = [
             (POINTS * i // self.workers, POINTS * (i + 1) // self.workers, width) for i in range(self.workers)
@@ -167,13 +168,14 @@ class Cell:
         for _ in range(3):
             check(round(call(self.pool, self.native, jobs), 9), 1.0, "the integral")
         cpu = time.process_time()
-        while len(times) < min(10, self.count) or (spent < 1.0 and len(times) < self.count):
+        while len(times) < min(10, self.count) or (spent < INTEGRATE_SECONDS and len(times) < self.count):
             area, seconds, _ = timed(call, self.pool, self.native, jobs)
             check(round(area, 9), 1.0, "the integral")
             times.append(seconds)
             spent += seconds
-        slow = sum(seconds > 1.6 * min(times) for seconds in times) / len(times)
         cpu = time.process_time() - cpu
+        least = min(times)
+        slow = sum(seconds > 1.6 * least for seconds in times) / len(times)
         return {"ms": median(times) * 1e3, "slow_percent": slow * 100, "calls": len(times), "cpu_s": cpu}
 
     def nested(self):
