@@ -20,11 +20,12 @@ from queue import Full
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
-from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, new_future
+from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, join_thread, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
+from offgil._turns cimport TURN_NS, give_turn, has_queued, now_ns
 from offgil.capi cimport (
     OFFGIL_ECLOSED,
     OFFGIL_EFULL,
@@ -123,7 +124,7 @@ cdef class Work:
         """Raises as the stdlib's submit does."""
         if self.broken is not None:
             raise BrokenThreadPool(self.broken)
-        if self.closed:
+        if self.shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
         if exiting:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
@@ -193,7 +194,7 @@ cdef class Work:
             if self.when_full == "run" or current_work() == <void *>self:
                 item.run()
                 return item.future
-            room.acquire()
+            self.wait_for_room(room)
         if wake is not None:
             wake.release()
         elif start:
@@ -202,12 +203,30 @@ cdef class Work:
                 self.refuse(status)
         return item.future
 
-    cdef bint take_back(self, Item item):
+    cdef int wait_for_room(self, object room) except -1:
         try:
+            room.acquire()
+        except BaseException:  # Ctrl-C
+            with cython.critical_section(self):
+                if room in self.room:
+                    self.room.remove(room)
+                elif self.room:
+                    self.room.pop(0).release()  # it was told of room that it won't use
+            raise
+        return 0
+
+    cdef bint take_back(self, Item item) except -1:
+        with cython.critical_section(self):
+            if item not in self.items:
+                return False
             self.items.remove(item)
-        except ValueError:
-            return False
         return True
+
+    cdef int count_out(self) except -1:
+        """A worker has ended, or was not to be had."""
+        with cython.critical_section(self):
+            self.alive -= 1
+        return 0
 
     cdef offgil_status start(self) except? -1:
         """Starts a worker, which counts as alive already."""
@@ -226,20 +245,21 @@ cdef class Work:
                     break
                 status = offgil_last_status()
             if token == NULL:
-                self.alive -= 1
+                self.count_out()
                 return status
         except BaseException:
-            self.alive -= 1
+            self.count_out()
             raise
         try:
-            thread = threading.Thread(
-                name=f"{self.prefix}_{len(self.threads)}", target=_lend, args=(self,)
-            )
+            with cython.critical_section(self):
+                number = self.started
+                self.started += 1
+            thread = threading.Thread(name=f"{self.prefix}_{number}", target=_lend, args=(self,))
             thread.start()
             self.threads.add(thread)
         except BaseException:
             if future_cancel(token) == OFFGIL_OK:
-                self.alive -= 1
+                self.count_out()
             raise
         finally:
             future_release(token)
@@ -248,6 +268,8 @@ cdef class Work:
     cdef int run_tasks(self) except -1:
         """A worker's life: it runs what is queued, and sleeps, until the executor is over."""
         cdef Item item
+        cdef pool_t *pool = self.pool
+        cdef int64_t since = now_ns()
         wake = allocate_lock()
         wake.acquire()
         while True:
@@ -267,10 +289,20 @@ cdef class Work:
                 wake.acquire()
                 with nogil:
                     task_block_end()
+                since = now_ns()
                 continue
             if room is not None:
                 room.release()
-            item.run()
+            try:
+                item.run()
+            except BaseException:  # of a callback, as SystemExit: it ends no worker
+                LOGGER.critical("Exception in worker", exc_info=True)
+            if now_ns() - since >= TURN_NS:
+                item = None
+                if has_queued(pool):
+                    with nogil:
+                        give_turn(pool)
+                since = now_ns()
 
     def block(self):
         """A Python task of these waits: its place is another's, and there is a thread for what it may wait for."""
@@ -287,7 +319,8 @@ cdef class Work:
 
     def unblock(self):
         """It has waited."""
-        self.blocked -= 1
+        with cython.critical_section(self):
+            self.blocked -= 1
         with nogil:
             task_block_end()
 
@@ -310,13 +343,14 @@ cdef class Work:
             if future.set_running_or_notify_cancel():
                 future.set_exception(BrokenThreadPool(reason))
 
-    def close(self, cancel):
+    def close(self, cancel, at_exit=False):
         """Takes no more; what is queued is run, or with `cancel` cancelled."""
         cdef int mode = POOL_CANCEL if cancel else POOL_DRAIN
         cdef pool_t *pool = self.pool
         items = []
         with cython.critical_section(self):
             self.closed = True
+            self.shut = self.shut or not at_exit
             if cancel:
                 items = list(self.items)
                 self.items.clear()
@@ -331,7 +365,7 @@ cdef class Work:
         cdef offgil_status status = OFFGIL_ETIMEDOUT
         cdef pool_t *pool = self.pool
         for thread in list(self.threads):
-            thread.join()
+            join_thread(thread)
         while status == OFFGIL_ETIMEDOUT:
             with nogil:
                 status = pool_shutdown(pool, POOL_DRAIN, 100_000_000)
@@ -350,7 +384,13 @@ cdef class Work:
         self.idle = []
         self.room = []
         self.threads = set()
-        self.alive = self.blocked = 0
+        self.alive = self.blocked = self.started = 0
+
+    def give_up(self):
+        """The interpreter ends and won't wait: of what is queued nothing begins any more."""
+        cdef pool_t *pool = self.pool
+        with nogil:
+            pool_shutdown(pool, POOL_CANCEL, 0)
 
     def counts(self):
         """How many Python tasks are queued, and how many threads run, or could run, such."""
@@ -413,6 +453,8 @@ cdef class Submitter:
         """
         cdef Work work = self._work
         cdef Call call
+        if work is None:
+            raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
         if isinstance(fn, NativeFunction):
             if kwargs:
                 raise TypeError("a native function takes no keyword arguments")
@@ -432,10 +474,15 @@ def _drain_at_exit():
     global exiting
     exiting = True
     for work in list(works):
-        work.close(False)
-    for work in list(works):
-        work.join()
-    stop_completions()
+        work.close(False, True)
+    try:
+        for work in list(works):
+            work.join()
+        stop_completions()
+    except BaseException:  # Ctrl-C
+        for work in list(works):
+            work.give_up()
+        raise
 
 
 def _start_anew_in_child():

@@ -10,6 +10,8 @@ cdef class Keep:
     cdef future_t *handle
     cdef object objects
 
+    cdef bint hand_over(self) noexcept
+
 
 cdef class FutureCore:
     cdef future_t *handle
@@ -37,5 +39,6 @@ cdef class FutureCore:
 cdef FutureCore new_future()
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1
+cdef int join_thread(object thread) except -1
 cdef void enter_work(void *work) noexcept nogil
 cdef void *current_work() noexcept nogil
