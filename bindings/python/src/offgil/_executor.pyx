@@ -20,13 +20,14 @@ from queue import Full
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from offgil._call cimport call_t
-from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, new_future
+from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, join_thread, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
 from offgil._pointers import CallsBack
+from offgil._turns cimport TURN_NS, give_turn, has_queued, now_ns
 from offgil.capi cimport (
     OFFGIL_ECLOSED,
     OFFGIL_EFULL,
@@ -153,7 +154,7 @@ cdef class Work:
         """Raises as the stdlib's submit does."""
         if self.broken is not None:
             raise BrokenThreadPool(self.broken)
-        if self.closed and not self.closed_at_exit:
+        if self.shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
         if exiting and not self.daemon:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
@@ -226,7 +227,7 @@ cdef class Work:
             if self.when_full == "run" or current_work() == <void *>self:
                 item.run()
                 return item.future
-            room.acquire()
+            self.wait_for_room(room)
         if wake is not None:
             wake.release()
         elif start:
@@ -235,12 +236,30 @@ cdef class Work:
                 self.refuse(status)
         return item.future
 
-    cdef bint take_back(self, Item item):
+    cdef int wait_for_room(self, object room) except -1:
         try:
+            room.acquire()
+        except BaseException:  # Ctrl-C
+            with cython.critical_section(self):
+                if room in self.room:
+                    self.room.remove(room)
+                elif self.room:
+                    self.room.pop(0).release()  # it was told of room that it won't use
+            raise
+        return 0
+
+    cdef bint take_back(self, Item item) except -1:
+        with cython.critical_section(self):
+            if item not in self.items:
+                return False
             self.items.remove(item)
-        except ValueError:
-            return False
         return True
+
+    cdef int count_out(self) except -1:
+        """A worker has ended, or was not to be had."""
+        with cython.critical_section(self):
+            self.alive -= 1
+        return 0
 
     cdef offgil_status start(self) except? -1:
         """Starts a worker, which counts as alive already."""
@@ -259,20 +278,23 @@ cdef class Work:
                     break
                 status = offgil_last_status()
             if token == NULL:
-                self.alive -= 1
+                self.count_out()
                 return status
         except BaseException:
-            self.alive -= 1
+            self.count_out()
             raise
         try:
+            with cython.critical_section(self):
+                number = self.started
+                self.started += 1
             thread = threading.Thread(
-                name=f"{self.prefix}_{len(self.threads)}", target=_lend, args=(self,), daemon=self.daemon or None
+                name=f"{self.prefix}_{number}", target=_lend, args=(self,), daemon=self.daemon or None
             )
             thread.start()
             self.threads.add(thread)
         except BaseException:
             if future_cancel(token) == OFFGIL_OK:
-                self.alive -= 1
+                self.count_out()
             raise
         finally:
             future_release(token)
@@ -289,6 +311,8 @@ cdef class Work:
     cdef int run_tasks(self) except -1:
         """A worker's life: it runs what is queued, and sleeps, until the executor is over."""
         cdef Item item
+        cdef pool_t *pool = self.pool
+        cdef int64_t since = now_ns()
         wake = allocate_lock()
         wake.acquire()
         while True:
@@ -308,12 +332,22 @@ cdef class Work:
                 wake.acquire()
                 with nogil:
                     task_block_end()
+                since = now_ns()
                 continue
             if room is not None:
                 room.release()
-            item.run()
+            try:
+                item.run()
+            except BaseException:  # of a callback, as SystemExit: it ends no worker
+                LOGGER.critical("Exception in worker", exc_info=True)
             if self.returning:
                 self.give_way()
+            if now_ns() - since >= TURN_NS:
+                item = None
+                if has_queued(pool):
+                    with nogil:
+                        give_turn(pool)
+                since = now_ns()
 
     def give_way(self):
         """In one of its threads, between tasks: those that have waited and want their place back have it first."""
@@ -364,13 +398,14 @@ cdef class Work:
             if future.set_running_or_notify_cancel():
                 future.set_exception(BrokenThreadPool(reason))
 
-    def close(self, cancel):
+    def close(self, cancel, at_exit=False):
         """Takes no more; what is queued is run, or with `cancel` cancelled."""
         cdef int mode = POOL_CANCEL if cancel else POOL_DRAIN
         cdef pool_t *pool = self.pool
         items = []
         with cython.critical_section(self):
             self.closed = True
+            self.shut = self.shut or not at_exit
             if cancel:
                 items = list(self.items)
                 self.items.clear()
@@ -385,7 +420,7 @@ cdef class Work:
         cdef offgil_status status = OFFGIL_ETIMEDOUT
         cdef pool_t *pool = self.pool
         for thread in list(self.threads):
-            thread.join()
+            join_thread(thread)
         while status == OFFGIL_ETIMEDOUT:
             with nogil:
                 status = pool_shutdown(pool, POOL_DRAIN, 100_000_000)
@@ -404,7 +439,13 @@ cdef class Work:
         self.idle = []
         self.room = []
         self.threads = set()
-        self.alive = self.blocked = 0
+        self.alive = self.blocked = self.started = 0
+
+    def give_up(self):
+        """The interpreter ends and won't wait: of what is queued nothing begins any more."""
+        cdef pool_t *pool = self.pool
+        with nogil:
+            pool_shutdown(pool, POOL_CANCEL, 0)
 
     def counts(self):
         """How many Python tasks are queued, and how many threads run, or could run, such."""
@@ -475,6 +516,8 @@ cdef class Submitter:
         """
         cdef Work work = self._work
         cdef Call call
+        if work is None:
+            raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
         if isinstance(fn, NativeFunction):
             if kwargs:
                 raise TypeError("a native function takes no keyword arguments")
@@ -506,13 +549,15 @@ def _drain_at_exit():
     exiting = True
     ours = [work for work in works if not (<Work>work).daemon]
     for work in ours:
-        (<Work>work).closed_at_exit = not (<Work>work).closed
-        work.close(False)
-    for work in ours:
-        work.join()
-    stop_completions()
-    for work in ours:
-        (<Work>work).closed_at_exit = False
+        work.close(False, True)
+    try:
+        for work in ours:
+            work.join()
+        stop_completions()
+    except BaseException:  # Ctrl-C
+        for work in ours:
+            work.give_up()
+        raise
 
 
 def _start_anew_in_child():

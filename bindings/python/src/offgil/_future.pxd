@@ -11,6 +11,8 @@ cdef class Keep:
     cdef future_t *handle
     cdef object objects
 
+    cdef bint hand_over(self) noexcept
+
 
 cdef class FutureCore:
     cdef future_t *handle
@@ -41,5 +43,6 @@ cdef FutureCore new_future()
 cdef object to_python(char letter, void *result)
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1
+cdef int join_thread(object thread) except -1
 cdef void enter_work(void *work) noexcept nogil
 cdef void *current_work() noexcept nogil

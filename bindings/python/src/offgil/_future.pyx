@@ -10,17 +10,17 @@ turns the first kind into the second.
 """
 
 import concurrent.futures
-import itertools
 import os
 import threading
 import time
 from concurrent.futures import CancelledError, TimeoutError
+from concurrent.futures._base import LOGGER
 from types import FunctionType
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free
-from cpython.ref cimport PyObject
+from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from offgil._call cimport call_t
@@ -124,6 +124,11 @@ def work_of_task():
     return None if work == NULL else <object><PyObject *>work
 
 
+cdef bint has_ended(future_t *handle) noexcept nogil:
+    state = future_get_state(handle)
+    return state != FUTURE_QUEUED and state != FUTURE_RUNNING
+
+
 @cython.final
 @cython.no_gc
 cdef class Keep:
@@ -135,10 +140,16 @@ cdef class Keep:
     def __dealloc__(self):
         if self.handle == NULL:
             return
-        state = future_get_state(self.handle)
-        if state != FUTURE_DONE and state != FUTURE_CANCELED:
-            completions.add(self.handle, self.objects)
+        if not has_ended(self.handle) and not self.hand_over() and not has_ended(self.handle):
+            Py_INCREF(self.objects)  # nobody will tell of the end: better kept for ever than dropped too soon
         future_release(self.handle)
+
+    cdef bint hand_over(self) noexcept:
+        """Has the thread of the completions keep the objects; False if it can't, at exit or out of memory."""
+        try:
+            return completions.add(self.handle, self.objects)
+        except BaseException:
+            return False
 
 
 cdef extern from *:
@@ -179,11 +190,6 @@ cdef extern from *:
     call_t *take_abandoned "offgil_take_abandoned"() noexcept nogil
     void keep_abandoned "offgil_keep_abandoned"(call_t *call) noexcept nogil
     void set_next_look "offgil_abandoned_next"() noexcept nogil
-
-
-cdef bint has_ended(future_t *handle) noexcept nogil:
-    state = future_get_state(handle)
-    return state != FUTURE_QUEUED and state != FUTURE_RUNNING
 
 
 cdef void drop_call(future_t *handle, call_t *call) noexcept:
@@ -263,7 +269,9 @@ cdef class FutureCore:
                 self.condition = condition
                 watch = self.handle != NULL
         if watch:
-            completions.add(self.handle, self)
+            self.look()
+        if watch and self.handle != NULL and not completions.add(self.handle, self) and self.handle != NULL:
+            self.look()  # it ended meanwhile
         return 0
 
     @property
@@ -272,8 +280,12 @@ cdef class FutureCore:
             # With a condition the state changes under its lock only, as its holders rely on.
             if self.condition is None:
                 self.look()
+            state = future_get_state(self.handle)
+            if state == FUTURE_QUEUED or state == FUTURE_RUNNING:
+                return PENDING if state == FUTURE_QUEUED else RUNNING
+            # Else another thread has taken the outcome over, or will do so under the condition's lock.
             if self.handle != NULL:
-                return PENDING if future_get_state(self.handle) == 0 else RUNNING
+                return RUNNING
         return self.state
 
     @_state.setter
@@ -352,6 +364,7 @@ cdef class FutureCore:
     cdef int take(self, offgil_status status, void *result, int32_t saved_errno) except -1:
         cdef int32_t code = 0
         cdef char[512] message
+        keep = self.keep  # dropped when all is done: that may run Python code, which may look at this future
         if status == OFFGIL_OK:
             if self.letter == b"O":
                 try:
@@ -388,9 +401,13 @@ cdef class FutureCore:
         raise CancelledError()
 
     cdef bint ended(self) except -1:
+        cdef bint pending
         if self.handle != NULL:
             self.look()
-        return self.handle == NULL and (self.state == FINISHED or (<str>self.state).startswith(CANCELLED))
+        # What the thread that ended it wrote before that is seen from here on, also without the GIL.
+        with cython.critical_section(self):
+            pending = self.handle != NULL or self.state == PENDING or self.state == RUNNING
+        return not pending
 
     def done(self):
         """True if it was cancelled or has finished."""
@@ -551,13 +568,20 @@ cdef object to_int(char letter, void *result):
     return (<unsigned long *>result)[0]
 
 
+cdef int join_thread(object thread) except -1:
+    """`thread.join()`, which signals interrupt on every version: that of 3.13 alone would not look at them."""
+    while thread.is_alive():
+        thread.join(0.1)
+    return 0
+
+
 @cython.final
 cdef class Completions:
     """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
 
     cdef completion_queue_t *queue
     cdef dict waiting
-    cdef object numbers
+    cdef uint64_t last
     cdef object thread
     cdef object lock
 
@@ -568,7 +592,6 @@ cdef class Completions:
         """As in the child of a fork, which has neither the thread nor the tasks of its parent."""
         self.queue = NULL
         self.waiting = {}
-        self.numbers = itertools.count()
         self.thread = None
         self.lock = threading.Lock()
         return 0
@@ -585,14 +608,18 @@ cdef class Completions:
                     self.thread = thread
         return 0
 
-    cdef int add(self, future_t *future, object waiting) except -1:
-        """Holds `waiting` until the task has ended, then settles it if it is a future."""
+    cdef bint add(self, future_t *future, object waiting) except -1:
+        """Holds `waiting` until the task has ended, then settles it if it is a future; False if that can't be."""
+        cdef uint64_t number
         self.ready()
-        number = next(self.numbers)
+        with cython.critical_section(self):
+            self.last += 1
+            number = self.last
         self.waiting[number] = waiting
-        if completion_queue_add(self.queue, future, number) != OFFGIL_OK:
-            del self.waiting[number]  # it has been settled
-        return 0
+        if completion_queue_add(self.queue, future, number) == OFFGIL_OK:
+            return True
+        self.waiting.pop(number, None)
+        return False
 
     def run(self):
         """The thread."""
@@ -607,7 +634,10 @@ cdef class Completions:
             for index in range(count):
                 waiting = self.waiting.pop(ended[index].tag, None)
                 if isinstance(waiting, FutureCore):
-                    (<FutureCore>waiting).ended()
+                    try:
+                        (<FutureCore>waiting).ended()
+                    except BaseException:  # of a callback: no reason to leave the others untold
+                        LOGGER.critical("Exception in a callback", exc_info=True)
             waiting = None
 
     cdef bint owes(self) except -1:
@@ -626,7 +656,7 @@ cdef class Completions:
             while self.owes():
                 time.sleep(0.001)
             completion_queue_release(self.queue)
-            thread.join()
+            join_thread(thread)
 
 
 cdef Completions completions = Completions()
