@@ -43,3 +43,4 @@ cdef class NativeFunction:
 cdef Call recognise(object function)
 cdef bint is_plain(object function)
 cdef Call declared(object function)
+cdef uint64_t widened(char letter, uint64_t cell) noexcept

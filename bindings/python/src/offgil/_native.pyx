@@ -495,13 +495,15 @@ cdef class NativeFunction:
             self.call = examine(function, CTYPES)
             if self.call is None:
                 raise TypeError("errcheck, restype or argtypes of the function are beyond a native call: give a signature")
+            if is_of_a_library(function):
+                self.call.owner = None  # which stays loaded
             return
         result, letters = parse(signature)
         self.call = Call()
         self.call.mode = DECLARED
-        self.call.owner = function
+        self.call.owner = None if PyLong_Check(function) else function
         self.call.address = <void *>address_of(function)
-        self.call.keeps = True
+        self.call.keeps = "P" in letters
         self.call.letters = letters.encode("ascii")
         self.call.result = ord(result)
         self.call.kinds = (None,) * len(letters)
