@@ -38,8 +38,6 @@ cdef class FutureCore:
 
 
 cdef FutureCore new_future()
-cdef void drop_call(future_t *handle, call_t *call) noexcept
-cdef object to_python(char letter, void *result)
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1
 cdef void enter_work(void *work) noexcept nogil

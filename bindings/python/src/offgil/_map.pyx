@@ -15,10 +15,20 @@ from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t, uint64_t
 
-from offgil._call cimport MOST_FLOATS, MOST_INTEGERS, call_t, new_call, run_call
+from offgil._call cimport (
+    MOST_FLOATS,
+    MOST_INTEGERS,
+    call_t,
+    drop_call,
+    is_float,
+    new_call,
+    run_call,
+    to_python,
+    widened,
+)
 from offgil._executor cimport Work
-from offgil._future cimport FutureCore, drop_call, new_future, to_python
-from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise, widened
+from offgil._future cimport FutureCore, new_future
+from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil.capi cimport (
     OFFGIL_OK,
     future_cancel,
@@ -199,10 +209,6 @@ cdef object outcome(object future, object deadline):
         return future.result(None if deadline is None else deadline - monotonic())
     finally:
         future.cancel()
-
-
-cdef bint is_float(char letter) noexcept:
-    return letter == b"d" or letter == b"f"
 
 
 cdef bint put_float(char letter, object value, uint64_t *cell) except -1:

@@ -43,4 +43,3 @@ cdef class NativeFunction:
 cdef Call recognise(object function)
 cdef bint is_plain(object function)
 cdef Call declared(object function)
-cdef uint64_t widened(char letter, uint64_t cell) noexcept

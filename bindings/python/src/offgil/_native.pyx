@@ -15,9 +15,9 @@ from cpython.float cimport PyFloat_AsDouble
 from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject_TypeCheck, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
-from offgil._call cimport MOST_FLOATS, MOST_INTEGERS, call_t, new_call, run_call
+from offgil._call cimport call_t, call_of, run_call
 from offgil._future cimport FutureCore
 from offgil.capi cimport (
     future_t,
@@ -208,47 +208,6 @@ cdef class Call:
         with nogil:
             future = pool_call(pool, NULL, handle, <void (*)() noexcept nogil>self.address, pointers)
         return future
-
-
-cdef call_t *call_of(void *address, char result, const char *letters, const uint64_t *cells, Py_ssize_t count) noexcept:
-    """The block of a call; NULL if the arguments don't fit into the registers, or out of memory."""
-    cdef int floats = 0
-    cdef int integers
-    cdef Py_ssize_t index
-    for index in range(count):
-        floats += letters[index] == b"d" or letters[index] == b"f"
-    if floats > MOST_FLOATS or count - floats > MOST_INTEGERS:
-        return NULL
-    integers = <int>count - floats
-    cdef call_t *call = new_call(address, integers, floats, result == b"d" or result == b"f")
-    if call == NULL:
-        return NULL
-    floats, integers = integers, 0
-    for index in range(count):
-        if letters[index] == b"d" or letters[index] == b"f":
-            call.values[floats] = cells[index]
-            floats += 1
-        else:
-            call.values[integers] = widened(letters[index], cells[index])
-            integers += 1
-    return call
-
-
-cdef uint64_t widened(char letter, uint64_t cell) noexcept:
-    """An integer as wide as a register: what is in the cell past its own type counts for nothing."""
-    if letter == b"i":
-        return <uint64_t><int64_t><int32_t>cell
-    if letter == b"I":
-        return <uint32_t>cell
-    if letter == b"b" or letter == b"c":
-        return <uint64_t><int64_t><int8_t>cell
-    if letter == b"B" or letter == b"?":
-        return <uint8_t>cell
-    if letter == b"h":
-        return <uint64_t><int64_t><int16_t>cell
-    if letter == b"H":
-        return <uint16_t>cell
-    return cell
 
 
 cdef char untold_letter(object value) except 0:
