@@ -23,7 +23,7 @@ from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
-FAST = ("_call", "_future", "_native", "_executor", "_array", "_map")
+FAST = ("_call", "_future", "_pointers", "_native", "_executor", "_array", "_map")
 CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 

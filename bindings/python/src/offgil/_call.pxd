@@ -23,6 +23,7 @@ cdef extern from *:
         uint8_t integers;         /* of the values: as wide as a register */
         uint8_t floats;           /* those after them: in the first bytes */
         uint8_t returns_float;
+        uint8_t result_bytes;     /* of the register, the rest of which may be anything */
         /* Of those whose futures are gone: */
         struct offgil_call_t *next;
         void *future;
@@ -36,6 +37,7 @@ cdef extern from *:
         uint8_t integers
         uint8_t floats
         uint8_t returns_float
+        uint8_t result_bytes
         call_t *next
         void *future
         uint64_t *values
@@ -45,7 +47,7 @@ cdef extern from *:
         MOST_FLOATS "OFFGIL_MOST_FLOATS"
 
 
-cdef call_t *new_call(void *function, int integers, int floats, bint returns_float) noexcept
+cdef call_t *new_call(void *function, int integers, int floats, char result) noexcept
 cdef call_t *call_of(void *address, char result, const char *letters, const uint64_t *cells, Py_ssize_t count) noexcept
 cdef bint is_float(char letter) noexcept
 cdef uint64_t widened(char letter, uint64_t cell) noexcept

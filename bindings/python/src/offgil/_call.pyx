@@ -58,6 +58,9 @@ cdef extern from *:
             call->saved_errno = errno;
         }
         errno = own;
+        if (call->result_bytes < 8) {
+            result &= ((uint64_t)1 << 8 * call->result_bytes) - 1;
+        }
         return (void *)result;
     }
     """
@@ -69,7 +72,7 @@ cdef void *run_call(void *block) noexcept nogil:
     return make_call(block)
 
 
-cdef call_t *new_call(void *function, int integers, int floats, bint returns_float) noexcept:
+cdef call_t *new_call(void *function, int integers, int floats, char result) noexcept:
     """A block whose values are to be filled in; PyMem_Free gives it back. NULL: out of memory."""
     call = <call_t *>PyMem_Malloc(sizeof(call_t) + (integers + floats) * sizeof(uint64_t))
     if call != NULL:
@@ -77,8 +80,19 @@ cdef call_t *new_call(void *function, int integers, int floats, bint returns_flo
         call.saved_errno = 0
         call.integers = <uint8_t>integers
         call.floats = <uint8_t>floats
-        call.returns_float = returns_float
+        call.returns_float = is_float(result)
+        call.result_bytes = size_of(result)
     return call
+
+
+cdef uint8_t size_of(char letter) noexcept:
+    if letter == b"v":
+        return 0
+    if letter == b"b" or letter == b"B" or letter == b"?" or letter == b"c":
+        return 1
+    if letter == b"h" or letter == b"H":
+        return 2
+    return 4 if letter == b"i" or letter == b"I" or letter == b"f" else 8
 
 
 cdef bint is_float(char letter) noexcept:
@@ -96,7 +110,7 @@ cdef call_t *call_of(void *address, char result, const char *letters, const uint
     if floats > MOST_FLOATS or count - floats > MOST_INTEGERS:
         return NULL
     integers = <int>count - floats
-    cdef call_t *call = new_call(address, integers, floats, is_float(result))
+    cdef call_t *call = new_call(address, integers, floats, result)
     if call == NULL:
         return NULL
     floats, integers = integers, 0

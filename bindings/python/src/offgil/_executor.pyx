@@ -26,6 +26,7 @@ from offgil._call cimport call_t
 from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
+from offgil._pointers import CallsBack
 from offgil.capi cimport (
     OFFGIL_ECLOSED,
     OFFGIL_EFULL,
@@ -132,8 +133,7 @@ cdef class Work:
 
     cdef FutureCore submit_call(self, Call call, object function, tuple args):
         """Submits a native task; wrong arguments raise."""
-        # The function may be a thunk that its owner frees; else only pointers need anything kept.
-        cdef list keep = [] if call.keeps or call.owner is not None else None
+        cdef list keep = call.new_keep()
         cdef FutureCore future
         cdef future_t *handle
         cdef call_t *block
@@ -145,7 +145,7 @@ cdef class Work:
             status = offgil_last_status()
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
-                keep = [] if keep is not None else None
+                keep = call.new_keep()
             elif status == OFFGIL_EFULL and self.when_full == "run":
                 return run_here(function, args, {})
             else:
@@ -153,7 +153,7 @@ cdef class Work:
         if call.owner is not None:
             keep.append(call.owner)
         future = new_future()
-        future.adopt(handle, block, call.result, keep if keep else None)
+        future.adopt(handle, block, call.result if call.convert is None else <char>b"O", keep if keep else None)
         return future
 
     cdef int refuse(self, offgil_status status) except -1:
@@ -410,7 +410,7 @@ cdef class Submitter:
     def submit(self, fn, /, *args, **kwargs):
         """Submits `fn(*args, **kwargs)` and returns its `Future`.
 
-        A `native` function, and a ctypes function whose call off the GIL is certain to end as the ordinary call would, never
+        A `native` function, and a function of ctypes or cffi whose call off the GIL is certain to end as the ordinary call would, never
         touches the GIL (`future.native` tells). Anything else runs on one of the executor's Python threads.
         """
         cdef Work work = self._work
@@ -418,7 +418,7 @@ cdef class Submitter:
         if isinstance(fn, NativeFunction):
             if kwargs:
                 raise TypeError("a native function takes no keyword arguments")
-            return work.submit_call(declared(fn), fn, args)
+            return submit_declared(work, fn, args)
         if is_plain(fn) and not kwargs:
             call = recognise(fn)
             if call is not None:
@@ -427,6 +427,17 @@ cdef class Submitter:
                 except (TypeError, ValueError, OverflowError, ArgumentError):
                     pass  # ctypes says itself what is wrong, in the future
         return work.submit_python(fn, args, kwargs)
+
+
+cdef FutureCore submit_declared(Work work, object function, tuple args):
+    """Submits the call of a `native` function; what can't be carried off the GIL runs as a Python task."""
+    call = declared(function)
+    if call is not None:
+        try:
+            return work.submit_call(call, function, args)
+        except CallsBack:
+            pass
+    return work.submit_python(function, args, {})
 
 
 def _drain_at_exit():

@@ -37,6 +37,7 @@ cdef class FutureCore:
     cdef object outcome(self)
 
 
+cdef Keep keep_for(future_t *handle, object objects)
 cdef FutureCore new_future()
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1

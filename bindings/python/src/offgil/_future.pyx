@@ -119,6 +119,15 @@ cdef class Keep:
         future_release(self.handle)
 
 
+cdef Keep keep_for(future_t *handle, object objects):
+    """Keeps `objects` until the task has ended; may be dropped before."""
+    cdef Keep keep = Keep.__new__(Keep)
+    keep.objects = objects
+    keep.handle = future_retain(handle)
+    completions.ready()
+    return keep
+
+
 cdef class FutureCore:
     """The fields of a `Future`, and what is compiled of it."""
 
@@ -141,10 +150,7 @@ cdef class FutureCore:
         # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
         PyObject_GC_UnTrack(self)
         if objects is not None:
-            self.keep = Keep.__new__(Keep)
-            self.keep.objects = objects
-            self.keep.handle = future_retain(handle)
-            completions.ready()
+            self.keep = keep_for(handle, objects)
         return 0
 
     cdef int track(self) except -1:
@@ -265,7 +271,14 @@ cdef class FutureCore:
         cdef int32_t code = 0
         cdef char[512] message
         if status == OFFGIL_OK:
-            self._result = to_python(self.letter, result)
+            if self.letter == b"O":
+                self.track()
+                try:
+                    self._result = (<list>self.keep.objects)[0]((<uint64_t *>result)[0])
+                except Exception as error:
+                    self._exception = error
+            else:
+                self._result = to_python(self.letter, result)
             self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))

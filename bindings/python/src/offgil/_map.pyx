@@ -27,7 +27,7 @@ from offgil._call cimport (
     widened,
 )
 from offgil._executor cimport Work
-from offgil._future cimport FutureCore, new_future
+from offgil._future cimport FutureCore, keep_for, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil.capi cimport (
     OFFGIL_OK,
@@ -81,6 +81,8 @@ cdef class Batch:
         cdef Py_ssize_t index
         for index in range(self.next, self.count):
             if self.slots[index].future != NULL:
+                if self.call.owner is not None:
+                    keep_for(self.slots[index].future, self.call)
                 drop_call(self.slots[index].future, self.slots[index].call)
             else:
                 PyMem_Free(self.slots[index].call)
@@ -118,7 +120,7 @@ cdef class Batch:
         cdef bint fits
         if len(arguments) != len(letters):
             return NULL
-        block = new_call(self.call.address, self.integers, self.floats, is_float(self.call.result))
+        block = new_call(self.call.address, self.integers, self.floats, self.call.result)
         if block == NULL:
             raise MemoryError()
         for index in range(len(arguments)):
@@ -191,7 +193,7 @@ cdef class Batch:
             PyMem_Free(slot.call)
             return to_python(self.call.result, &result)
         future = new_future()
-        future.adopt(slot.future, slot.call, self.call.result, None)
+        future.adopt(slot.future, slot.call, self.call.result, None if self.call.owner is None else [self.call])
         return outcome(future, self.deadline)
 
     def cancel(self):
@@ -249,8 +251,8 @@ def map_native(executor, Work work, function, tuple iterables, deadline):
         call = declared(function)
     else:
         call = recognise(function) if is_plain(function) else None
-    # Nothing is kept for a call here, and a queue's limit counts them one by one.
-    if call is None or call.letters is None or call.owner is not None or work.limit != 0:
+    # A queue's limit counts them one by one.
+    if call is None or call.letters is None or call.convert is not None or call.fixed is not None or work.limit != 0:
         return None
     for letter in call.letters:
         if letter not in NUMBERS:
