@@ -50,7 +50,7 @@ cdef extern from *:
 cdef call_t *new_call(void *function, int integers, int floats, char result) noexcept
 cdef call_t *call_of(void *address, char result, const char *letters, const uint64_t *cells, Py_ssize_t count) noexcept
 cdef bint is_float(char letter) noexcept
-cdef uint64_t widened(char letter, uint64_t cell) noexcept
+cdef bint put_number(char letter, object value, uint64_t *cell) except -1
 cdef void *run_call(void *block) noexcept nogil
 cdef offgil_status wait_for(
     future_t *handle, call_t *call, int64_t slice_ns, uint64_t *result, int32_t *saved_errno

@@ -8,6 +8,7 @@ so a call is all its integers and pointers, then all its floating-point numbers,
 whose arguments fit into the registers. What doesn't fit is left to `pool_call`, and so is all on other machines.
 """
 
+from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -21,6 +22,11 @@ from offgil.capi cimport (
     future_wait,
     offgil_status,
 )
+
+cdef extern from "Python.h":
+    bint PyLong_Check(object value)
+    bint PyFloat_Check(object value)
+    long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
 
 cdef extern from *:
     """
@@ -139,6 +145,43 @@ cdef uint64_t widened(char letter, uint64_t cell) noexcept:
     if letter == b"H":
         return <uint16_t>cell
     return cell
+
+
+cdef bint is_integer(char letter) noexcept:
+    return letter != b"P" and letter != b"z" and letter != b"?" and letter != b"c"
+
+
+cdef bint put_number(char letter, object value, uint64_t *cell) except -1:
+    """Writes what the function gets; False if it is no plain number that every kind of conversion passes as it is."""
+    return put_float(letter, value, cell) if is_float(letter) else put_integer(letter, value, cell)
+
+
+cdef bint put_float(char letter, object value, uint64_t *cell) except -1:
+    cdef int overflow = 0
+    cdef double number
+    if PyFloat_Check(value):
+        number = PyFloat_AS_DOUBLE(value)
+    elif PyLong_Check(value):
+        number = <double>PyLong_AsLongLongAndOverflow(value, &overflow)
+        if overflow:
+            return False
+    else:
+        return False
+    if letter == b"d":
+        (<double *>cell)[0] = number
+    else:
+        (<float *>cell)[0] = <float>number
+    return True
+
+
+cdef bint put_integer(char letter, object value, uint64_t *cell) except -1:
+    cdef int overflow = 0
+    cdef int64_t number
+    if not PyLong_Check(value) or not is_integer(letter):
+        return False
+    number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    cell[0] = <uint64_t>number
+    return not overflow and (number == <int64_t>widened(letter, cell[0]) and (letter != b"L" or number >= 0))
 
 
 cdef offgil_status wait_for(

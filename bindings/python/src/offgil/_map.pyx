@@ -11,9 +11,8 @@ import time
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from offgil._call cimport (
     MOST_FLOATS,
@@ -22,9 +21,9 @@ from offgil._call cimport (
     drop_call,
     is_float,
     new_call,
+    put_number,
     run_call,
     to_python,
-    widened,
 )
 from offgil._executor cimport Work
 from offgil._future cimport FutureCore, keep_for, new_future
@@ -39,11 +38,6 @@ from offgil.capi cimport (
     pool_submit,
     pool_submit_many,
 )
-
-cdef extern from "Python.h":
-    bint PyLong_Check(object value)
-    bint PyFloat_Check(object value)
-    long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
 
 cdef enum:
     MOST_AT_ONCE = 64
@@ -125,10 +119,10 @@ cdef class Batch:
             raise MemoryError()
         for index in range(len(arguments)):
             if is_float(letters[index]):
-                fits = put_float(letters[index], arguments[index], &block.values[floats])
+                fits = put_number(letters[index], arguments[index], &block.values[floats])
                 floats += 1
             else:
-                fits = put_integer(letters[index], arguments[index], &block.values[integers])
+                fits = put_number(letters[index], arguments[index], &block.values[integers])
                 integers += 1
             if not fits:
                 PyMem_Free(block)
@@ -211,36 +205,6 @@ cdef object outcome(object future, object deadline):
         return future.result(None if deadline is None else deadline - monotonic())
     finally:
         future.cancel()
-
-
-cdef bint put_float(char letter, object value, uint64_t *cell) except -1:
-    """Writes what the function gets; False if it is no plain number."""
-    cdef int overflow = 0
-    cdef double number
-    if PyFloat_Check(value):
-        number = PyFloat_AS_DOUBLE(value)
-    elif PyLong_Check(value):
-        number = <double>PyLong_AsLongLongAndOverflow(value, &overflow)
-        if overflow:
-            return False
-    else:
-        return False
-    if letter == b"d":
-        (<double *>cell)[0] = number
-    else:
-        (<float *>cell)[0] = <float>number
-    return True
-
-
-cdef bint put_integer(char letter, object value, uint64_t *cell) except -1:
-    """The same for one of the integers; False too if it is out of range."""
-    cdef int overflow = 0
-    cdef int64_t number
-    if not PyLong_Check(value):
-        return False
-    number = PyLong_AsLongLongAndOverflow(value, &overflow)
-    cell[0] = <uint64_t>number
-    return not overflow and (number == <int64_t>widened(letter, cell[0]) and (letter != b"L" or number >= 0))
 
 
 def map_native(executor, Work work, function, tuple iterables, deadline):

@@ -19,10 +19,10 @@ cimport cython
 from cpython.float cimport PyFloat_AsDouble
 from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject_TypeCheck, PyTypeObject, Py_TYPE
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport strncmp
 
-from offgil._call cimport call_of, call_t, run_call, to_python
+from offgil._call cimport call_of, call_t, put_number, run_call, to_python
 from offgil._pointers cimport AUTOMATIC, CFFI, CFFI_DECLARED, CTYPES, DECLARED, pack_pointer
 from offgil._pointers import HERE, SIMPLE, Array, ByReference
 from offgil.capi cimport (
@@ -48,9 +48,7 @@ cdef extern from *:
     static int offgil_refers_to(PyObject *reference, PyObject *object) {
     #if PY_VERSION_HEX >= 0x030D0000
         PyObject *found = NULL;
-        if (PyWeakref_GetRef(reference, &found) < 0) {
-            PyErr_Clear();
-        }
+        PyWeakref_GetRef(reference, &found);
         Py_XDECREF(found);
         return found == object;
     #else
@@ -149,8 +147,7 @@ cdef class Call:
         cdef uint64_t[MOST_ARGUMENTS] cells
         cdef char[MOST_ARGUMENTS] untold
         cdef const char *letters = untold
-        cdef Py_ssize_t count = len(arguments)
-        cdef Py_ssize_t index
+        cdef Py_ssize_t index, count = len(arguments)
         cdef future_t *future
         block[0] = NULL
         if self.letters is None:
@@ -199,6 +196,8 @@ cdef class Call:
     cdef int pack_all(self, tuple arguments, uint64_t *cells, list keep) except -1:
         cdef Py_ssize_t index
         for index in range(len(arguments)):
+            if put_number(self.letters[index], arguments[index], &cells[index]):
+                continue
             try:
                 pack(self.letters[index], <object>self.kinds[index], arguments[index], self.mode, &cells[index], keep)
             except (TypeError, ValueError, OverflowError) as error:
