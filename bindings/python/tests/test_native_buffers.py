@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy
 import pytest
 from conftest import Gate, Native
@@ -28,6 +29,16 @@ fill = offgil.native(libc.memset, "ptr(ptr,i32,u64)")
 def pool() -> Iterator[offgil.ThreadPoolExecutor]:
     with offgil.ThreadPoolExecutor(1) as executor:
         yield executor
+
+
+@pytest.fixture
+def gate(pool: offgil.ThreadPoolExecutor, native: Native) -> Iterator[Gate]:
+    """A gate that is wide open before the pool ends."""
+    gate = Gate(native)
+    yield gate
+    gate.open(100)
+    pool.shutdown()
+    gate.close()
 
 
 @pytest.fixture
@@ -154,6 +165,16 @@ def test_lists_go_for_pointers_of_declared_functions_of_cffi(
         pool.submit(called, kinds.ffi.new("int[2]"), 2)
 
 
+class Numbers(ctypes.Array):
+    """ctypes data that can be watched."""
+
+    _type_ = ctypes.c_char
+    _length_ = 8
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+
+
 def await_gone(alive: Any) -> None:
     deadline = time.monotonic() + PATIENCE
     while alive() is not None and time.monotonic() < deadline:
@@ -162,44 +183,42 @@ def await_gone(alive: Any) -> None:
     assert alive() is None
 
 
+@pytest.mark.parametrize("declared", ["words", "C", "cffi", "cffi, not declared"])
+@pytest.mark.parametrize("make", ["numpy", "cffi", "ctypes"])
 def test_what_a_task_works_on_lives_until_it_has_ended_and_no_longer(
-    pool: offgil.ThreadPoolExecutor, kinds: Kinds, native: Native
+    pool: offgil.ThreadPoolExecutor, kinds: Kinds, native: Native, gate: Gate, declared: str, make: str
 ) -> None:
-    for wait, make in (
-        (offgil.native(native.gate_enter, "ptr(ptr,ptr)"), lambda: numpy.zeros(8)),
-        (offgil.native(native.gate_enter, "void *(void *, double *)"), lambda: numpy.zeros(8)),
-        (
-            offgil.native(kinds.ffi.cast("void *(*)(uintptr_t, void *)", native.gate_enter)),
-            lambda: numpy.zeros(8),
-        ),
-        (kinds.ffi.cast("void *(*)(uintptr_t, void *)", native.gate_enter), lambda: kinds.ffi.new("char[8]")),
-        (offgil.native(native.gate_enter, "ptr(ptr,ptr)"), lambda: kinds.ffi.new("char[8]")),
-    ):
-        gate = Gate(native)
-        data = make()
-        alive = weakref.ref(data)
-        future = pool.submit(wait, gate.address, data)
-        assert future.native
-        del data, future
-        gate.await_entered()
-        gc.collect()
-        assert alive() is not None
-        gate.open()
-        await_gone(alive)
-        gate.close()
+    of_cffi = kinds.ffi.cast("void *(*)(uintptr_t, void *)", native.gate_enter)
+    wait = {
+        "words": offgil.native(native.gate_enter, "ptr(ptr,ptr)"),
+        "C": offgil.native(native.gate_enter, "void *(void *, void *)"),
+        "cffi": offgil.native(of_cffi),
+        "cffi, not declared": of_cffi,
+    }[declared]
+    if declared.startswith("cffi") and make != "cffi":
+        wait = offgil.native(of_cffi, "ptr(ptr,ptr)") if make == "ctypes" else offgil.native(of_cffi)
+    data = {"numpy": numpy.zeros, "cffi": lambda size: kinds.ffi.new("char[]", size), "ctypes": Numbers}[
+        make
+    ](8)
+    alive = weakref.ref(data)
+    future = pool.submit(wait, gate.address, data)
+    assert future.native
+    del data, future
+    gate.await_entered()
+    gc.collect()
+    assert alive() is not None
+    gate.open()
+    await_gone(alive)
 
 
 def test_a_native_function_lives_until_its_task_has_ended(
-    pool: offgil.ThreadPoolExecutor, native: Native
+    pool: offgil.ThreadPoolExecutor, native: Native, gate: Gate
 ) -> None:
-    numba = pytest.importorskip("numba")
-
-    def wait(gate: Any) -> int:
+    def seven(argument: Any) -> int:
         return 7
 
-    gate = Gate(native)
     pool.submit(offgil.native(native.gate_enter, "ptr(ptr)"), gate.address)
-    called = numba.cfunc("int64(voidptr)")(wait)
+    called = numba.cfunc("int64(voidptr)")(seven)
     alive = weakref.ref(called)
     future = pool.submit(offgil.native(called), None)
     del called
@@ -207,14 +226,12 @@ def test_a_native_function_lives_until_its_task_has_ended(
     assert alive() is not None
     gate.open()
     assert future.result(PATIENCE) == 7
-    gate.close()
 
 
 def test_a_buffer_in_use_can_be_neither_resized_nor_freed(
-    pool: offgil.ThreadPoolExecutor, kinds: Kinds, native: Native
+    pool: offgil.ThreadPoolExecutor, kinds: Kinds, native: Native, gate: Gate
 ) -> None:
     wait = offgil.native(native.gate_enter, "ptr(ptr,ptr)")
-    gate = Gate(native)
     data, view = bytearray(8), memoryview(bytearray(8))
     behind = bytearray(8)
     in_cffi = kinds.ffi.from_buffer(behind)
@@ -229,4 +246,3 @@ def test_a_buffer_in_use_can_be_neither_resized_nor_freed(
         future.result(PATIENCE)
     data.extend(b"more")
     behind.extend(b"more")
-    gate.close()

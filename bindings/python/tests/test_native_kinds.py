@@ -10,6 +10,7 @@ from typing import Any
 import numba
 import numpy
 import pytest
+from conftest import Gate, Native
 from kinds import FunctionKind, Kinds, Pair
 from numba import types
 from scipy import LowLevelCallable
@@ -416,17 +417,16 @@ def test_signatures_are_read_as_offgil_and_c_write_them(text: str) -> None:
         assert parse(text)[:2] == expected
 
 
-def test_a_queue_without_room_runs_a_native_function_here(kinds: Kinds, native: Any) -> None:
-    from conftest import Gate
-
+def test_a_queue_without_room_runs_a_native_function_here(kinds: Kinds, native: Native) -> None:
     gate = Gate(native)
     with offgil.ThreadPoolExecutor(1, queue_limit=1, when_full="run") as pool:
-        enter = offgil.native(native.gate_enter, "ptr(ptr)")
-        pool.submit(enter, gate.address)
-        gate.await_entered()
-        futures = [pool.submit(offgil.native(kinds.abi.same_f64), 1.5) for _ in range(4)]
-        assert [future.native for future in futures][-1] is False
-        assert futures[-1].result(0) == 1.5
-        gate.open()
+        try:
+            pool.submit(offgil.native(native.gate_enter, "ptr(ptr)"), gate.address)
+            gate.await_entered()
+            futures = [pool.submit(offgil.native(kinds.abi.same_f64), 1.5) for _ in range(4)]
+            assert not futures[-1].native
+            assert futures[-1].result(0) == 1.5
+        finally:
+            gate.open()
         assert [future.result(PATIENCE) for future in futures] == [1.5] * 4
     gate.close()

@@ -182,7 +182,7 @@ cdef class Work:
         if call.owner is not None:
             keep.append(call.owner)
         future = new_future()
-        future.adopt(handle, block, call.result if call.convert is None else b"O", keep if keep else None)
+        future.adopt(handle, block, call.result if call.convert is None else <char>b"O", keep if keep else None)
         return future
 
     cdef int refuse(self, offgil_status status) except -1:

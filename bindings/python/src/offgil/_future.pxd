@@ -39,8 +39,8 @@ cdef class FutureCore:
     cdef object outcome(self)
 
 
+cdef Keep keep_for(future_t *handle, object objects)
 cdef FutureCore new_future()
-cdef object to_python(char letter, void *result)
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1
 cdef int join_thread(object thread) except -1

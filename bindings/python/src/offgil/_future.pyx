@@ -23,11 +23,10 @@ from cpython.mem cimport PyMem_Free
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from offgil._call cimport call_t
+from offgil._call cimport call_t, drop_call, has_ended, to_python, wait_for
 from offgil.capi cimport (
     FUTURE_CANCELED,
     FUTURE_DONE,
-    FUTURE_QUEUED,
     FUTURE_RUNNING,
     OFFGIL_EBUSY,
     OFFGIL_ECANCELED,
@@ -42,14 +41,12 @@ from offgil.capi cimport (
     completion_queue_release,
     completion_queue_t,
     completion_t,
-    future_call_result,
     future_cancel,
     future_error,
     future_get_state,
     future_release,
     future_retain,
     future_t,
-    future_wait,
     offgil_status,
     offgil_status_message,
 )
@@ -109,24 +106,10 @@ cdef void *current_work() noexcept nogil:
     return offgil_current_work
 
 
-cdef offgil_status wait_for(
-    future_t *handle, call_t *call, int64_t slice_ns, uint64_t *result, int32_t *saved_errno
-) noexcept nogil:
-    """Waits so long for the task of a call. Another thread may take the outcome meanwhile: the block isn't touched."""
-    if call == NULL:
-        return future_call_result(handle, slice_ns, result, saved_errno)
-    return future_wait(handle, slice_ns, <void **>result)
-
-
 def work_of_task():
     """The `Work` one of whose Python tasks calls this; None elsewhere."""
     cdef void *work = current_work()
     return None if work == NULL else <object><PyObject *>work
-
-
-cdef bint has_ended(future_t *handle) noexcept nogil:
-    state = future_get_state(handle)
-    return state != FUTURE_QUEUED and state != FUTURE_RUNNING
 
 
 @cython.final
@@ -152,65 +135,13 @@ cdef class Keep:
             return False
 
 
-cdef extern from *:
-    """
-    /* The calls whose futures are gone before their ends: a stack (Treiber, 1986) that is only ever taken as a whole. */
-    static _Atomic(offgil_call_t *) offgil_abandoned;
-    static _Atomic size_t offgil_abandoned_count;
-    static _Atomic size_t offgil_abandoned_limit = 256;
-
-    static void offgil_push_abandoned(offgil_call_t *call) {
-        call->next = atomic_load(&offgil_abandoned);
-        while (!atomic_compare_exchange_weak(&offgil_abandoned, &call->next, call)) {
-        }
-    }
-
-    /* Another one; true if it is time to look which of them have ended. */
-    static int offgil_abandon(offgil_call_t *call) {
-        offgil_push_abandoned(call);
-        return atomic_fetch_add(&offgil_abandoned_count, 1) + 1 >= atomic_load(&offgil_abandoned_limit);
-    }
-
-    static offgil_call_t *offgil_take_abandoned(void) {
-        atomic_store(&offgil_abandoned_count, 0);
-        return atomic_exchange(&offgil_abandoned, NULL);
-    }
-
-    static void offgil_keep_abandoned(offgil_call_t *call) {
-        offgil_push_abandoned(call);
-        atomic_fetch_add(&offgil_abandoned_count, 1);
-    }
-
-    static void offgil_abandoned_next(void) {
-        size_t twice = 2 * atomic_load(&offgil_abandoned_count);
-        atomic_store(&offgil_abandoned_limit, twice < 256 ? 256 : twice);
-    }
-    """
-    bint abandon "offgil_abandon"(call_t *call) noexcept nogil
-    call_t *take_abandoned "offgil_take_abandoned"() noexcept nogil
-    void keep_abandoned "offgil_keep_abandoned"(call_t *call) noexcept nogil
-    void set_next_look "offgil_abandoned_next"() noexcept nogil
-
-
-cdef void drop_call(future_t *handle, call_t *call) noexcept:
-    """Gives the library's future back, and frees the call as soon as its task has ended."""
-    if call == NULL or has_ended(handle):
-        future_release(handle)
-        PyMem_Free(call)
-        return
-    call.future = handle
-    if not abandon(call):
-        return
-    call = take_abandoned()
-    while call != NULL:
-        next_call = call.next
-        if has_ended(<future_t *>call.future):
-            future_release(<future_t *>call.future)
-            PyMem_Free(call)
-        else:
-            keep_abandoned(call)
-        call = next_call
-    set_next_look()
+cdef Keep keep_for(future_t *handle, object objects):
+    """Keeps `objects` until the task has ended; may be dropped before."""
+    cdef Keep keep = Keep.__new__(Keep)
+    keep.objects = objects
+    keep.handle = future_retain(handle)
+    completions.ready()
+    return keep
 
 
 cdef class FutureCore:
@@ -235,10 +166,7 @@ cdef class FutureCore:
         # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
         PyObject_GC_UnTrack(self)
         if objects is not None:
-            self.keep = Keep.__new__(Keep)
-            self.keep.objects = objects
-            self.keep.handle = future_retain(handle)
-            completions.ready()
+            self.keep = keep_for(handle, objects)
         return 0
 
     cdef int track(self) except -1:
@@ -367,6 +295,7 @@ cdef class FutureCore:
         keep = self.keep  # dropped when all is done: that may run Python code, which may look at this future
         if status == OFFGIL_OK:
             if self.letter == b"O":
+                self.track()
                 try:
                     self._result = (<list>self.keep.objects)[0]((<uint64_t *>result)[0])
                 except Exception as error:
@@ -529,43 +458,6 @@ class Future(FutureCore, Base):
 
 cdef FutureCore new_future():
     return (<PyTypeObject *>Future).tp_new(Future, (), NULL)
-
-
-cdef object to_python(char letter, void *result):
-    """What ctypes makes of a result of this type."""
-    if letter == b"v":
-        return None
-    if letter == b"i":
-        return (<int *>result)[0]
-    if letter == b"d":
-        return (<double *>result)[0]
-    if letter == b"f":
-        return (<float *>result)[0]
-    if letter == b"P":
-        return <size_t>(<void **>result)[0] or None
-    if letter == b"z":
-        return None if (<char **>result)[0] == NULL else <bytes>(<char **>result)[0]
-    if letter == b"?":
-        return (<unsigned char *>result)[0] != 0
-    if letter == b"c":
-        return (<char *>result)[:1]
-    return to_int(letter, result)
-
-
-cdef object to_int(char letter, void *result):
-    if letter == b"b":
-        return (<signed char *>result)[0]
-    if letter == b"B":
-        return (<unsigned char *>result)[0]
-    if letter == b"h":
-        return (<short *>result)[0]
-    if letter == b"H":
-        return (<unsigned short *>result)[0]
-    if letter == b"I":
-        return (<unsigned int *>result)[0]
-    if letter == b"l":
-        return (<long *>result)[0]
-    return (<unsigned long *>result)[0]
 
 
 cdef int join_thread(object thread) except -1:

@@ -4,7 +4,6 @@
 from libc.stdint cimport uint64_t
 
 from offgil._call cimport call_t
-from offgil._future cimport FutureCore
 from offgil.capi cimport future_t, pool_t, signature_t
 
 

@@ -17,14 +17,12 @@ from _ctypes import CFuncPtr, _Pointer
 
 cimport cython
 from cpython.float cimport PyFloat_AsDouble
-from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject_TypeCheck, PyTypeObject, Py_TYPE
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport strncmp
 
-from offgil._call cimport MOST_FLOATS, MOST_INTEGERS, call_t, new_call, run_call
-from offgil._future cimport FutureCore, to_python
+from offgil._call cimport call_of, call_t, put_number, run_call, to_python
 from offgil._pointers cimport AUTOMATIC, CFFI, CFFI_DECLARED, CTYPES, DECLARED, pack_pointer
 from offgil._pointers import HERE, SIMPLE, Array, ByReference
 from offgil.capi cimport (
@@ -50,9 +48,7 @@ cdef extern from *:
     static int offgil_refers_to(PyObject *reference, PyObject *object) {
     #if PY_VERSION_HEX >= 0x030D0000
         PyObject *found = NULL;
-        if (PyWeakref_GetRef(reference, &found) < 0) {
-            PyErr_Clear();
-        }
+        PyWeakref_GetRef(reference, &found);
         Py_XDECREF(found);
         return found == object;
     #else
@@ -151,8 +147,7 @@ cdef class Call:
         cdef uint64_t[MOST_ARGUMENTS] cells
         cdef char[MOST_ARGUMENTS] untold
         cdef const char *letters = untold
-        cdef Py_ssize_t count = len(arguments)
-        cdef Py_ssize_t index
+        cdef Py_ssize_t index, count = len(arguments)
         cdef future_t *future
         block[0] = NULL
         if self.letters is None:
@@ -165,7 +160,7 @@ cdef class Call:
             if count != len(self.letters) or self.fixed is not None:
                 arguments = self.complete(arguments)
                 count = len(arguments)
-            letters = PyBytes_AS_STRING(self.letters)
+            letters = self.letters
             self.pack_all(arguments, cells, keep)
         block[0] = call_of(self.address, self.result, letters, cells, count)
         if block[0] == NULL:
@@ -201,6 +196,8 @@ cdef class Call:
     cdef int pack_all(self, tuple arguments, uint64_t *cells, list keep) except -1:
         cdef Py_ssize_t index
         for index in range(len(arguments)):
+            if put_number(self.letters[index], arguments[index], &cells[index]):
+                continue
             try:
                 pack(self.letters[index], <object>self.kinds[index], arguments[index], self.mode, &cells[index], keep)
             except (TypeError, ValueError, OverflowError) as error:
@@ -235,47 +232,6 @@ cdef class Call:
         from offgil._adapters import call_here
 
         return call_here(<size_t>self.address, chr(self.result), letters, values, self.convert)
-
-
-cdef call_t *call_of(void *address, char result, const char *letters, const uint64_t *cells, Py_ssize_t count) noexcept:
-    """The block of a call; NULL if the arguments don't fit into the registers, or out of memory."""
-    cdef int floats = 0
-    cdef int integers
-    cdef Py_ssize_t index
-    for index in range(count):
-        floats += letters[index] == b"d" or letters[index] == b"f"
-    if floats > MOST_FLOATS or count - floats > MOST_INTEGERS:
-        return NULL
-    integers = <int>count - floats
-    cdef call_t *call = new_call(address, integers, floats, result == b"d" or result == b"f")
-    if call == NULL:
-        return NULL
-    floats, integers = integers, 0
-    for index in range(count):
-        if letters[index] == b"d" or letters[index] == b"f":
-            call.values[floats] = cells[index]
-            floats += 1
-        else:
-            call.values[integers] = widened(letters[index], cells[index])
-            integers += 1
-    return call
-
-
-cdef uint64_t widened(char letter, uint64_t cell) noexcept:
-    """An integer as wide as a register: what is in the cell past its own type counts for nothing."""
-    if letter == b"i":
-        return <uint64_t><int64_t><int32_t>cell
-    if letter == b"I":
-        return <uint32_t>cell
-    if letter == b"b" or letter == b"c":
-        return <uint64_t><int64_t><int8_t>cell
-    if letter == b"B" or letter == b"?":
-        return <uint8_t>cell
-    if letter == b"h":
-        return <uint64_t><int64_t><int16_t>cell
-    if letter == b"H":
-        return <uint16_t>cell
-    return cell
 
 
 cdef char untold_letter(object value) except 0:
@@ -400,6 +356,16 @@ cdef bint is_of_a_library(object function):
     return False
 
 
+@cython.final
+cdef class Recognised:
+    """What was found out about a function, as long as its types are the same."""
+
+    cdef object reference
+    cdef object kinds
+    cdef object result
+    cdef Call call
+
+
 def make_pointer(kind, address):
     """What ctypes makes of a pointer that a function returned."""
     return kind.from_buffer_copy(address.to_bytes(8, "little"))
@@ -407,9 +373,9 @@ def make_pointer(kind, address):
 
 cdef Call recognise_cffi(object function):
     """As `recognise`. Types and address of a cdata never change."""
-    entry = recognised_cffi.get(id(function))
-    if entry is not None and entry[0]() is function:
-        return entry[1]
+    cdef Recognised entry = recognised_cffi.get(<size_t><void *>function)
+    if entry is not None and refers_to(entry.reference, function):
+        return entry.call
     from offgil._cffi_functions import examine, is_function
 
     try:
@@ -417,7 +383,7 @@ cdef Call recognise_cffi(object function):
     except Exception:
         types = None  # cffi says what is wrong when it calls it
     call = None if types is None else cffi_call(types, CFFI)
-    remember(recognised_cffi, function, (call,))
+    remember(recognised_cffi, function, None, None, call)
     return call
 
 
@@ -435,35 +401,29 @@ cdef Call cffi_call(object types, int mode):
     return call
 
 
-cdef int remember(dict recognised, object function, tuple rest) except -1:
+cdef int remember(dict recognised, object function, object kinds, object result, Call call) except -1:
     """Keeps what was found out about the function as long as that lives."""
+    cdef Recognised entry = Recognised()
     number = id(function)
 
     def forget(reference):
         entry = recognised.get(number)
-        if entry is not None and entry[0] is reference:
+        if entry is not None and (<Recognised>entry).reference is reference:
             del recognised[number]
 
-    recognised[number] = (weakref.ref(function, forget), *rest)
+    entry.reference = weakref.ref(function, forget)
+    entry.kinds = kinds
+    entry.result = result
+    entry.call = call
+    recognised[number] = entry
     return 0
-
-
-@cython.final
-cdef class Recognised:
-    """What `recognise` found for a function, as long as its types are the same."""
-
-    cdef object reference
-    cdef object kinds
-    cdef object result
-    cdef Call call
 
 
 cdef Call recognise(object function):
     """How a function that nobody declared native is called as a task; None if it is not certain to be the same."""
-    cdef Recognised entry
     if not PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr):
         return recognise_cffi(function)
-    entry = recognised.get(<size_t><void *>function)
+    cdef Recognised entry = recognised.get(<size_t><void *>function)
     if (
         entry is not None
         and refers_to(entry.reference, function)
@@ -472,28 +432,11 @@ cdef Call recognise(object function):
         and get_plainly(errcheck, function) is None
     ):
         return entry.call
-    return recognise_anew(function)
-
-
-cdef Call recognise_anew(object function):
     cdef Call call = examine(function, AUTOMATIC) if is_of_a_library(function) else None
-    cdef Recognised entry
-    number = id(function)
-
-    def forget(reference):
-        entry = recognised.get(number)
-        if entry is not None and (<Recognised>entry).reference is reference:
-            del recognised[number]
-
     if call is not None:
         call.owner = None  # whoever submits has the function
     if function.errcheck is None:
-        entry = Recognised()
-        entry.reference = weakref.ref(function, forget)
-        entry.kinds = function.argtypes
-        entry.result = function.restype
-        entry.call = call
-        recognised[number] = entry
+        remember(recognised, function, function.argtypes, function.restype, call)
     return call
 
 
@@ -515,15 +458,15 @@ cdef class NativeFunction:
                 self.call = None if is_python(plain) else examine(plain, CTYPES)
             if plain is None or isinstance(plain, CFuncPtr):
                 if self.call is not None:
-                    self.call.owner = function
+                    # A library stays loaded.
+                    self.call.owner = None if plain is function and is_of_a_library(plain) else function
                 return
         made = plan(function, signature)
         if isinstance(made, Ordinary):
             self.ordinary = made.function
             return
         self.call = cffi_call(made, CFFI_DECLARED if made.is_cffi else DECLARED)
-        self.call.owner = function
-        self.call.keeps = True
+        self.call.owner = None if PyLong_Check(function) else function
         if made.fixed:
             self.call.fixed = made.fixed
             self.call.optional = made.optional

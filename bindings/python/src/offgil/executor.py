@@ -17,6 +17,7 @@ from offgil._future import Future
 from offgil._library import lib
 from offgil._progress import bar_for, total_of, watched
 from offgil._work_queue import WorkQueue
+from offgil._map import Batch, map_native
 from offgil.ctypes import pool_stats_t, pool_t
 
 if TYPE_CHECKING:
@@ -125,6 +126,12 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
             raise ValueError("buffersize must be None or > 0")
         open_bar = bar_for(progress)
         deadline = None if timeout is None else time.monotonic() + timeout
+        # An overridden `submit` gets every call.
+        own = type(self).submit is ThreadPoolExecutor.submit and "submit" not in vars(self)
+        if own and buffersize is None:
+            batch = map_native(self, self._work, fn, iterables, deadline)
+            if batch is not None:
+                return _batch_results(batch)
         calls = zip(*iterables)  # noqa: B905 - as the built-in map: the shortest counts
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
         # It must not keep the executor alive when nothing more is to be submitted.
@@ -198,6 +205,14 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         work = getattr(self, "_work", None)
         if work is not None:
             work.close(False)
+
+
+def _batch_results(batch: Batch) -> Iterator[Any]:
+    """The same for calls that went in together."""
+    try:
+        yield from batch
+    finally:
+        batch.cancel()
 
 
 def _results(
