@@ -237,6 +237,9 @@ def test_what_c_would_call_back_runs_the_ordinary_way(pool: offgil.ThreadPoolExe
         callback = ffi.callback("int(int)", lambda value: value + 1)
         runs_the_ordinary_way(pool, kinds.get(kind, "call"), (callback, 1), 2)
         runs_the_ordinary_way(pool, kinds.get(kind, "call"), (kinds.api.in_python, 1), 2)
+        # Known by its address only.
+        future = pool.submit(kinds.get(kind, "call"), ffi.cast("int(*)(int)", callback), 1)
+        assert (future.native, future.result(PATIENCE)) == (False, 2)
 
 
 def test_callbacks_behind_pointers_run_the_ordinary_way(

@@ -60,13 +60,10 @@ class Pointer:
 
             return address_of_data(value, keep)
         try:
-            # ctypes would make a new text of wide characters.
-            converted: Any = None if isinstance(value, str) else ctypes.c_void_p.from_param(value)
-            address = None if converted is None else ctypes.cast(converted, ctypes.c_void_p).value or 0
+            converted: Any = ctypes.c_void_p.from_param(value)
+            address = ctypes.cast(converted, ctypes.c_void_p).value or 0
         except (TypeError, ctypes.ArgumentError):
-            address = None
-        if address is None:
-            raise TypeError(f"{type(value).__name__} has no address")
+            raise TypeError(f"{type(value).__name__} has no address") from None
         keep.append(converted)
         return address
 
