@@ -11,7 +11,11 @@ class NativeFunction:
 
     @property
     def signature(self) -> str | None:
-        """The text of its signature; None if it goes by ctypes' types."""
+        """The text of its signature; None if it goes by what the function says of itself."""
+
+    def __init__(self, function: Any, signature: str | None = None) -> None: ...
+    def __call__(self, *arguments: Any) -> Any:
+        """The ordinary call: here and now, without the GIL. Wrong arguments raise as at `submit`."""
 
 def native(function: Any, signature: str | None = None) -> NativeFunction:
-    """A native function for `submit` and the maps."""
+    """A native function for `submit` and the maps, of ctypes, cffi, numba, SciPy, a capsule or an address."""
