@@ -1,7 +1,7 @@
 """A thread pool for work that needs no GIL: one C library for all of Python's native callers.
 
 - `offgil.ThreadPoolExecutor`: the stdlib's, with C functions that run off the GIL; its `offgil.Future`; and
-  `offgil.native`, which makes a native function of what ctypes, cffi, numba, SciPy, Cython or an address gives
+  `offgil.native`, which makes a native function of one of ctypes, cffi, numba, SciPy or Cython, or of an address
 - `offgil.lib`: the library through ctypes, every `argtypes` and `restype` set; `offgil.ctypes` has its types
 - `offgil.cffi.ffi`, `offgil.cffi.lib`: the same through cffi
 - `from offgil cimport pool_create, pool_submit, future_wait`: the same in Cython, all `noexcept nogil`, with
