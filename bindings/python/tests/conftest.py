@@ -148,6 +148,9 @@ BINDINGS: dict[str, Callable[[pytest.FixtureRequest], Binding]] = {
     "cffi": lambda _: CffiBinding(),
     "cython": lambda request: CythonBinding(request.getfixturevalue("cython_adapter")),
 }
+if CffiBinding.ffi is None:
+    del BINDINGS["cffi"]
+needs_cffi = pytest.mark.skipif("cffi" not in BINDINGS, reason="this Python has no cffi")
 
 
 @pytest.fixture(scope="session", params=list(BINDINGS))
@@ -157,9 +160,9 @@ def api(request: pytest.FixtureRequest) -> Binding:
 
 
 @pytest.fixture(scope="session")
-def every_api(cython_adapter: ModuleType) -> list[Binding]:
+def every_api(request: pytest.FixtureRequest) -> list[Binding]:
     """All bindings at once."""
-    return [CtypesBinding(), CffiBinding(), CythonBinding(cython_adapter)]
+    return [binding(request) for binding in BINDINGS.values()]
 
 
 @pytest.fixture

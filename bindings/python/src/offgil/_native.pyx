@@ -17,17 +17,21 @@ from _ctypes import CFuncPtr, _Pointer
 
 cimport cython
 from cpython.float cimport PyFloat_AsDouble
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject_TypeCheck, PyTypeObject, Py_TYPE
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport strncmp
 
-from offgil._future cimport to_python
+from offgil._call cimport MOST_FLOATS, MOST_INTEGERS, call_t, new_call, run_call
+from offgil._future cimport FutureCore, to_python
 from offgil._pointers cimport AUTOMATIC, CFFI, CFFI_DECLARED, CTYPES, DECLARED, pack_pointer
 from offgil._pointers import HERE, SIMPLE, Array, ByReference
 from offgil.capi cimport (
     future_t,
     offgil_last_message,
     pool_call,
+    pool_submit,
     pool_t,
     signature_create,
     signature_release,
@@ -40,6 +44,30 @@ cdef extern from "Python.h":
     bint PyBytes_CheckExact(object value)
     unsigned long long PyLong_AsUnsignedLongLongMask(object value) except? 0xFFFFFFFFFFFFFFFF
     bint PyCFunction_Check(object value)
+
+cdef extern from *:
+    """
+    static int offgil_refers_to(PyObject *reference, PyObject *object) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        PyObject *found = NULL;
+        if (PyWeakref_GetRef(reference, &found) < 0) {
+            PyErr_Clear();
+        }
+        Py_XDECREF(found);
+        return found == object;
+    #else
+        return PyWeakref_GetObject(reference) == object;
+    #endif
+    }
+
+    /* What a descriptor of the C API's gives, without a look-up by its name. */
+    static PyObject *offgil_get_plainly(PyObject *descriptor, PyObject *object) {
+        PyGetSetDef *attribute = ((PyGetSetDescrObject *)descriptor)->d_getset;
+        return attribute->get(object, attribute->closure);
+    }
+    """
+    bint refers_to "offgil_refers_to"(object reference, object target) noexcept
+    object get_plainly "offgil_get_plainly"(object descriptor, object target)
 
 cdef enum:
     MOST_ARGUMENTS = 127
@@ -55,6 +83,9 @@ cdef dict RANGES = {
     "I": (0, 2**32), "l": (-(2**63), 2**63), "L": (0, 2**64),
 }
 cdef object c_void_p = ctypes.c_void_p
+cdef object argtypes = vars(CFuncPtr)["argtypes"]
+cdef object restype = vars(CFuncPtr)["restype"]
+cdef object errcheck = vars(CFuncPtr)["errcheck"]
 cdef object cast = ctypes.cast
 
 cdef unsigned long epoch = 0
@@ -112,34 +143,55 @@ cdef class Call:
     `letters` is None where ctypes was not told the types: then each argument's own type says what it is.
     """
 
-    cdef future_t *submit(self, pool_t *pool, tuple arguments, list keep, bint may_block) except? NULL:
+    cdef future_t *submit(self, pool_t *pool, tuple arguments, list keep, bint may_block, call_t **block) except? NULL:
         """Converts the arguments and submits the call; NULL without an exception if the pool refused it.
 
-        What must live until the task has ended is put into `keep`.
+        What must live until the task has ended is put into `keep`, and is `block`, if that isn't NULL afterwards.
         """
         cdef uint64_t[MOST_ARGUMENTS] cells
-        cdef const void *pointers[MOST_ARGUMENTS]
-        cdef char[MOST_ARGUMENTS] letters
-        cdef Signature signature = self.signature
+        cdef char[MOST_ARGUMENTS] untold
+        cdef const char *letters = untold
         cdef Py_ssize_t count = len(arguments)
         cdef Py_ssize_t index
+        cdef future_t *future
+        block[0] = NULL
         if self.letters is None:
             if count > MOST_ARGUMENTS:
                 raise TypeError(f"a native function has at most {MOST_ARGUMENTS} arguments")
             for index in range(count):
-                letters[index] = untold_letter(arguments[index])
-                pack_untold(letters[index], arguments[index], &cells[index], keep)
-                pointers[index] = &cells[index]
-            signature = signature_of(letters[:count], self.result)
+                untold[index] = untold_letter(arguments[index])
+                pack_untold(untold[index], arguments[index], &cells[index], keep)
         else:
             if count != len(self.letters) or self.fixed is not None:
                 arguments = self.complete(arguments)
                 count = len(arguments)
+            letters = PyBytes_AS_STRING(self.letters)
             self.pack_all(arguments, cells, keep)
-            for index in range(count):
-                pointers[index] = &cells[index]
-        cdef signature_t *handle = signature.get()
+        block[0] = call_of(self.address, self.result, letters, cells, count)
+        if block[0] == NULL:
+            return self.submit_as_signature(pool, letters, cells, count, may_block)
+        if may_block:
+            with nogil:
+                future = pool_submit(pool, run_call, block[0])
+        else:
+            future = pool_submit(pool, run_call, block[0])
+        if future == NULL:
+            PyMem_Free(block[0])
+        return future
+
+    cdef future_t *submit_as_signature(
+        self, pool_t *pool, const char *letters, uint64_t *cells, Py_ssize_t count, bint may_block
+    ) except? NULL:
+        """The same for arguments that don't fit into the registers."""
+        cdef const void *pointers[MOST_ARGUMENTS]
+        cdef Signature signature = self.signature
+        cdef Py_ssize_t index
         cdef future_t *future
+        if signature is None:
+            signature = signature_of(letters[:count], self.result)
+        cdef signature_t *handle = signature.get()
+        for index in range(count):
+            pointers[index] = &cells[index]
         if not may_block:
             return pool_call(pool, NULL, handle, <void (*)() noexcept nogil>self.address, pointers)
         with nogil:
@@ -183,6 +235,47 @@ cdef class Call:
         from offgil._adapters import call_here
 
         return call_here(<size_t>self.address, chr(self.result), letters, values, self.convert)
+
+
+cdef call_t *call_of(void *address, char result, const char *letters, const uint64_t *cells, Py_ssize_t count) noexcept:
+    """The block of a call; NULL if the arguments don't fit into the registers, or out of memory."""
+    cdef int floats = 0
+    cdef int integers
+    cdef Py_ssize_t index
+    for index in range(count):
+        floats += letters[index] == b"d" or letters[index] == b"f"
+    if floats > MOST_FLOATS or count - floats > MOST_INTEGERS:
+        return NULL
+    integers = <int>count - floats
+    cdef call_t *call = new_call(address, integers, floats, result == b"d" or result == b"f")
+    if call == NULL:
+        return NULL
+    floats, integers = integers, 0
+    for index in range(count):
+        if letters[index] == b"d" or letters[index] == b"f":
+            call.values[floats] = cells[index]
+            floats += 1
+        else:
+            call.values[integers] = widened(letters[index], cells[index])
+            integers += 1
+    return call
+
+
+cdef uint64_t widened(char letter, uint64_t cell) noexcept:
+    """An integer as wide as a register: what is in the cell past its own type counts for nothing."""
+    if letter == b"i":
+        return <uint64_t><int64_t><int32_t>cell
+    if letter == b"I":
+        return <uint32_t>cell
+    if letter == b"b" or letter == b"c":
+        return <uint64_t><int64_t><int8_t>cell
+    if letter == b"B" or letter == b"?":
+        return <uint8_t>cell
+    if letter == b"h":
+        return <uint64_t><int64_t><int16_t>cell
+    if letter == b"H":
+        return <uint16_t>cell
+    return cell
 
 
 cdef char untold_letter(object value) except 0:
@@ -355,25 +448,52 @@ cdef int remember(dict recognised, object function, tuple rest) except -1:
     return 0
 
 
+@cython.final
+cdef class Recognised:
+    """What `recognise` found for a function, as long as its types are the same."""
+
+    cdef object reference
+    cdef object kinds
+    cdef object result
+    cdef Call call
+
+
 cdef Call recognise(object function):
     """How a function that nobody declared native is called as a task; None if it is not certain to be the same."""
+    cdef Recognised entry
     if not PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr):
         return recognise_cffi(function)
-    entry = recognised.get(id(function))
-    if entry is not None:
-        reference, kinds, result, call = entry
-        if (
-            reference() is function
-            and function.argtypes is kinds
-            and function.restype is result
-            and function.errcheck is None
-        ):
-            return call
-    call = examine(function, AUTOMATIC) if is_of_a_library(function) else None
+    entry = recognised.get(<size_t><void *>function)
+    if (
+        entry is not None
+        and refers_to(entry.reference, function)
+        and get_plainly(argtypes, function) is entry.kinds
+        and get_plainly(restype, function) is entry.result
+        and get_plainly(errcheck, function) is None
+    ):
+        return entry.call
+    return recognise_anew(function)
+
+
+cdef Call recognise_anew(object function):
+    cdef Call call = examine(function, AUTOMATIC) if is_of_a_library(function) else None
+    cdef Recognised entry
+    number = id(function)
+
+    def forget(reference):
+        entry = recognised.get(number)
+        if entry is not None and (<Recognised>entry).reference is reference:
+            del recognised[number]
+
     if call is not None:
-        (<Call>call).owner = None  # whoever submits has the function
+        call.owner = None  # whoever submits has the function
     if function.errcheck is None:
-        remember(recognised, function, (function.argtypes, function.restype, call))
+        entry = Recognised()
+        entry.reference = weakref.ref(function, forget)
+        entry.kinds = function.argtypes
+        entry.result = function.restype
+        entry.call = call
+        recognised[number] = entry
     return call
 
 
