@@ -110,6 +110,16 @@ def address_of_data(value: Any, keep: list[Any]) -> int:
     return _address(value, keep)
 
 
+def item_of(value: Any) -> tuple[int, bool] | None:
+    """The size of what it points to, and whether that is floating-point; None for what is no number."""
+    ctype = _typeof(value)
+    item = ctype.item if ctype.kind in ("pointer", "array") else None
+    while item is not None and item.kind == "array":
+        item = item.item
+    letter = None if item is None else _letter(item)
+    return None if letter in (None, "v", "P") else (backend.sizeof(item), letter in ("f", "d"))
+
+
 def _address(value: Any, keep: list[Any]) -> int:
     if type(value) is _FromBuffer:
         if "RELEASED" in repr(value):
