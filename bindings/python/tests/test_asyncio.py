@@ -214,7 +214,7 @@ def test_cancelling_who_awaits_asks_a_native_task_that_runs_to_stop(loop: Any, n
 
     async def main() -> None:
         with offgil.ThreadPoolExecutor(1) as pool:
-            future = pool.submit(offgil.native(body, "i32()"))
+            future = pool.submit(offgil.native(ctypes.cast(body, ctypes.c_void_p).value, "i32()"))
             (task,) = await started(future)
             entered.wait(PATIENCE)
             task.cancel()
