@@ -99,7 +99,8 @@ def test_a_pool_that_is_shut_down_maps_nothing() -> None:
 
 def test_ctrl_c_stops_it() -> None:
     code = """
-import array, ctypes, offgil
+import array, ctypes, offgil, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # not if it was started in the background
 sleep = offgil.native(ctypes.CDLL(None).usleep, "i32(i32)")
 with offgil.ThreadPoolExecutor(2) as pool:
     try:

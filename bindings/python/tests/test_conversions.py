@@ -149,6 +149,40 @@ def test_each_value_is_converted_and_refused_as_in_the_ordinary_call(
         assert found == outcome(lambda value=value: function(value)), (name, value, future.native)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", [name for name in ONE_ARGUMENT if name.startswith("same")])
+def test_a_declared_function_refuses_at_submit_or_gives_what_the_ordinary_call_gives(
+    pool: offgil.ThreadPoolExecutor, kinds: Kinds, kind: str, name: str
+) -> None:
+    function = kinds.get(kind, name)
+    ffi = kinds.api_ffi if kind == "api" else kinds.ffi
+    declared = offgil.native(function)
+    for value in [*NUMBERS, *OTHERS, *of_ctypes(), *of_cffi(ffi)]:
+        if is_beyond_comparison(name, value):
+            continue
+        ordinary = outcome(lambda value=value: function(value))
+        try:
+            future = pool.submit(declared, value)
+        except (TypeError, ValueError, OverflowError) as error:
+            assert str(error).startswith("argument 1: "), (value, error)
+            continue
+        found = outcome(lambda future=future: future.result(PATIENCE))
+        if isinstance(ordinary[0], type) and issubclass(ordinary[0], Exception):
+            # A declared one takes more: what has __index__ or __float__, and buffers.
+            taken = hasattr(value, "__index__") or hasattr(value, "__float__") or is_buffer(value)
+            assert taken or not future.native, (value, ordinary, found)
+        else:
+            assert found == ordinary, (value, future.native)
+
+
+def is_buffer(value: Any) -> bool:
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("name", ["same_i32", "same_void", "same_text"])
 def test_each_value_goes_to_a_function_without_argtypes_as_in_the_ordinary_call(
     pool: offgil.ThreadPoolExecutor, kinds: Kinds, name: str

@@ -82,6 +82,36 @@ def test_items_must_be_of_the_pointer(pool: offgil.ThreadPoolExecutor, typed: li
                 pool.submit(called, wrong, 4)
 
 
+def test_data_must_be_of_the_pointer_too(pool: offgil.ThreadPoolExecutor, kinds: Kinds) -> None:
+    called = offgil.native(kinds.address("sum"), "double (double *, size_t)")
+    right = (ctypes.c_double * 2)(1.0, 2.0)
+    rows = ((ctypes.c_double * 1) * 2)((1.0,), (2.0,))
+    for value in (
+        right,
+        rows,
+        ctypes.byref(right),
+        ctypes.pointer(right),
+        ctypes.cast(right, ctypes.c_void_p),
+        kinds.ffi.new("double[]", [1.0, 2.0]),
+        kinds.ffi.new("double[2][1]", [[1.0], [2.0]]),
+        kinds.ffi.cast("void *", ctypes.addressof(right)),
+        ctypes.addressof(right),
+    ):
+        assert pool.submit(called, value, 2).result(PATIENCE) == 3.0
+    for value in (
+        (ctypes.c_int * 4)(),
+        (ctypes.c_long * 2)(),
+        ctypes.byref(ctypes.c_float()),
+        ctypes.pointer(ctypes.c_int()),
+        ctypes.create_string_buffer(16),
+        kinds.ffi.new("int[4]"),
+        kinds.ffi.new("long *"),
+        kinds.ffi.new("char[16]"),
+    ):
+        with pytest.raises(TypeError, match="argument 1: data that are floating-point numbers of 8 bytes"):
+            pool.submit(called, value, 2)
+
+
 def test_what_is_no_memory_to_work_on_is_refused(pool: offgil.ThreadPoolExecutor, typed: list[Any]) -> None:
     objects = numpy.array([None, 1], dtype=object)
     records = numpy.zeros(2, dtype=[("number", "f8"), ("thing", object)])

@@ -17,6 +17,7 @@ from scipy import LowLevelCallable
 from scipy.special import cython_special
 
 import offgil
+import offgil.pool
 
 PATIENCE = 30.0
 
@@ -113,6 +114,38 @@ def test_each_kind_maps_arrays(pool: offgil.ThreadPoolExecutor, any_kind: Any) -
     values = numpy.arange(12.0).reshape(3, 4)[:, ::2]
     mapped = pool.map_array(any_kind, values)
     assert mapped.tolist() == [[any_kind(value) for value in row] for row in values.tolist()]
+
+
+def in_thread_pool(threads: Any, function: Any) -> None:
+    """The function of a double goes natively by each of the pool's ways."""
+    values = [1.5, 2.0]
+    expected = [function(value) for value in values]
+    result = threads.apply_async(function, (values[0],))
+    assert (result.get(PATIENCE), result.native) == (expected[0], True)
+    assert threads.map(function, values) == expected
+    assert list(threads.imap(function, values)) == expected
+    assert sorted(threads.imap_unordered(function, values)) == sorted(expected)
+    assert threads.starmap(function, [(value,) for value in values]) == expected
+
+
+def test_each_kind_is_native_in_a_thread_pool(any_kind: Any) -> None:
+    with offgil.pool.ThreadPool(1) as threads:
+        in_thread_pool(threads, any_kind)
+
+
+@pytest.mark.parametrize("kind", ["ctypes", "abi", "api"])
+def test_a_thread_pool_recognises_functions_by_itself(kinds: Kinds, kind: str) -> None:
+    by_value = offgil.native(kinds.get(kind, "same_by_value"))
+    pair = (
+        Pair(3, 4)
+        if kind == "ctypes"
+        else {"abi": kinds.ffi, "api": kinds.api_ffi}[kind].new("pair *", [3, 4])[0]
+    )
+    with offgil.pool.ThreadPool(1) as threads:
+        in_thread_pool(threads, kinds.get(kind, "same_f64"))
+        result = threads.apply_async(by_value, (pair,))
+        assert (result.get(PATIENCE).right, result.native) == (4, False)
+        assert [found.left for found in threads.map(by_value, [pair, pair])] == [3, 3]
 
 
 @pytest.mark.parametrize("arguments", [(), (1.0, 2.0), ("x",), (None,), (b"x",), ([1.0],), (10**400,), (1j,)])
@@ -237,6 +270,9 @@ def test_what_c_would_call_back_runs_the_ordinary_way(pool: offgil.ThreadPoolExe
         callback = ffi.callback("int(int)", lambda value: value + 1)
         runs_the_ordinary_way(pool, kinds.get(kind, "call"), (callback, 1), 2)
         runs_the_ordinary_way(pool, kinds.get(kind, "call"), (kinds.api.in_python, 1), 2)
+        # Known by its address only.
+        future = pool.submit(kinds.get(kind, "call"), ffi.cast("int(*)(int)", callback), 1)
+        assert (future.native, future.result(PATIENCE)) == (False, 2)
 
 
 def test_callbacks_behind_pointers_run_the_ordinary_way(

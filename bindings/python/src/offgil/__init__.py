@@ -1,7 +1,7 @@
 """A thread pool for work that needs no GIL: one C library for all of Python's native callers.
 
 - `offgil.ThreadPoolExecutor`: the stdlib's, with C functions that run off the GIL; its `offgil.Future`; and
-  `offgil.native`, which makes a native function out of an address or a ctypes function
+  `offgil.native`, a native function of ctypes, cffi, numba, SciPy, Cython or an address
 - `offgil.pool.ThreadPool`: that of `multiprocessing.pool`, likewise
 - `offgil.as_completed`, `offgil.wait`: the stdlib's, also in a task that waits for others of its executor
 - `offgil.lib`: the library through ctypes, every `argtypes` and `restype` set; `offgil.ctypes` has its types

@@ -24,7 +24,10 @@ from offgil._signatures import Pointer
 
 backend: Any = import_module("_cffi_backend")
 _ffi: Any = backend.FFI()
+_cast, _typeof = backend.cast, backend.typeof
 _uintptr_t: Any = backend.new_primitive_type("uintptr_t")
+# The types of `ffi.callback` (and of handles), and of `ffi.from_buffer`.
+_Owner, _FromBuffer = vars(backend)["__CDataOwnGC"], vars(backend)["__CDataFromBuf"]
 _LETTERS = {(1, True): "b", (1, False): "B", (2, True): "h", (2, False): "H",
             (4, True): "i", (4, False): "I", (8, True): "l", (8, False): "L"}  # fmt: skip
 _SPECIAL: dict[str, str | None] = {
@@ -55,7 +58,8 @@ class CffiPointer(Pointer):
         self.ctype = ctype if ctype.kind != "array" else backend.new_pointer_type(item)
         self.takes_bytes = letter is not None and letter in "vcbB"
         self.declared = declared
-        self.fitting: dict[Any, bool] = {}
+        # The kind of each type that fits, "" for one that doesn't.
+        self.fitting: dict[Any, str] = {}
 
     def address(self, value: Any, keep: list[Any]) -> int:
         """Where it lies; TypeError for what cffi would not pass, or not in a way that is known."""
@@ -66,13 +70,15 @@ class CffiPointer(Pointer):
             value = pointer_of(value)
         if not isinstance(value, backend._CDataBase):
             raise TypeError(f"{type(value).__name__} is no cdata of {self.ctype.cname!r}")
-        ctype = backend.typeof(value)
+        ctype = _typeof(value)
         fits = self.fitting.get(ctype)
         if fits is None:
-            fits = self.fitting[ctype] = self._fits(ctype)
+            fits = self.fitting[ctype] = ctype.kind if self._fits(ctype) else ""
         if not fits:
             raise TypeError(f"a cdata of {self.ctype.cname!r} is expected, not of {ctype.cname!r}")
-        if not self.declared and ctype.kind == "function" and not is_machine_code(value):
+        if fits != "function":
+            return _address(value, keep)
+        if not self.declared and not is_machine_code(value):
             raise TypeError(f"{value!r} may be in Python")
         return address_of_data(value, keep)
 
@@ -96,17 +102,31 @@ def address_of_data(value: Any, keep: list[Any]) -> int:
     Raises CallsBack for a function in Python, ValueError for a buffer that was released, TypeError for what
     has no address.
     """
-    kind = backend.typeof(value).kind
+    kind = _typeof(value).kind
     if kind not in ("pointer", "array", "function"):
         raise TypeError(f"{value!r} has no address")
     if kind == "function" and is_in_python(value) and not is_here(keep):
         raise CallsBack(f"{value!r} is in Python")
-    if type(value).__name__ == "__CDataFromBuf":
+    return _address(value, keep)
+
+
+def item_of(value: Any) -> tuple[int, bool] | None:
+    """The size of what it points to, and whether that is floating-point; None for what is no number."""
+    ctype = _typeof(value)
+    item = ctype.item if ctype.kind in ("pointer", "array") else None
+    while item is not None and item.kind == "array":
+        item = item.item
+    letter = None if item is None else _letter(item)
+    return None if letter in (None, "v", "P") else (backend.sizeof(item), letter in ("f", "d"))
+
+
+def _address(value: Any, keep: list[Any]) -> int:
+    if type(value) is _FromBuffer:
         if "RELEASED" in repr(value):
             raise ValueError("the buffer is released")
         # `release` must not free it before the task has ended.
         keep.extend(memoryview(owner) for owner in gc.get_referents(value) if not isinstance(owner, type))
-    return int(backend.cast(_uintptr_t, value))
+    return int(_cast(_uintptr_t, value))
 
 
 def _letter(ctype: Any) -> str | None:
@@ -121,7 +141,7 @@ def _letter(ctype: Any) -> str | None:
         return _SPECIAL[ctype.cname]
     if "omplex" in ctype.cname:
         return None
-    return _LETTERS.get((backend.sizeof(ctype), int(backend.cast(ctype, -1)) < 0))
+    return _LETTERS.get((backend.sizeof(ctype), int(_cast(ctype, -1)) < 0))
 
 
 def _to_bool(word: int) -> bool:
@@ -136,7 +156,7 @@ def is_function(function: Any) -> bool:
     """Whether it is a function of cffi's: of a `lib`, or a cdata of a function pointer."""
     if isinstance(function, BuiltinFunctionType):
         return isinstance(function.__self__, backend.Lib)
-    return isinstance(function, backend._CDataBase) and backend.typeof(function).kind == "function"
+    return isinstance(function, backend._CDataBase) and _typeof(function).kind == "function"
 
 
 def pointer_of(function: Any) -> Any:
@@ -153,8 +173,8 @@ def examine(function: Any, declared: bool) -> CffiTypes | None:
     """
     compiled = isinstance(function, BuiltinFunctionType)
     pointer = pointer_of(function)
-    ctype = backend.typeof(pointer)
-    address = int(backend.cast(_uintptr_t, pointer))
+    ctype = _typeof(pointer)
+    address = int(_cast(_uintptr_t, pointer))
     if ctype.ellipsis or ctype.abi != backend.FFI_DEFAULT_ABI or not address or is_in_python(pointer):
         return None
     if not compiled and not declared and not is_machine_code(pointer):
@@ -169,7 +189,7 @@ def examine(function: Any, declared: bool) -> CffiTypes | None:
     )
     convert: Callable[[int], Any] | None = None
     if result == "P":
-        convert = partial(backend.cast, ctype.result)
+        convert = partial(_cast, ctype.result)
     elif result == "?" and not compiled:
         convert = _to_bool
     return CffiTypes(address, result, "".join(filter(None, letters)), kinds, convert)
@@ -192,7 +212,7 @@ _dladdr.restype = ctypes.c_int
 def _library_of(pointer: Any) -> str | None:
     """The file of the shared library whose code the pointer is; None for what was made at run time."""
     symbol = _Symbol()
-    if not _dladdr(int(backend.cast(_uintptr_t, pointer)), ctypes.byref(symbol)) or not symbol.file:
+    if not _dladdr(int(_cast(_uintptr_t, pointer)), ctypes.byref(symbol)) or not symbol.file:
         return None
     return os.fsdecode(symbol.file)
 
@@ -228,7 +248,7 @@ def _is_exported(pointer: Any, path: str) -> bool | None:
 
 def is_in_python(pointer: Any) -> bool:
     """Whether a function pointer is known to be `ffi.callback` or `extern "Python"`."""
-    if type(pointer).__name__ == "__CDataOwnGC":
+    if type(pointer) is _Owner:
         return True
     path = _library_of(pointer)
     return path is not None and _is_exported(pointer, path) is False
@@ -241,7 +261,7 @@ def is_machine_code(pointer: Any) -> bool:
     in memory of libffi's, `extern "Python"` functions in a module.
     """
     path = _library_of(pointer)
-    if path is None or type(pointer).__name__ == "__CDataOwnGC":
+    if path is None or type(pointer) is _Owner:
         return False
     exported = _is_exported(pointer, path)
     return exported if exported is not None else not _is_extension(path)

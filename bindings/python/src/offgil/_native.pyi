@@ -24,7 +24,10 @@ class NativeFunction:
 
     @property
     def signature(self) -> str | None:
-        """The text of its signature; None if it goes by ctypes' types."""
+        """The text of its signature; None if it goes by what the function says of itself."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The ordinary call: here and now, without the GIL. Wrong arguments raise as at `submit`."""
 
 _NativeObject: TypeAlias = NativeFunction | CapsuleType | _LowLevelCallable
 """What an executor takes for a native function although Python can't call it."""
@@ -33,8 +36,8 @@ _NativeObject: TypeAlias = NativeFunction | CapsuleType | _LowLevelCallable
 def native(function: Callable[..., Any] | _NativeObject, signature: str | None = None) -> NativeFunction:
     """A native function for `submit` and the maps, of a function, or of an address with its signature.
 
-    `signature` is in the words of `signature_create` in `offgil.h`: "f64(f64,i32,ptr)". Raises `TypeError`
-    for what is no native function, and `ValueError` for a signature that is none.
+    `signature` is in the words of `signature_create` in `offgil.h`, "f64(f64,i32,ptr)", or in C. Raises
+    `TypeError` for what is no native function, and `ValueError` for a signature that is none.
     """
 
 @overload

@@ -443,7 +443,7 @@ cdef Call recognise(object function):
 cdef class NativeFunction:
     """A function in machine code that executors call off the GIL. Made by `native`.
 
-    `function` is what it was made of, `signature` its text, None if it goes by ctypes' types.
+    `function` is what it was made of, `signature` its text, None if it goes by what the function says of itself.
     """
 
     def __init__(self, function, signature=None):

@@ -65,7 +65,10 @@ cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t
         converted = (c_void_p if kind is None else kind).from_param(value)
         keep.append(value)
         keep.append(converted)
-        cell[0] = cast(converted, c_void_p).value or 0
+        try:
+            cell[0] = cast(converted, c_void_p).value or 0
+        except ctypes.ArgumentError:
+            raise TypeError(f"{type(value).__name__} has no address") from None
         return 0
     if mode == AUTOMATIC or not PyObject_CheckBuffer(value):
         raise TypeError(f"{type(value).__name__} is no pointer")

@@ -51,24 +51,39 @@ class Pointer:
         self.takes_bytes = size <= 1
 
     def address(self, value: Any, keep: list[Any]) -> int:
-        """Where data of ctypes or cffi lies; TypeError for anything else.
+        """Where data of ctypes or cffi lies. What must live is put into `keep`.
 
-        What must live is put into `keep`.
+        Raises TypeError for anything else, and for other items than the pointer's.
         """
         if type(value).__module__ == "_cffi_backend":
-            from offgil._cffi_functions import address_of_data
+            from offgil._cffi_functions import address_of_data, item_of
 
+            self._check(item_of(value))
             return address_of_data(value, keep)
         try:
-            # ctypes would make a new text of wide characters.
-            converted: Any = None if isinstance(value, str) else ctypes.c_void_p.from_param(value)
-            address = None if converted is None else ctypes.cast(converted, ctypes.c_void_p).value or 0
+            converted: Any = ctypes.c_void_p.from_param(value)
+            address = ctypes.cast(converted, ctypes.c_void_p).value or 0
         except (TypeError, ctypes.ArgumentError):
-            address = None
-        if address is None:
-            raise TypeError(f"{type(value).__name__} has no address")
+            raise TypeError(f"{type(value).__name__} has no address") from None
+        self._check(_item_of(value))
         keep.append(converted)
         return address
+
+    def _check(self, item: tuple[int, bool] | None) -> None:
+        if self.size > 1 and item is not None and item != (self.size, self.floating):
+            kind = "floating-point numbers" if self.floating else "integers"
+            raise TypeError(f"data that are {kind} of {self.size} bytes are expected")
+
+
+def _item_of(value: Any) -> tuple[int, bool] | None:
+    """The size of what ctypes' data consist of, and whether that is floating-point; None for no numbers."""
+    kind = type(getattr(value, "_obj", value))
+    while isinstance(getattr(kind, "_type_", None), type):
+        kind = kind._type_
+    letter = getattr(kind, "_type_", None)
+    if not isinstance(letter, str) or letter in "PzZ":
+        return None
+    return ctypes.sizeof(kind), letter in "fdg"
 
 
 class Types(NamedTuple):
