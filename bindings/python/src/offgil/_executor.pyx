@@ -249,7 +249,7 @@ cdef class Work:
             while status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
                 with nogil:
-                    token = pool_submit_with(self.pool, &options, run_token_or_stay, <void *>self)
+                    token = pool_submit_with(self.pool, &options, run_token_without_gil, <void *>self)
                 if token != NULL:
                     break
                 status = offgil_last_status()
@@ -282,33 +282,49 @@ cdef class Work:
                 self.refuse(status)
 
     cdef int run_tasks(self) except -1:
-        """A worker's life: it runs what is queued, and sleeps, until the executor is over."""
+        """A worker's life: it runs what is queued, and sleeps, until the executor is over. It begins without a place."""
         cdef Item item
+        # A place is for tasks: whoever waits for one, or for the GIL, has none.
+        cdef bint placed = False
+        cdef bint some
+        cdef bint over = False
         wake = allocate_lock()
         wake.acquire()
         while True:
             item = room = None
             with cython.critical_section(self):
-                if self.items:
+                some = bool(self.items)
+                if some and placed:
                     item = self.items.popleft()
                     room = self.room.pop(0) if self.room else None
-                elif self.closed or self.broken is not None:
-                    self.alive -= 1
-                    return 0
-                else:
-                    self.idle.append(wake)
+                elif not some:
+                    over = self.closed or self.broken is not None
+                    if over:
+                        self.alive -= 1
+                    else:
+                        self.idle.append(wake)
+            if over:
+                break
             if item is None:
-                with nogil:
-                    task_block_begin()
-                wake.acquire()
-                with nogil:
-                    task_block_end()
+                if some:
+                    with nogil:
+                        task_block_end()
+                elif placed:
+                    with nogil:
+                        task_block_begin()
+                placed = some
+                if not some:
+                    wake.acquire()
                 continue
             if room is not None:
                 room.release()
             item.run()
             if self.returning:
                 self.give_way()
+        if not placed:
+            with nogil:
+                task_block_end()
+        return 0
 
     def give_way(self):
         """In one of its threads, between tasks: those that have waited and want their place back have it first."""
@@ -418,6 +434,11 @@ cdef void *run_token(void *work) noexcept with gil:
 
 
 token = run_token
+
+
+cdef void *run_token_without_gil(void *work) noexcept nogil:
+    task_block_begin()
+    return run_token_or_stay(work)
 
 
 def _lend(Work work):
