@@ -1,4 +1,4 @@
-"""CPython's own tests of `ThreadPoolExecutor` and `ThreadPool`, run on ours where the interpreter has them."""
+"""CPython's own tests of `ThreadPoolExecutor` and `ThreadPool`, run on ours where they are installed."""
 
 from __future__ import annotations
 
