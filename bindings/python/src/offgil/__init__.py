@@ -6,6 +6,7 @@
 - `offgil.as_completed`, `offgil.wait`: the stdlib's, also in a task that waits for others of its executor
 - `offgil.lib`: the library through ctypes, every `argtypes` and `restype` set; `offgil.ctypes` has its types
 - `offgil.cffi.ffi`, `offgil.cffi.lib`: the same through cffi
+- `offgil.joblib`, `offgil.dask`: a backend for joblib, an executor for the workers of Dask distributed
 - `from offgil cimport pool_create, pool_submit, future_wait`: the same in Cython, all `noexcept nogil`, with
   no compiler or linker flag
 
@@ -28,6 +29,8 @@ from offgil.executor import ThreadPoolExecutor
 
 if TYPE_CHECKING:
     from offgil import cffi, pool
+    from offgil import dask as dask
+    from offgil import joblib as joblib
 
 __all__ = [
     "Future",
@@ -51,7 +54,7 @@ __version__: str = (lib.offgil_version_string() or b"").decode("ascii")
 
 
 def __getattr__(name: str) -> Any:
-    """`offgil.cffi` and `offgil.pool` are imported when they are first asked for."""
-    if name in ("cffi", "pool"):
+    """These modules are imported when they are first asked for."""
+    if name in ("cffi", "dask", "joblib", "pool"):
         return import_module(f"offgil.{name}")
     raise AttributeError(f"module 'offgil' has no attribute {name!r}")

@@ -45,6 +45,8 @@ cdef extern from *:
         offgil_items_t in;
         offgil_items_t out;
         uint8_t (*canceled)(void);
+        int has_data;
+        void *data;
         uint8_t counts;
         size_t done; /* if it counts */
     } offgil_map_t;
@@ -77,6 +79,7 @@ cdef extern from *:
         static void offgil_map_##a##_##r(void *context, size_t begin, size_t end) {          \\
             offgil_map_t *map = (offgil_map_t *)context;                                     \\
             R (*fn)(A) = (R(*)(A))map->fn;                                                   \\
+            R (*with_data)(A, void *) = (R(*)(A, void *))map->fn;                            \\
             size_t counted = begin;                                                          \\
             for (size_t index = begin; index < end; ++index) {                               \\
                 if ((index & 1023) == 0) {                                                   \\
@@ -88,7 +91,7 @@ cdef extern from *:
                 }                                                                            \\
                 A argument;                                                                  \\
                 memcpy(&argument, offgil_item(&map->in, index), sizeof argument);            \\
-                R result = fn(argument);                                                     \\
+                R result = map->has_data ? with_data(argument, map->data) : fn(argument);    \\
                 memcpy(offgil_item(&map->out, index), &result, sizeof result);               \\
             }                                                                                \\
             offgil_count(map, end - counted);                                                \\
@@ -129,6 +132,8 @@ cdef extern from *:
         items_t source "in"
         items_t out
         uint8_t (*canceled)() noexcept nogil
+        bint has_data
+        void *data
         uint8_t counts
         size_t done
     size_t counted "offgil_counted"(const map_t *map) noexcept
@@ -195,6 +200,11 @@ def map_array(Work work, function, array, out, open_bar):
         raise TypeError("map_array takes a native function whose types are known")
     letters = call.letters.decode("ascii")
     result = chr(call.result)
+    # A pointer, or Cython's own number, which goes the same way to the function.
+    job.map.has_data = call.fixed is not None and len(call.fixed) == 1
+    job.map.data = <void *><size_t>(call.fixed[0] or 0) if job.map.has_data else NULL
+    if job.map.has_data:
+        letters = letters[:-1]
     if len(letters) != 1 or letters not in LETTERS or result not in LETTERS:
         raise TypeError("map_array takes a native function of one number that returns a number")
     view = memoryview(array)

@@ -9,16 +9,31 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from ctypes import byref, sizeof
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from offgil._array import map_array
 from offgil._executor import Submitter
 from offgil._future import Future
 from offgil._library import lib
 from offgil._progress import bar_for, total_of, watched
+from offgil._work_queue import WorkQueue
 from offgil.ctypes import pool_stats_t, pool_t
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from offgil._native import _NativeObject
+
+    NativeCode: TypeAlias = Callable[..., Any] | _NativeObject
+
+    class NumpyArray(Protocol):
+        """What NumPy's arrays have, which are no `Buffer` before CPython 3.12, and other buffers have not."""
+
+        def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
 _T = TypeVar("_T")
+_B = TypeVar("_B", bound="Buffer | NumpyArray")
 
 _WHEN_FULL = ("block", "fail", "run")
 
@@ -74,6 +89,14 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     def _broken(self) -> str | bool:  # type: ignore[override]
         return self._work.broken or False
 
+    @property  # type: ignore[override]
+    def _work_queue(self) -> WorkQueue:
+        return WorkQueue(self.stats)
+
+    @_work_queue.setter
+    def _work_queue(self, queue: object) -> None:
+        raise AttributeError("the queue can't be replaced: queue_limit= bounds it")
+
     @property
     def handle(self) -> pool_t:
         """The pool, for `offgil.lib`; `handle.value` is the number for cffi and Cython."""
@@ -119,7 +142,24 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
         return submit
 
-    def map_array(self, fn: Any, array: Any, out: Any = None, *, progress: bool | str = False) -> Any:
+    @overload
+    def map_array(
+        self, fn: NativeCode, array: Buffer | NumpyArray, out: _B, *, progress: bool | str = False
+    ) -> _B: ...
+
+    @overload
+    def map_array(
+        self, fn: NativeCode, array: NumpyArray, out: None = None, *, progress: bool | str = False
+    ) -> Any: ...
+
+    @overload
+    def map_array(
+        self, fn: NativeCode, array: Buffer, out: None = None, *, progress: bool | str = False
+    ) -> memoryview: ...
+
+    def map_array(
+        self, fn: NativeCode, array: Buffer | NumpyArray, out: Any = None, *, progress: bool | str = False
+    ) -> Any:
         """`out[i] = fn(array[i])` for all items of a buffer, off the GIL; returns `out`.
 
         `fn` is a native function of one number that returns one; the items of `array` and `out` are of its
