@@ -26,6 +26,9 @@ class NativeFunction:
     def signature(self) -> str | None:
         """The text of its signature; None if it goes by ctypes' types."""
 
+    def __call__(self, *arguments: Any) -> Any:
+        """The ordinary call: here and now, by ctypes, without the GIL."""
+
 _NativeObject: TypeAlias = NativeFunction | CapsuleType | _LowLevelCallable
 """What an executor takes for a native function although Python can't call it."""
 
