@@ -57,33 +57,6 @@ from offgil.capi cimport (
     task_options_t,
 )
 
-cdef extern from *:
-    """
-    #include <pthread.h>
-    #include <unistd.h>
-
-    static void *(*offgil_token)(void *work);
-
-    static void offgil_stay(void *unused) {
-        (void)unused;
-        for (;;) {
-            pause();
-        }
-    }
-
-    /* Before 3.14 Python ends a daemon thread by pthread_exit when the interpreter goes. The library's frames below can't be
-       unwound: such a thread stays here until the process has ended, as it does from 3.14 on. */
-    static void *offgil_run_token(void *work) {
-        void *result;
-        pthread_cleanup_push(offgil_stay, NULL);
-        result = offgil_token(work);
-        pthread_cleanup_pop(0);
-        return result;
-    }
-    """
-    void *(*token "offgil_token")(void *work) noexcept
-    void *run_token_or_stay "offgil_run_token"(void *work) noexcept nogil
-
 cdef enum:
     MOST_THREADS = 4096  # of the library
 
@@ -273,7 +246,7 @@ cdef class Work:
             while status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
                 with nogil:
-                    token = pool_submit_with(self.pool, &options, run_token_without_gil, <void *>self)
+                    token = pool_submit_with(self.pool, &options, run_token_placeless, <void *>self)
                 if token != NULL:
                     break
                 status = offgil_last_status()
@@ -479,12 +452,10 @@ cdef void *run_token(void *work) noexcept with gil:
     return NULL
 
 
-token = run_token
-
-
-cdef void *run_token_without_gil(void *work) noexcept nogil:
+cdef void *run_token_placeless(void *work) noexcept nogil:
+    """So does this, and the thread waits for the GIL without a place of the pool."""
     task_block_begin()
-    return run_token_or_stay(work)
+    return run_token(work)
 
 
 def _lend(Work work):
