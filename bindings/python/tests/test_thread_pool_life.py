@@ -72,6 +72,14 @@ def test_a_pool_is_one_of_multiprocessing_for_dask() -> None:
     assert repr(pool) == "<offgil.pool.ThreadPool state=TERMINATE pool_size=3>"
 
 
+def test_dask_computes_on_a_pool() -> None:
+    import dask
+
+    with ThreadPool(3) as pool, dask.config.set(pool=pool):
+        total = dask.delayed(sum)([dask.delayed(abs)(-number) for number in range(20)])
+        assert total.compute(scheduler="threads") == 190
+
+
 def test_as_many_threads_as_usable_cpus_are_the_default() -> None:
     with ThreadPool() as pool:
         assert len(pool._pool) == len(os.sched_getaffinity(0))

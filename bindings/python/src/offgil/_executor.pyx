@@ -57,33 +57,6 @@ from offgil.capi cimport (
     task_options_t,
 )
 
-cdef extern from *:
-    """
-    #include <pthread.h>
-    #include <unistd.h>
-
-    static void *(*offgil_token)(void *work);
-
-    static void offgil_stay(void *unused) {
-        (void)unused;
-        for (;;) {
-            pause();
-        }
-    }
-
-    /* Before 3.14 Python ends a daemon thread by pthread_exit when the interpreter goes. The library's frames below can't be
-       unwound: such a thread stays here until the process has ended, as it does from 3.14 on. */
-    static void *offgil_run_token(void *work) {
-        void *result;
-        pthread_cleanup_push(offgil_stay, NULL);
-        result = offgil_token(work);
-        pthread_cleanup_pop(0);
-        return result;
-    }
-    """
-    void *(*token "offgil_token")(void *work) noexcept
-    void *run_token_or_stay "offgil_run_token"(void *work) noexcept nogil
-
 cdef enum:
     MOST_THREADS = 4096  # of the library
 
@@ -273,7 +246,7 @@ cdef class Work:
             while status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
                 with nogil:
-                    token = pool_submit_with(self.pool, &options, run_token_or_stay, <void *>self)
+                    token = pool_submit_with(self.pool, &options, run_token_placeless, <void *>self)
                 if token != NULL:
                     break
                 status = offgil_last_status()
@@ -309,8 +282,12 @@ cdef class Work:
                 self.refuse(status)
 
     cdef int run_tasks(self) except -1:
-        """A worker's life: it runs what is queued, and sleeps, until the executor is over."""
+        """A worker's life: it runs what is queued, and sleeps, until the executor is over. It begins without a place."""
         cdef Item item
+        # A place is for tasks: whoever waits for one, or for the GIL, has none.
+        cdef bint placed = False
+        cdef bint some
+        cdef bint over = False
         cdef pool_t *pool = self.pool
         cdef int64_t since = now_ns()
         wake = allocate_lock()
@@ -318,21 +295,29 @@ cdef class Work:
         while True:
             item = room = None
             with cython.critical_section(self):
-                if self.items:
+                some = bool(self.items)
+                if some and placed:
                     item = self.items.popleft()
                     room = self.room.pop(0) if self.room else None
-                elif self.closed or self.broken is not None:
-                    self.alive -= 1
-                    return 0
-                else:
-                    self.idle.append(wake)
+                elif not some:
+                    over = self.closed or self.broken is not None
+                    if over:
+                        self.alive -= 1
+                    else:
+                        self.idle.append(wake)
+            if over:
+                break
             if item is None:
-                with nogil:
-                    task_block_begin()
-                wake.acquire()
-                with nogil:
-                    task_block_end()
-                since = now_ns()
+                if some:
+                    with nogil:
+                        task_block_end()
+                    since = now_ns()
+                elif placed:
+                    with nogil:
+                        task_block_begin()
+                placed = some
+                if not some:
+                    wake.acquire()
                 continue
             if room is not None:
                 room.release()
@@ -348,6 +333,10 @@ cdef class Work:
                     with nogil:
                         give_turn(pool)
                 since = now_ns()
+        if not placed:
+            with nogil:
+                task_block_end()
+        return 0
 
     def give_way(self):
         """In one of its threads, between tasks: those that have waited and want their place back have it first."""
@@ -439,7 +428,7 @@ cdef class Work:
         self.idle = []
         self.room = []
         self.threads = set()
-        self.alive = self.blocked = self.started = 0
+        self.alive = self.blocked = self.returning = self.started = 0
 
     def give_up(self):
         """The interpreter ends and won't wait: of what is queued nothing begins any more."""
@@ -463,7 +452,10 @@ cdef void *run_token(void *work) noexcept with gil:
     return NULL
 
 
-token = run_token
+cdef void *run_token_placeless(void *work) noexcept nogil:
+    """So does this, and the thread waits for the GIL without a place of the pool."""
+    task_block_begin()
+    return run_token(work)
 
 
 def _lend(Work work):

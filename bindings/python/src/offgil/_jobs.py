@@ -150,9 +150,9 @@ class Tasks(Submitter):
             self._closed = True
             jobs, self._jobs = self._jobs, set()
         self.callbacks.close(True)
-        self._work.close(True)
         for job in jobs:
             job.stop(None)
+        self._work.close(True)
         self.callbacks.add_ended()
         self._finish_if_closed()
 

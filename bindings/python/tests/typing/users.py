@@ -19,6 +19,7 @@ from typing_extensions import CapsuleType, assert_type
 import offgil
 from offgil.cffi import ffi
 from offgil.ctypes import OFFGIL_OK, future_t, pool_options_t, pool_stats_t, pool_t, task_fn
+from offgil.pool import AsyncResult, ThreadPool
 
 libc = ctypes.CDLL(None)
 pool = offgil.ThreadPoolExecutor(8)
@@ -61,6 +62,25 @@ def submitting(capsule: CapsuleType, scipys: LowLevelCallable) -> None:
     assert_type(pool.submit(offgil.native(libc.labs), -42), offgil.Future[Any])
     assert_type(pool.submit(capsule, 1.5), offgil.Future[Any])
     assert_type(pool.submit(scipys, 1.5).result(), Any)
+
+
+def thread_pool(workers: ThreadPool, native: offgil.NativeFunction) -> None:
+    """The results are the function's."""
+    assert_type(workers.apply(length, ("text",)), float)
+    assert_type(workers.apply_async(length, ("text",), {"factor": 2}), AsyncResult[float])
+    assert_type(workers.apply_async(length, ("text",), callback=float.hex).get(1.5), float)
+    assert_type(workers.map(length, ["text"], progress=True), list[float])
+    assert_type(workers.starmap(length, [("text", 2)], 1, progress="lengths"), list[float])
+    assert_type(workers.map_async(length, ["text"], error_callback=print).get(), list[float])
+    assert_type(workers.starmap_async(length, [("text", 2)]).get(), list[float])
+    assert_type(next(workers.imap(length, ["text"])), float)
+    assert_type(workers.imap_unordered(length, ["text"], 2).next(timeout=1.5), float)
+    assert_type(len(workers.imap(length, ["text"])), int)
+    assert_type(workers.map(native, [1]), list[Any])
+    assert_type(workers.apply_async(native, (1,)).errno, int | None)
+    waiting = [pool.submit(length, "text")]
+    assert_type([future.result() for future in offgil.as_completed(waiting)], list[float])
+    assert_type(offgil.wait(waiting, 1).done, set[concurrent.futures.Future[float]])
 
 
 def futures(future: offgil.Future[float]) -> None:
