@@ -212,12 +212,9 @@ def test_cancelling_who_awaits_asks_a_native_task_that_runs_to_stop(loop: Any, n
         asked.wait(PATIENCE)
         return int(offgil.lib.task_is_canceled())
 
-    # By its address: as a function in Python it would run the ordinary way.
-    address = ctypes.cast(body, ctypes.c_void_p).value
-
     async def main() -> None:
         with offgil.ThreadPoolExecutor(1) as pool:
-            future = pool.submit(offgil.native(address, "i32()"))
+            future = pool.submit(offgil.native(ctypes.cast(body, ctypes.c_void_p).value, "i32()"))
             (task,) = await started(future)
             entered.wait(PATIENCE)
             task.cancel()
