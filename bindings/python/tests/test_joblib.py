@@ -213,6 +213,36 @@ def test_an_executor_that_was_given_stays_open() -> None:
         assert pool.submit(abs, -1).result(PATIENCE) == 1
 
 
+@pytest.mark.parametrize("late", [libc.labs, abs], ids=["native", "python"])
+def test_a_failure_cancels_what_is_queued_on_an_executor_that_was_given(late: Any) -> None:
+    go, all_in = threading.Event(), threading.Event()
+    made: list[Any] = []
+
+    def hold() -> None:
+        go.wait(PATIENCE)
+
+    def fail() -> None:
+        all_in.wait(PATIENCE)
+        raise LookupError
+
+    class Pool(offgil.ThreadPoolExecutor):
+        def submit(self, *args: Any, **kwargs: Any) -> Any:
+            made.append(super().submit(*args, **kwargs))
+            if sum(not future.native for future in made) == 13:
+                all_in.set()
+            return made[-1]
+
+    with Pool(2) as pool, parallel_config(backend="offgil", executor=pool):
+        # The thread of the one that fails goes on with another that holds.
+        tasks = [delayed(hold)(), delayed(fail)(), delayed(hold)()] + [delayed(late)(-1)] * 10
+        with pytest.raises(LookupError):
+            Parallel(n_jobs=2, pre_dispatch="all", batch_size=1)(tasks)
+        waiting = [future for future in made if not future.native][3:]
+        states = [future._state for future in waiting]
+        go.set()
+    assert states == ["CANCELLED"] * 10
+
+
 @pytest.mark.parametrize("batch_size", [1, 10, "auto"])
 @pytest.mark.parametrize("fn", [libc.labs, offgil.native(libc.labs)], ids=["ctypes", "declared"])
 def test_calls_of_c_functions_run_off_the_gil(fn: Any, batch_size: int | str) -> None:

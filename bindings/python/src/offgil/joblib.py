@@ -55,7 +55,7 @@ class OffgilBackend(AutoBatchingMixin, ParallelBackendBase):
         self._shares = executor is not None
         self._n_jobs = 1
         self._users = 0
-        self._futures: set[_Future] = set()
+        self._batches: dict[_Future, list[_Future]] = {}  # on a shared executor, with their native calls
         self._lock = threading.Lock()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
@@ -108,9 +108,8 @@ class OffgilBackend(AutoBatchingMixin, ParallelBackendBase):
             tasks = [executor.submit(fn, *args) for fn, args, _ in calls]
         future: _Future = executor.submit(_results, tasks) if tasks else executor.submit(func)
         if self._shares:
-            for task in (*tasks, future):
-                self._futures.add(task)
-                task.add_done_callback(self._futures.discard)
+            self._batches[future] = tasks
+            future.add_done_callback(self._forget)
         if callback is not None:
             future.add_done_callback(callback)
         return future
@@ -148,13 +147,17 @@ class OffgilBackend(AutoBatchingMixin, ParallelBackendBase):
         """Cancels what is queued and ends the threads; waits for nothing. A next batch starts others."""
         self._cancel()
 
+    def _forget(self, future: _Future) -> None:
+        self._batches.pop(future, None)
+
     def _cancel(self) -> None:
         with self._lock:
             executor, self._own = self._own, None
         if executor is not None:
             executor.shutdown(wait=False, cancel_futures=True)
-        for future in list(self._futures):
-            future.cancel()
+        for future, tasks in list(self._batches.items()):
+            for task in (*tasks, future):
+                task.cancel()
 
 
 def _results(tasks: Sequence[_Future]) -> list[Any]:
