@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-install test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
+.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-install test-instructions instructions test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -72,7 +72,7 @@ wheel: $(LIBRARY) | tools  ## builds a manylinux wheel for PYTHON, with library,
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-fuzz test-python test-wheel test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, C, Python, wheel, README, install, ABI
+test: lint test-rust test-loom test-fuzz test-instructions test-python test-wheel test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, instruction counts, C, Python, wheel, README, install, ABI
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
@@ -82,6 +82,12 @@ test-loom: | tools  ## walks the interleavings of each primitive (loom)
 
 test-fuzz: | tools  ## a million random calls of every function under AddressSanitizer
 	tests/fuzz.sh
+
+test-instructions: $(LIBRARY)  ## fails when a call takes 3 % more or fewer instructions than before
+	$(PYTHON) benches/instructions.py
+
+instructions: $(LIBRARY)  ## counts them and makes these the ones to keep: writes benches/instructions.json
+	$(PYTHON) benches/instructions.py --write
 
 test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples and the README's code
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
