@@ -89,10 +89,11 @@ test-instructions: $(LIBRARY)  ## fails when a call takes 3 % more or fewer inst
 instructions: $(LIBRARY)  ## counts them and makes these the ones to keep: writes benches/instructions.json
 	$(PYTHON) benches/instructions.py --write
 
-test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples and the README's code
+test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples, the README's code, and that the benchmarks run
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m pyright --pythonpath $(CURDIR)/$(VENV_PYTHON)
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
+	$(VENV_PYTHON) -m pytest -q tests/bench
 
 test-wheel: $(VENV)/tools $(LIBRARY)  ## builds a wheel, and installs and uses it where there is no compiler
 	$(VENV_PYTHON) -m pytest -q -rs tests/wheel
@@ -121,7 +122,7 @@ format: $(VENV)/tools  ## formats everything
 	$(VENV_PYTHON) -m ruff format bindings/python examples benches tests
 	$(VENV)/bin/clang-format -i $(C_FILES)
 
-bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)
+bench: $(LIBRARY)  ## measures against others, from C and from Python, writes docs/benchmarks.md (BENCH=name: one row)
 	$(PYTHON) benches/run.py $(if $(BENCH),--bench $(BENCH)) $(ARGS)
 
 bench-promises: $(LIBRARY)  ## measures what offgil promises of itself, writes docs/promises.md

@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
-FAST = ("_future", "_native", "_executor", "_array")
+# cffi has no build for the free-threaded 3.13: there the package is without `offgil.cffi`.
+CFFI = [] if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14) else ["cffi>=1.17,<3"]
+FAST = ("_future", "_pointers", "_native", "_executor", "_array", "_aio")
 CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 
@@ -133,6 +136,8 @@ def lay_for_c(package: Path) -> None:
 
 def write_cffi_module(path: Path) -> None:
     """The out-of-line ABI module: parsed now, so that importing it is quick."""
+    if not CFFI:
+        return
     import cffi
 
     builder: Any = cffi.FFI()
@@ -163,6 +168,8 @@ if sys.platform != "linux" or sys.maxsize < 2**32:
 
 setup(
     version=version(),
+    install_requires=CFFI,
+    setup_requires=CFFI,
     ext_modules=cythonize(
         [Extension("offgil.capi", ["src/offgil/capi.pyx"], runtime_library_dirs=["$ORIGIN"])]
         + [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in FAST],

@@ -4,6 +4,8 @@ import concurrent.futures
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
+from offgil._executor import Work
+
 _T = TypeVar("_T")
 
 class TaskFailed(RuntimeError):
@@ -13,6 +15,9 @@ class TaskFailed(RuntimeError):
 
     code: int
     """What it told; 0 for a panic."""
+
+def work_of_task() -> Work | None:
+    """The `Work` one of whose Python tasks calls this; None elsewhere."""
 
 class Future(concurrent.futures.Future[_T]):
     """A task's result to come."""
