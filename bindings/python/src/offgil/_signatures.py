@@ -59,9 +59,10 @@ class Pointer:
             from offgil._cffi_functions import address_of_data
 
             return address_of_data(value, keep)
+        converted: Any = None
         try:
             # ctypes would make a new text of wide characters.
-            converted: Any = None if isinstance(value, str) else ctypes.c_void_p.from_param(value)
+            converted = None if isinstance(value, str) else ctypes.c_void_p.from_param(value)
             address = None if converted is None else ctypes.cast(converted, ctypes.c_void_p).value or 0
         except (TypeError, ctypes.ArgumentError):
             address = None
