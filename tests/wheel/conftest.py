@@ -14,7 +14,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PINS = REPOSITORY / "bindings/python/requirements-dev.txt"
 VERSION = re.findall(r'^version = "(.+)"$', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[0]
-TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}{sys.abiflags}"
+INTERPRETER = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 
 
 def run(*command: object, status: int = 0, **options: object) -> str:
@@ -72,7 +72,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")
     }
     run("make", "wheel", f"PYTHON={sys.executable}", cwd=REPOSITORY, env=environment)
-    (built,) = (REPOSITORY / "build/wheel").glob(f"offgil-{VERSION}-{TAG}-*.whl")
+    (built,) = (REPOSITORY / "build/wheel").glob(
+        f"offgil-{VERSION}-{INTERPRETER}-{INTERPRETER}{sys.abiflags}-*.whl"
+    )
     return Path(shutil.copy(built, tmp_path_factory.mktemp("wheel")))
 
 

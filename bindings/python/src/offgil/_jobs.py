@@ -88,7 +88,7 @@ class Tasks(Submitter):
         self._idle_feeders = 0
         self._to_feed: SimpleQueue[tuple[Job, Iterable[Any]] | None] = SimpleQueue()
         self._no_jobs = threading.Event()
-        self.callbacks = Callbacks()
+        self.callbacks: Callbacks = Callbacks()
         if self._closed:
             self._no_jobs.set()
 

@@ -60,6 +60,8 @@ class Pointer:
 
             self._check(item_of(value))
             return address_of_data(value, keep)
+        if isinstance(value, str):  # ctypes would make a new text of wide characters
+            raise TypeError("str has no address")
         try:
             converted: Any = ctypes.c_void_p.from_param(value)
             address = ctypes.cast(converted, ctypes.c_void_p).value or 0

@@ -92,7 +92,7 @@ class OffgilPlugin(WorkerPlugin):
             raise ValueError("threads must be greater than 0")
         if executor in ("default", "offload", "actor", "gpu"):
             raise ValueError(f"{executor!r} is an executor of Dask's own")
-        self.name = f"offgil-executor-{executor}"
+        self.name: str = f"offgil-executor-{executor}"
         self.threads = threads
         self.executor = executor
 

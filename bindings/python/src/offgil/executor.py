@@ -95,7 +95,7 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         return WorkQueue(self.stats)
 
     @_work_queue.setter
-    def _work_queue(self, queue: object) -> None:
+    def _work_queue(self, queue: object) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         raise AttributeError("the queue can't be replaced: queue_limit= bounds it")
 
     @property

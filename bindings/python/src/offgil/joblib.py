@@ -1,5 +1,8 @@
 """offgil as a backend of joblib: `offgil.joblib.register()`, then `parallel_config(backend="offgil")`."""
 
+# joblib has no types; pyright takes those that it infers for what a method must be.
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import concurrent.futures

@@ -4,6 +4,8 @@
 comment that ignores it is one.
 """
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 import array
