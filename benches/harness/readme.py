@@ -23,8 +23,7 @@ Median of {python_rounds} fresh processes, CPython {reference}; {processor}.
 | C functions of 90 us while the main thread is busy in Python: what gets done, next to two C threads | {busy_peer} % | **{busy} %** |
 | two tasks that each submit to their own pool of two, and wait for it | {nested_peer} | **{nested}** |
 
-{stuck}`make bench` measures anew; [docs/benchmarks.md](docs/benchmarks.md) has
-all rows, from C too, and how they were measured.
+{stuck}`make bench` measures anew; [docs/benchmarks.md](docs/benchmarks.md) has all rows, from C too, and how they were measured.
 
 ![offgil next to others from Python](docs/benchmarks-python.svg)
 
@@ -44,9 +43,8 @@ def section(results: Results) -> str:
     }
     nested = [row for row in results.rows if row.workload.name == "nested" and row.deadlock]
     others = [row.peer.name for row in nested if row.peer.name != STDLIB]
-    stuck = (
-        f"The last hangs with {', '.join(LONGER.get(name, name) for name in others)} too. " if others else ""
-    )
+    named = ", ".join(LONGER.get(name, name) for name in others)
+    stuck = f"The last hangs with {named} too.\n" if others else ""
     return BEGIN + TEXT.format(
         **results.settings,
         processor=results.machine["processor"],
