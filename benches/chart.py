@@ -47,7 +47,7 @@ def limit_of(rows: list[Row]) -> float | None:
 
 
 def title(workload: Workload) -> str:
-    wrapped = textwrap.fill(f"{workload.name}: {workload.title}", 72)
+    wrapped = textwrap.fill(f"{workload.name}: {workload.title}", 64)
     return f"{wrapped}\n{workload.unit}, {'more' if workload.more_is_better else 'less'} is better"
 
 

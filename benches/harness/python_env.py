@@ -116,17 +116,26 @@ class Environments:
             environment = self.older if older else self.reference
             if not own or environment is None:
                 continue
-            packages = {package for peer in own for package in peer.packages}
-            if self.given is None:
+            try:
+                self._build_environment(environment, own, older)
+            except Failure as failure:
                 if not older:
-                    packages.add(DRAWING)
-                _make_venv(self.base[older], environment, packages | set(BUILD_TOOLS))
-                if any(peer.ours for peer in own):
-                    _install_offgil(environment)
-            else:
-                environment.missing = packages - _installed(environment, packages)
-            if "Cython" in packages - environment.missing:
-                self._build_kernels(environment)
+                    raise
+                print(f"CPython {environment.version}: {failure}", file=sys.stderr)
+                self.older = None
+
+    def _build_environment(self, environment: Environment, peers: list[PythonPeer], older: bool) -> None:
+        packages = {package for peer in peers for package in peer.packages}
+        if self.given is not None:
+            environment.missing = packages - _installed(environment, packages)
+        else:
+            if not older:
+                packages.add(DRAWING)
+            _make_venv(self.base[older], environment, packages | set(BUILD_TOOLS))
+            if any(peer.ours for peer in peers):
+                _install_offgil(environment)
+        if "Cython" in packages - environment.missing:
+            self._build_kernels(environment)
 
     def _build_kernels(self, environment: Environment) -> None:
         """Without OpenMP, say, the peers that need Cython are left out."""
@@ -146,7 +155,7 @@ class Environments:
         """Why a peer can't be measured; empty if it can."""
         environment = self.of(peer)
         if environment is None:
-            return f"no CPython {OLDER}"
+            return f"no CPython {OLDER} that works"
         lacking = sorted(environment.missing.intersection(peer.packages))
         return f"can't be had: {', '.join(lacking)}" if lacking else ""
 
@@ -219,6 +228,7 @@ def _install_offgil(environment: Environment) -> None:
     """Again when a source has changed. Cargo is asked for the library by setup.py."""
     package = CHECKOUT / "bindings" / "python"
     files = [package / name for name in ("setup.py", "pyproject.toml")]
+    files += [CHECKOUT / name for name in ("Cargo.toml", "Cargo.lock", "build.rs")]
     for folder in (package / "src" / "offgil", CHECKOUT / "src", CHECKOUT / "include"):
         suffixes = (".py", ".pyx", ".pxd", ".h", ".hpp", ".rs")
         files += sorted(file for file in folder.rglob("*") if file.suffix in suffixes)

@@ -12,8 +12,10 @@ README = CHECKOUT / "README.md"
 BEGIN = "<!-- figures: written by `make bench` from benches/results.json -->\n"
 END = "<!-- end of the figures -->\n"
 
+LONGER = {"ThreadPool": "multiprocessing's ThreadPool", "asyncio": "asyncio's executor"}
+
 TEXT = """\
-Measured on {processor}, CPython {reference}; median of {python_rounds} fresh processes.
+Median of {python_rounds} fresh processes, CPython {reference}; {processor}.
 
 | | `concurrent.futures.ThreadPoolExecutor` | `offgil.ThreadPoolExecutor` |
 |---|---:|---:|
@@ -21,8 +23,7 @@ Measured on {processor}, CPython {reference}; median of {python_rounds} fresh pr
 | C functions of 90 us while the main thread is busy in Python: what gets done, next to two C threads | {busy_peer} % | **{busy} %** |
 | two tasks that each submit to their own pool of two, and wait for it | {nested_peer} | **{nested}** |
 
-{stuck}[docs/benchmarks.md](docs/benchmarks.md) has all rows, from C
-too, and how they were measured; `make bench` measures anew.
+{stuck}`make bench` measures anew; [docs/benchmarks.md](docs/benchmarks.md) has all rows, from C too, and how they were measured.
 
 ![offgil next to others from Python](docs/benchmarks-python.svg)
 
@@ -42,8 +43,8 @@ def section(results: Results) -> str:
     }
     nested = [row for row in results.rows if row.workload.name == "nested" and row.deadlock]
     others = [row.peer.name for row in nested if row.peer.name != STDLIB]
-    others = [f"{name}'s executor" if name == "asyncio" else name for name in others]
-    stuck = f"The last hangs in {', '.join(others)} as well. " if others else ""
+    named = ", ".join(LONGER.get(name, name) for name in others)
+    stuck = f"The last hangs with {named} too.\n" if others else ""
     return BEGIN + TEXT.format(
         **results.settings,
         processor=results.machine["processor"],
