@@ -4,6 +4,7 @@
   `offgil.native`, which makes a native function out of an address or a ctypes function
 - `offgil.lib`: the library through ctypes, every `argtypes` and `restype` set; `offgil.ctypes` has its types
 - `offgil.cffi.ffi`, `offgil.cffi.lib`: the same through cffi
+- `offgil.joblib`, `offgil.dask`: a backend for joblib, an executor for the workers of Dask distributed
 - `from offgil cimport pool_create, pool_submit, future_wait`: the same in Cython, all `noexcept nogil`, with
   no compiler or linker flag
 
@@ -25,6 +26,8 @@ from offgil.executor import ThreadPoolExecutor
 
 if TYPE_CHECKING:
     from offgil import cffi
+    from offgil import dask as dask
+    from offgil import joblib as joblib
 
 __all__ = [
     "Future",
@@ -45,7 +48,7 @@ __version__: str = (lib.offgil_version_string() or b"").decode("ascii")
 
 
 def __getattr__(name: str) -> Any:
-    """`offgil.cffi` is imported when it is first asked for."""
-    if name == "cffi":
-        return import_module("offgil.cffi")
+    """These modules are imported when they are first asked for."""
+    if name in ("cffi", "dask", "joblib"):
+        return import_module(f"offgil.{name}")
     raise AttributeError(f"module 'offgil' has no attribute {name!r}")

@@ -103,15 +103,12 @@ class OffgilBackend(AutoBatchingMixin, ParallelBackendBase):
         """Submits a batch, and returns the future of the list of its results."""
         executor = self._executor()
         calls = getattr(func, "items", ())
-        future: _Future
-        if calls and all(isinstance(fn, _NATIVE) and not kwargs for fn, _, kwargs in calls):
+        tasks: list[_Future] = []
+        if all(isinstance(fn, _NATIVE) and not kwargs for fn, _, kwargs in calls):
             tasks = [executor.submit(fn, *args) for fn, args, _ in calls]
-            future = _together(tasks)
-        else:
-            future = executor.submit(func)
-            tasks = [future]
+        future: _Future = executor.submit(_results, tasks) if tasks else executor.submit(func)
         if self._shares:
-            for task in tasks:
+            for task in (*tasks, future):
                 self._futures.add(task)
                 task.add_done_callback(self._futures.discard)
         if callback is not None:
@@ -160,29 +157,11 @@ class OffgilBackend(AutoBatchingMixin, ParallelBackendBase):
             future.cancel()
 
 
-def _together(tasks: Sequence[_Future]) -> _Future:
-    """The future of the list of their results."""
-    whole: _Future = concurrent.futures.Future()
-    whole.set_running_or_notify_cancel()
-    left = len(tasks)
-    lock = threading.Lock()
-
-    def tell(_: _Future) -> None:
-        nonlocal left
-        with lock:
-            left -= 1
-            if left:
-                return
-        try:
-            results = [task.result() for task in tasks]
-        except BaseException as error:
-            whole.set_exception(error)
-        else:
-            whole.set_result(results)
-
-    for task in tasks:
-        task.add_done_callback(tell)
-    return whole
+def _results(tasks: Sequence[_Future]) -> list[Any]:
+    # When the last has ended, few of the others have not.
+    for task in reversed(tasks):
+        task.exception()
+    return [task.result() for task in tasks]
 
 
 def register(make_default: bool = False) -> None:
