@@ -1,4 +1,4 @@
-"""Builds liboffgil with cargo and puts it, its header and the Cython module into the package.
+"""Builds liboffgil with cargo; puts it, what C programs need of it, and the Cython modules into the package.
 
 The crate is the repository that this folder stands in; a source distribution has a copy of it in `crate/`.
 """
@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
-FAST = ("_future", "_native", "_executor", "_array", "_aio")
+# cffi has no build for the free-threaded 3.13: there the package is without `offgil.cffi`.
+CFFI = [] if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14) else ["cffi>=1.17,<3"]
+FAST = ("_future", "_pointers", "_native", "_executor", "_array", "_aio")
 CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 
@@ -112,10 +115,7 @@ class BuildWithCargo(build_ext):
         shutil.copy2(library, package / name)
         # For `-loffgil`: a linker script, as a wheel holds no symbolic link.
         (package / "liboffgil.so").write_text(f"INPUT({name})\n", encoding="ascii")
-        include = package / "include"
-        include.mkdir(exist_ok=True)
-        for header in ("offgil.h", "offgil.hpp"):
-            shutil.copy2(crate() / "include" / header, include / header)
+        lay_for_c(package)
         write_cffi_module(package / "_cffi_abi.py")
         # The other modules call it through capi.
         for extension in (extension for extension in self.extensions if extension.name == "offgil.capi"):
@@ -124,8 +124,20 @@ class BuildWithCargo(build_ext):
         super().run()
 
 
+def lay_for_c(package: Path) -> None:
+    """Puts the headers, offgil.pc and the CMake package into the package, as `make install` lays them."""
+    script = crate() / "packaging" / "install.sh"
+    prefix = str(package.resolve())
+    tree = {"PREFIX": prefix, "LIBDIR": prefix, "INCLUDEDIR": f"{prefix}/include", "DESTDIR": ""}
+    environment = os.environ | tree
+    if subprocess.run(["/bin/sh", str(script), "develop"], env=environment, check=False).returncode != 0:
+        raise BuildError("the headers could not be put into the package; see above")
+
+
 def write_cffi_module(path: Path) -> None:
     """The out-of-line ABI module: parsed now, so that importing it is quick."""
+    if not CFFI:
+        return
     import cffi
 
     builder: Any = cffi.FFI()
@@ -156,6 +168,8 @@ if sys.platform != "linux" or sys.maxsize < 2**32:
 
 setup(
     version=version(),
+    install_requires=CFFI,
+    setup_requires=CFFI,
     ext_modules=cythonize(
         [Extension("offgil.capi", ["src/offgil/capi.pyx"], runtime_library_dirs=["$ORIGIN"])]
         + [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in FAST],

@@ -3,12 +3,14 @@
 //! ```text
 //! Rust panic      caught (pool/run)
 //! C++ exception, pthread_exit      unwinds: `OnlyPanicsMayPass` is dropped on the way
+//! pthread_exit by a Python that ends      the same, but the thread stays where it is: `stay_if_python_ends`
 //! longjmp         skips our frames without a word; the C library runs the cleanup handlers of what it skips (`Fence`), and
 //!                 who comes back to a frame of ours finds another one above it (`Frame::enter`)
 //! ```
 
 use super::context::name_of_innermost;
 use std::ffi::c_void;
+use std::time::Duration;
 
 /// Ends the process.
 #[cold]
@@ -24,8 +26,28 @@ pub(super) struct OnlyPanicsMayPass;
 impl Drop for OnlyPanicsMayPass {
     fn drop(&mut self) {
         if !std::thread::panicking() {
+            stay_if_python_ends();
             left_by("a C++ exception, pthread_exit or another foreign unwind");
         }
+    }
+}
+
+/// Before 3.14 CPython ends by pthread_exit each thread that wants the GIL of an interpreter that is being finalized. The
+/// process is about to exit: the thread waits for that, as 3.14 itself has it, and the body is never left.
+fn stay_if_python_ends() {
+    // 3.13 gave the function its public name.
+    for name in [c"Py_IsFinalizing", c"_Py_IsFinalizing"] {
+        // SAFETY: the name is a C string; dlsym only looks it up.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        if found.is_null() {
+            continue;
+        }
+        // SAFETY: both are `int (*)(void)`, and read a flag: they need neither the GIL nor a thread state.
+        let is_finalizing: extern "C" fn() -> i32 = unsafe { std::mem::transmute(found) };
+        while is_finalizing() != 0 {
+            std::thread::sleep(Duration::from_secs(3600));
+        }
+        return;
     }
 }
 

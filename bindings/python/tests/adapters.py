@@ -14,7 +14,11 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import offgil
-import offgil.cffi
+
+try:
+    from offgil.cffi import ffi, lib
+except ImportError:  # cffi has no build for the free-threaded 3.13
+    ffi = lib = None
 
 PATIENCE_NS = 30 * 10**9  # a wait that ends by this has gone wrong
 MESSAGE_SIZE = 256
@@ -173,8 +177,8 @@ class CffiBinding(Binding):
     """`offgil.cffi.lib`."""
 
     name = "cffi"
-    ffi = offgil.cffi.ffi
-    lib = offgil.cffi.lib
+    ffi = ffi
+    lib = lib
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(self._call, name)
@@ -259,12 +263,12 @@ class CffiBinding(Binding):
 class CffiOptions(Options):
     """Fields of the cffi struct; pointers are numbers."""
 
-    ffi = offgil.cffi.ffi
+    ffi = ffi
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.struct = self.ffi.new("pool_options_t *")
         self.kept: list[Any] = []
-        offgil.cffi.lib.pool_options_init(self.struct, self.ffi.sizeof("pool_options_t"))
+        lib.pool_options_init(self.struct, self.ffi.sizeof("pool_options_t"))
         self.address = int(self.ffi.cast("uintptr_t", self.struct))
         for field, value in fields.items():
             self[field] = value

@@ -83,6 +83,15 @@ def native(tmp_path_factory: pytest.TempPathFactory, compiler: str) -> Native:
 
 
 @pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory, compiler: str) -> Any:
+    """C functions of many types through ctypes and cffi."""
+    from kinds import Kinds, build_api_module, build_library
+
+    folder = tmp_path_factory.mktemp("kinds")
+    return Kinds(build_library(folder, compiler), build_api_module(folder))
+
+
+@pytest.fixture(scope="session")
 def cython_adapter(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The adapter, compiled as a user's module would be: `cythonize -i`, no path, no flag."""
     folder = tmp_path_factory.mktemp("cython")
@@ -95,9 +104,22 @@ def cython_adapter(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
         f"SIZES = {{{', '.join(f'{name!r}: sizeof(offgil.{name})' for name in sizes)}}}\n",
         encoding="ascii",
     )
-    run([sys.executable, "-m", "Cython.Build.Cythonize", "-i", "cython_adapter.pyx"], cwd=folder)
-    (built,) = folder.glob("cython_adapter.*.so")
-    spec = importlib.util.spec_from_file_location("cython_adapter", built)
+    return compile_cython(folder / "cython_adapter.pyx")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """A Cython module that exports functions."""
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copy(HERE / "native" / "exported.pyx", folder)
+    return compile_cython(folder / "exported.pyx")
+
+
+def compile_cython(source: Path) -> ModuleType:
+    """The module, imported."""
+    run([sys.executable, "-m", "Cython.Build.Cythonize", "-i", source.name], cwd=source.parent)
+    (built,) = source.parent.glob(f"{source.stem}.*.so")
+    spec = importlib.util.spec_from_file_location(source.stem, built)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -126,6 +148,9 @@ BINDINGS: dict[str, Callable[[pytest.FixtureRequest], Binding]] = {
     "cffi": lambda _: CffiBinding(),
     "cython": lambda request: CythonBinding(request.getfixturevalue("cython_adapter")),
 }
+if CffiBinding.ffi is None:
+    del BINDINGS["cffi"]
+needs_cffi = pytest.mark.skipif("cffi" not in BINDINGS, reason="this Python has no cffi")
 
 
 @pytest.fixture(scope="session", params=list(BINDINGS))
@@ -135,9 +160,9 @@ def api(request: pytest.FixtureRequest) -> Binding:
 
 
 @pytest.fixture(scope="session")
-def every_api(cython_adapter: ModuleType) -> list[Binding]:
+def every_api(request: pytest.FixtureRequest) -> list[Binding]:
     """All bindings at once."""
-    return [CtypesBinding(), CffiBinding(), CythonBinding(cython_adapter)]
+    return [binding(request) for binding in BINDINGS.values()]
 
 
 @pytest.fixture

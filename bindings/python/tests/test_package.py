@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cffi
 import pytest
-from conftest import HERE, run
+from conftest import BINDINGS, HERE, needs_cffi, run
 
 import offgil
 
@@ -64,6 +63,13 @@ def test_a_new_function_struct_and_constant_is_picked_up(tmp_path: Path) -> None
     assert (declared["STATS_BUCKETS"], declared["STATS_ALL"]) == (64, 10)
     assert declared["STATS_MOST"] == 2**64 - 1
     assert [name for name, _, _ in declared["_FUNCTIONS"]] == ["stats_count", "stats_call"]
+
+    if "cffi" in BINDINGS:
+        check_in_cffi(tmp_path)
+
+
+def check_in_cffi(tmp_path: Path) -> None:
+    import cffi
 
     builder = cffi.FFI()
     builder.cdef((tmp_path / "_cdef.h").read_text())
@@ -149,6 +155,7 @@ def test_a_c_program_links_with_the_package_s_library(tmp_path: Path, compiler: 
     assert run([str(tmp_path / "program")]).stdout.strip() == offgil.__version__
 
 
+@needs_cffi
 def test_a_library_that_was_loaded_before_is_the_one_in_use(tmp_path: Path) -> None:
     other = tmp_path / "liboffgil.so"
     shutil.copy(offgil.get_library(), other)
@@ -183,7 +190,7 @@ def test_import_alone_starts_no_thread_and_leaves_cffi_alone() -> None:
     assert run([sys.executable, "-c", code]).stdout.split() == ["1", "False"]
 
 
-@pytest.mark.parametrize("name", ["lib", "ctypes", "cffi", "capi", "get_include", "get_library"])
+@pytest.mark.parametrize("name", ["lib", "ctypes", *BINDINGS.keys() & {"cffi"}, "capi", "get_include", "get_library"])
 def test_all_public_names_are_there(name: str) -> None:
     assert getattr(offgil, name) is not None
     assert name in offgil.__all__

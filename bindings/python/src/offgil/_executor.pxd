@@ -29,17 +29,22 @@ cdef class Work:
     cdef object prefix
     cdef object initializer
     cdef tuple initargs
+    cdef readonly bint daemon  # the threads end with the process, whatever they do
     cdef uint32_t alive  # workers
     cdef uint32_t blocked  # those of them whose task waits for another
-    cdef bint closed
-    cdef bint closed_at_exit
+    cdef uint32_t returning  # those of these that want their place back
+    cdef uint32_t started  # threads so far: the next one's number
+    cdef bint shut  # by its owner
+    cdef bint closed  # takes no more: shut, or the interpreter ends
     cdef readonly object broken
 
     cdef int check(self) except -1
     cdef FutureCore submit_call(self, Call call, object function, tuple args)
     cdef int refuse(self, offgil_status status) except -1
     cdef FutureCore submit_python(self, object function, tuple args, dict kwargs)
-    cdef bint take_back(self, Item item)
+    cdef bint take_back(self, Item item) except -1
+    cdef int wait_for_room(self, object room) except -1
+    cdef int count_out(self) except -1
     cdef offgil_status start(self) except? -1
     cdef int run_tasks(self) except -1
     cdef int wake_all(self) except -1

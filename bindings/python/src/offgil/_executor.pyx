@@ -20,11 +20,14 @@ from queue import Full
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
-from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, new_future
+from offgil._call cimport call_t
+from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, join_thread, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
+from offgil._pointers import CallsBack
+from offgil._turns cimport TURN_NS, give_turn, has_queued, now_ns
 from offgil.capi cimport (
     OFFGIL_ECLOSED,
     OFFGIL_EFULL,
@@ -53,6 +56,33 @@ from offgil.capi cimport (
     task_options_init,
     task_options_t,
 )
+
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <unistd.h>
+
+    static void *(*offgil_token)(void *work);
+
+    static void offgil_stay(void *unused) {
+        (void)unused;
+        for (;;) {
+            pause();
+        }
+    }
+
+    /* Before 3.14 Python ends a daemon thread by pthread_exit when the interpreter goes. The library's frames below can't be
+       unwound: such a thread stays here until the process has ended, as it does from 3.14 on. */
+    static void *offgil_run_token(void *work) {
+        void *result;
+        pthread_cleanup_push(offgil_stay, NULL);
+        result = offgil_token(work);
+        pthread_cleanup_pop(0);
+        return result;
+    }
+    """
+    void *(*token "offgil_token")(void *work) noexcept
+    void *run_token_or_stay "offgil_run_token"(void *work) noexcept nogil
 
 cdef enum:
     MOST_THREADS = 4096  # of the library
@@ -84,7 +114,7 @@ cdef class Item:
 cdef class Work:
     """An executor's pool, its queue of Python tasks and its threads; these know it, and not the executor."""
 
-    def __cinit__(self, most, prefix, initializer, initargs, limit, when_full):
+    def __cinit__(self, most, prefix, initializer, initargs, limit, when_full, daemon=False):
         cdef pool_options_t options
         name = prefix.encode("utf-8", "replace").replace(b"\0", b"?")
         self.most = min(most, MOST_THREADS)
@@ -97,6 +127,7 @@ cdef class Work:
         self.prefix = prefix
         self.initializer = initializer
         self.initargs = initargs
+        self.daemon = daemon
         pool_options_init(&options, sizeof(options))
         options.threads = self.most
         options.waiters_help = 0
@@ -123,27 +154,27 @@ cdef class Work:
         """Raises as the stdlib's submit does."""
         if self.broken is not None:
             raise BrokenThreadPool(self.broken)
-        if self.closed and not self.closed_at_exit:
+        if self.shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        if exiting:
+        if exiting and not self.daemon:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
         return 0
 
     cdef FutureCore submit_call(self, Call call, object function, tuple args):
         """Submits a native task; wrong arguments raise."""
-        # The function may be a thunk that its owner frees; else only pointers need anything kept.
-        cdef list keep = [] if call.keeps or call.owner is not None else None
+        cdef list keep = call.new_keep()
         cdef FutureCore future
         cdef future_t *handle
+        cdef call_t *block
         self.check()
         while True:
-            handle = call.submit(self.pool, args, keep, self.limit != 0)
+            handle = call.submit(self.pool, args, keep, self.limit != 0, &block)
             if handle != NULL:
                 break
             status = offgil_last_status()
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
-                keep = [] if keep is not None else None
+                keep = call.new_keep()
             elif status == OFFGIL_EFULL and self.when_full == "run":
                 return run_here(function, args, {})
             else:
@@ -151,7 +182,7 @@ cdef class Work:
         if call.owner is not None:
             keep.append(call.owner)
         future = new_future()
-        future.adopt(handle, call.result, keep if keep else None)
+        future.adopt(handle, block, call.result if call.convert is None else b"O", keep if keep else None)
         return future
 
     cdef int refuse(self, offgil_status status) except -1:
@@ -196,7 +227,7 @@ cdef class Work:
             if self.when_full == "run" or current_work() == <void *>self:
                 item.run()
                 return item.future
-            room.acquire()
+            self.wait_for_room(room)
         if wake is not None:
             wake.release()
         elif start:
@@ -205,12 +236,30 @@ cdef class Work:
                 self.refuse(status)
         return item.future
 
-    cdef bint take_back(self, Item item):
+    cdef int wait_for_room(self, object room) except -1:
         try:
+            room.acquire()
+        except BaseException:  # Ctrl-C
+            with cython.critical_section(self):
+                if room in self.room:
+                    self.room.remove(room)
+                elif self.room:
+                    self.room.pop(0).release()  # it was told of room that it won't use
+            raise
+        return 0
+
+    cdef bint take_back(self, Item item) except -1:
+        with cython.critical_section(self):
+            if item not in self.items:
+                return False
             self.items.remove(item)
-        except ValueError:
-            return False
         return True
+
+    cdef int count_out(self) except -1:
+        """A worker has ended, or was not to be had."""
+        with cython.critical_section(self):
+            self.alive -= 1
+        return 0
 
     cdef offgil_status start(self) except? -1:
         """Starts a worker, which counts as alive already."""
@@ -224,33 +273,46 @@ cdef class Work:
             while status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
                 with nogil:
-                    token = pool_submit_with(self.pool, &options, run_token, <void *>self)
+                    token = pool_submit_with(self.pool, &options, run_token_or_stay, <void *>self)
                 if token != NULL:
                     break
                 status = offgil_last_status()
             if token == NULL:
-                self.alive -= 1
+                self.count_out()
                 return status
         except BaseException:
-            self.alive -= 1
+            self.count_out()
             raise
         try:
+            with cython.critical_section(self):
+                number = self.started
+                self.started += 1
             thread = threading.Thread(
-                name=f"{self.prefix}_{len(self.threads)}", target=_lend, args=(self,)
+                name=f"{self.prefix}_{number}", target=_lend, args=(self,), daemon=self.daemon or None
             )
             thread.start()
             self.threads.add(thread)
         except BaseException:
             if future_cancel(token) == OFFGIL_OK:
-                self.alive -= 1
+                self.count_out()
             raise
         finally:
             future_release(token)
         return OFFGIL_OK
 
+    def start_workers(self):
+        """Starts as many as there may be, which wait for tasks."""
+        while self.alive < self.most:
+            self.alive += 1
+            status = self.start()
+            if status != OFFGIL_OK:
+                self.refuse(status)
+
     cdef int run_tasks(self) except -1:
         """A worker's life: it runs what is queued, and sleeps, until the executor is over."""
         cdef Item item
+        cdef pool_t *pool = self.pool
+        cdef int64_t since = now_ns()
         wake = allocate_lock()
         wake.acquire()
         while True:
@@ -270,10 +332,29 @@ cdef class Work:
                 wake.acquire()
                 with nogil:
                     task_block_end()
+                since = now_ns()
                 continue
             if room is not None:
                 room.release()
-            item.run()
+            try:
+                item.run()
+            except BaseException:  # of a callback, as SystemExit: it ends no worker
+                LOGGER.critical("Exception in worker", exc_info=True)
+            if self.returning:
+                self.give_way()
+            if now_ns() - since >= TURN_NS:
+                item = None
+                if has_queued(pool):
+                    with nogil:
+                        give_turn(pool)
+                since = now_ns()
+
+    def give_way(self):
+        """In one of its threads, between tasks: those that have waited and want their place back have it first."""
+        if self.returning:
+            with nogil:
+                task_block_begin()
+                task_block_end()
 
     def block(self):
         """A Python task of these waits: its place is another's, and there is a thread for what it may wait for."""
@@ -289,10 +370,14 @@ cdef class Work:
             self.start()
 
     def unblock(self):
-        """It has waited."""
-        self.blocked -= 1
+        """It has waited, and is to go on before tasks that have not begun."""
+        with cython.critical_section(self):
+            self.returning += 1
         with nogil:
             task_block_end()
+        with cython.critical_section(self):
+            self.returning -= 1
+            self.blocked -= 1
 
     cdef int wake_all(self) except -1:
         for lock in [*self.idle, *self.room]:
@@ -313,13 +398,14 @@ cdef class Work:
             if future.set_running_or_notify_cancel():
                 future.set_exception(BrokenThreadPool(reason))
 
-    def close(self, cancel):
+    def close(self, cancel, at_exit=False):
         """Takes no more; what is queued is run, or with `cancel` cancelled."""
         cdef int mode = POOL_CANCEL if cancel else POOL_DRAIN
         cdef pool_t *pool = self.pool
         items = []
         with cython.critical_section(self):
             self.closed = True
+            self.shut = self.shut or not at_exit
             if cancel:
                 items = list(self.items)
                 self.items.clear()
@@ -334,7 +420,7 @@ cdef class Work:
         cdef offgil_status status = OFFGIL_ETIMEDOUT
         cdef pool_t *pool = self.pool
         for thread in list(self.threads):
-            thread.join()
+            join_thread(thread)
         while status == OFFGIL_ETIMEDOUT:
             with nogil:
                 status = pool_shutdown(pool, POOL_DRAIN, 100_000_000)
@@ -353,7 +439,13 @@ cdef class Work:
         self.idle = []
         self.room = []
         self.threads = set()
-        self.alive = self.blocked = 0
+        self.alive = self.blocked = self.started = 0
+
+    def give_up(self):
+        """The interpreter ends and won't wait: of what is queued nothing begins any more."""
+        cdef pool_t *pool = self.pool
+        with nogil:
+            pool_shutdown(pool, POOL_CANCEL, 0)
 
     def counts(self):
         """How many Python tasks are queued, and how many threads run, or could run, such."""
@@ -369,6 +461,9 @@ cdef void *run_token(void *work) noexcept with gil:
         LOGGER.critical("Exception in worker", exc_info=True)
     enter_work(NULL)
     return NULL
+
+
+token = run_token
 
 
 def _lend(Work work):
@@ -402,6 +497,11 @@ cdef int forget_what_is_over() except -1:
     return 0
 
 
+def goes_native(function):
+    """Whether `submit` calls this off the GIL, if the arguments fit."""
+    return isinstance(function, NativeFunction) or (is_plain(function) and recognise(function) is not None)
+
+
 cdef class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""
 
@@ -411,15 +511,17 @@ cdef class Submitter:
     def submit(self, fn, /, *args, **kwargs):
         """Submits `fn(*args, **kwargs)` and returns its `Future`.
 
-        A `native` function, and a ctypes function whose call off the GIL is certain to end as the ordinary call would, never
+        A `native` function, and a function of ctypes or cffi whose call off the GIL is certain to end as the ordinary call would, never
         touches the GIL (`future.native` tells). Anything else runs on one of the executor's Python threads.
         """
         cdef Work work = self._work
         cdef Call call
+        if work is None:
+            raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
         if isinstance(fn, NativeFunction):
             if kwargs:
                 raise TypeError("a native function takes no keyword arguments")
-            return work.submit_call(declared(fn), fn, args)
+            return submit_declared(work, fn, args)
         if is_plain(fn) and not kwargs:
             call = recognise(fn)
             if call is not None:
@@ -430,19 +532,32 @@ cdef class Submitter:
         return work.submit_python(fn, args, kwargs)
 
 
+cdef FutureCore submit_declared(Work work, object function, tuple args):
+    """Submits the call of a `native` function; what can't be carried off the GIL runs as a Python task."""
+    call = declared(function)
+    if call is not None:
+        try:
+            return work.submit_call(call, function, args)
+        except CallsBack:
+            pass
+    return work.submit_python(function, args, {})
+
+
 def _drain_at_exit():
     """Before the interpreter ends: what is queued is run, and the threads are joined."""
     global exiting
     exiting = True
-    all_works = list(works)
-    for work in all_works:
-        (<Work>work).closed_at_exit = not (<Work>work).closed
-        work.close(False)
-    for work in all_works:
-        work.join()
-    stop_completions()
-    for work in all_works:
-        (<Work>work).closed_at_exit = False
+    ours = [work for work in works if not (<Work>work).daemon]
+    for work in ours:
+        work.close(False, True)
+    try:
+        for work in ours:
+            work.join()
+        stop_completions()
+    except BaseException:  # Ctrl-C
+        for work in ours:
+            work.give_up()
+        raise
 
 
 def _start_anew_in_child():

@@ -10,21 +10,24 @@ turns the first kind into the second.
 """
 
 import concurrent.futures
-import itertools
 import os
 import threading
 import time
 from concurrent.futures import CancelledError, TimeoutError
+from concurrent.futures._base import LOGGER
 from types import FunctionType
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.ref cimport PyObject
+from cpython.mem cimport PyMem_Free
+from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from offgil._call cimport call_t
 from offgil.capi cimport (
     FUTURE_CANCELED,
     FUTURE_DONE,
+    FUTURE_QUEUED,
     FUTURE_RUNNING,
     OFFGIL_EBUSY,
     OFFGIL_ECANCELED,
@@ -46,6 +49,7 @@ from offgil.capi cimport (
     future_release,
     future_retain,
     future_t,
+    future_wait,
     offgil_status,
     offgil_status_message,
 )
@@ -54,6 +58,10 @@ cdef extern from "Python.h":
     ctypedef object (*newfunc)(object type, object args, PyObject *kwargs)
     ctypedef struct PyTypeObject:
         newfunc tp_new
+    int PyObject_GenericSetAttr(object target, object name, object value) except -1
+    bint PyObject_GC_IsTracked(object target)
+    void PyObject_GC_Track(object target)
+    void PyObject_GC_UnTrack(object target)
 
 cdef extern from *:
     """
@@ -74,6 +82,8 @@ Base = concurrent.futures.Future
 cdef object base_result = Base.result
 cdef object base_exception = Base.exception
 cdef object base_cancel = Base.cancel
+cdef object base_set_result = Base.set_result
+cdef object base_set_exception = Base.set_exception
 cdef object base_add_done_callback = Base.add_done_callback
 cdef object monotonic = time.monotonic
 
@@ -99,10 +109,24 @@ cdef void *current_work() noexcept nogil:
     return offgil_current_work
 
 
+cdef offgil_status wait_for(
+    future_t *handle, call_t *call, int64_t slice_ns, uint64_t *result, int32_t *saved_errno
+) noexcept nogil:
+    """Waits so long for the task of a call. Another thread may take the outcome meanwhile: the block isn't touched."""
+    if call == NULL:
+        return future_call_result(handle, slice_ns, result, saved_errno)
+    return future_wait(handle, slice_ns, <void **>result)
+
+
 def work_of_task():
     """The `Work` one of whose Python tasks calls this; None elsewhere."""
     cdef void *work = current_work()
     return None if work == NULL else <object><PyObject *>work
+
+
+cdef bint has_ended(future_t *handle) noexcept nogil:
+    state = future_get_state(handle)
+    return state != FUTURE_QUEUED and state != FUTURE_RUNNING
 
 
 @cython.final
@@ -116,10 +140,77 @@ cdef class Keep:
     def __dealloc__(self):
         if self.handle == NULL:
             return
-        state = future_get_state(self.handle)
-        if state != FUTURE_DONE and state != FUTURE_CANCELED:
-            completions.add(self.handle, self.objects)
+        if not has_ended(self.handle) and not self.hand_over() and not has_ended(self.handle):
+            Py_INCREF(self.objects)  # nobody will tell of the end: better kept for ever than dropped too soon
         future_release(self.handle)
+
+    cdef bint hand_over(self) noexcept:
+        """Has the thread of the completions keep the objects; False if it can't, at exit or out of memory."""
+        try:
+            return completions.add(self.handle, self.objects)
+        except BaseException:
+            return False
+
+
+cdef extern from *:
+    """
+    /* The calls whose futures are gone before their ends: a stack (Treiber, 1986) that is only ever taken as a whole. */
+    static _Atomic(offgil_call_t *) offgil_abandoned;
+    static _Atomic size_t offgil_abandoned_count;
+    static _Atomic size_t offgil_abandoned_limit = 256;
+
+    static void offgil_push_abandoned(offgil_call_t *call) {
+        call->next = atomic_load(&offgil_abandoned);
+        while (!atomic_compare_exchange_weak(&offgil_abandoned, &call->next, call)) {
+        }
+    }
+
+    /* Another one; true if it is time to look which of them have ended. */
+    static int offgil_abandon(offgil_call_t *call) {
+        offgil_push_abandoned(call);
+        return atomic_fetch_add(&offgil_abandoned_count, 1) + 1 >= atomic_load(&offgil_abandoned_limit);
+    }
+
+    static offgil_call_t *offgil_take_abandoned(void) {
+        atomic_store(&offgil_abandoned_count, 0);
+        return atomic_exchange(&offgil_abandoned, NULL);
+    }
+
+    static void offgil_keep_abandoned(offgil_call_t *call) {
+        offgil_push_abandoned(call);
+        atomic_fetch_add(&offgil_abandoned_count, 1);
+    }
+
+    static void offgil_abandoned_next(void) {
+        size_t twice = 2 * atomic_load(&offgil_abandoned_count);
+        atomic_store(&offgil_abandoned_limit, twice < 256 ? 256 : twice);
+    }
+    """
+    bint abandon "offgil_abandon"(call_t *call) noexcept nogil
+    call_t *take_abandoned "offgil_take_abandoned"() noexcept nogil
+    void keep_abandoned "offgil_keep_abandoned"(call_t *call) noexcept nogil
+    void set_next_look "offgil_abandoned_next"() noexcept nogil
+
+
+cdef void drop_call(future_t *handle, call_t *call) noexcept:
+    """Gives the library's future back, and frees the call as soon as its task has ended."""
+    if call == NULL or has_ended(handle):
+        future_release(handle)
+        PyMem_Free(call)
+        return
+    call.future = handle
+    if not abandon(call):
+        return
+    call = take_abandoned()
+    while call != NULL:
+        next_call = call.next
+        if has_ended(<future_t *>call.future):
+            future_release(<future_t *>call.future)
+            PyMem_Free(call)
+        else:
+            keep_abandoned(call)
+        call = next_call
+    set_next_look()
 
 
 cdef class FutureCore:
@@ -133,19 +224,33 @@ cdef class FutureCore:
 
     def __dealloc__(self):
         if self.handle != NULL:
-            future_release(self.handle)
+            drop_call(self.handle, self.call)
 
-    cdef int adopt(self, future_t *handle, char letter, object objects) except -1:
-        """Makes it the future of a call that has been submitted, which owns `handle` and keeps `objects`."""
+    cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1:
+        """Makes it the future of a call that has been submitted: it owns `handle` and `call`, and keeps `objects`."""
         self.handle = handle
+        self.call = call
         self.letter = letter
         self.native = True
+        # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
+        PyObject_GC_UnTrack(self)
         if objects is not None:
             self.keep = Keep.__new__(Keep)
             self.keep.objects = objects
             self.keep.handle = future_retain(handle)
             completions.ready()
         return 0
+
+    cdef int track(self) except -1:
+        """It refers to something from now on, or may: the garbage collector is to know it. One thread at a time."""
+        if not PyObject_GC_IsTracked(self):
+            PyObject_GC_Track(self)
+        return 0
+
+    def __setattr__(self, name, value):
+        with cython.critical_section(self):
+            self.track()
+        PyObject_GenericSetAttr(self, name, value)
 
     @property
     def _condition(self):
@@ -158,12 +263,15 @@ cdef class FutureCore:
         cdef bint watch = False
         with cython.critical_section(self):
             if self.condition is None:
+                self.track()
                 self._waiters = []
                 self._done_callbacks = []
                 self.condition = condition
                 watch = self.handle != NULL
         if watch:
-            completions.add(self.handle, self)
+            self.look()
+        if watch and self.handle != NULL and not completions.add(self.handle, self) and self.handle != NULL:
+            self.look()  # it ended meanwhile
         return 0
 
     @property
@@ -172,8 +280,12 @@ cdef class FutureCore:
             # With a condition the state changes under its lock only, as its holders rely on.
             if self.condition is None:
                 self.look()
+            state = future_get_state(self.handle)
+            if state == FUTURE_QUEUED or state == FUTURE_RUNNING:
+                return PENDING if state == FUTURE_QUEUED else RUNNING
+            # Else another thread has taken the outcome over, or will do so under the condition's lock.
             if self.handle != NULL:
-                return PENDING if future_get_state(self.handle) == 0 else RUNNING
+                return RUNNING
         return self.state
 
     @_state.setter
@@ -191,7 +303,7 @@ cdef class FutureCore:
         """Takes the outcome over if the call has ended."""
         cdef uint64_t result = 0
         cdef int32_t saved_errno = 0
-        status = future_call_result(self.handle, 0, &result, &saved_errno)
+        status = wait_for(self.handle, self.call, 0, &result, &saved_errno)
         if status != OFFGIL_ETIMEDOUT:
             self.settle(status, &result, saved_errno)
         return 0
@@ -202,10 +314,12 @@ cdef class FutureCore:
         cdef int32_t saved_errno = 0
         cdef int64_t slice_ns
         cdef future_t *handle
+        cdef call_t *call
         deadline = None if timeout is None else monotonic() + timeout
         while self.handle != NULL:
             handle = self.handle
-            status = future_call_result(handle, 0, &result, &saved_errno)
+            call = self.call
+            status = wait_for(handle, call, 0, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 slice_ns = SLICE_NS
                 if deadline is not None:
@@ -215,7 +329,7 @@ cdef class FutureCore:
                     if left < 0.1:
                         slice_ns = <int64_t>(left * 1e9) + 1
                 with nogil:
-                    status = future_call_result(handle, slice_ns, &result, &saved_errno)
+                    status = wait_for(handle, call, slice_ns, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
             elif status != OFFGIL_EHANDLE or self.handle != NULL:
@@ -250,18 +364,29 @@ cdef class FutureCore:
     cdef int take(self, offgil_status status, void *result, int32_t saved_errno) except -1:
         cdef int32_t code = 0
         cdef char[512] message
+        keep = self.keep  # dropped when all is done: that may run Python code, which may look at this future
         if status == OFFGIL_OK:
-            self._result = to_python(self.letter, result)
-            self.saved_errno = saved_errno
+            if self.letter == b"O":
+                try:
+                    self._result = (<list>self.keep.objects)[0]((<uint64_t *>result)[0])
+                except Exception as error:
+                    self.track()
+                    self._exception = error
+            else:
+                self._result = to_python(self.letter, result)
+            self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))
+            self.track()
             self._exception = TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
         elif status != OFFGIL_ECANCELED:
             self._exception = RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
         self.state = CANCELLED_AND_NOTIFIED if status == OFFGIL_ECANCELED else FINISHED
         self.keep = None
         future_release(self.handle)
+        PyMem_Free(self.call)
         self.handle = NULL
+        self.call = NULL
         return 0
 
     cdef object outcome(self):
@@ -276,9 +401,13 @@ cdef class FutureCore:
         raise CancelledError()
 
     cdef bint ended(self) except -1:
+        cdef bint pending
         if self.handle != NULL:
             self.look()
-        return self.handle == NULL and (self.state == FINISHED or (<str>self.state).startswith(CANCELLED))
+        # What the thread that ended it wrote before that is seen from here on, also without the GIL.
+        with cython.critical_section(self):
+            pending = self.handle != NULL or self.state == PENDING or self.state == RUNNING
+        return not pending
 
     def done(self):
         """True if it was cancelled or has finished."""
@@ -312,6 +441,16 @@ cdef class FutureCore:
         if self.state != FINISHED:
             raise CancelledError()
         return self._exception
+
+    def set_result(self, result):
+        """Ends it with a result; for whoever made it, or runs its task."""
+        if not end_unseen(self, result, None):
+            base_set_result(self, result)
+
+    def set_exception(self, exception):
+        """Ends it with an exception, likewise."""
+        if not end_unseen(self, None, exception):
+            base_set_exception(self, exception)
 
     def cancel(self):
         """True if the task will never run. A native task that runs is asked to stop (`task_is_canceled`): False."""
@@ -350,16 +489,21 @@ cdef bint begin(FutureCore future) except -1:
     return future.set_running_or_notify_cancel()
 
 
+cdef bint end_unseen(FutureCore future, object result, object exception) except -1:
+    """Ends a future that has no condition, so that nobody is to be told. False: it has, or can't be ended."""
+    with cython.critical_section(future):
+        if future.condition is None and (future.state == RUNNING or future.state == PENDING) and future.handle == NULL:
+            future._result = result
+            future._exception = exception
+            future.state = FINISHED
+            return True
+    return False
+
+
 cdef int finish(FutureCore future, object result) except -1:
     """As set_result."""
-    cdef bint done = False
-    with cython.critical_section(future):
-        if future.condition is None and future.state == RUNNING:
-            future._result = result
-            future.state = FINISHED
-            done = True
-    if not done:
-        future.set_result(result)
+    if not end_unseen(future, result, None):
+        base_set_result(future, result)
     return 0
 
 
@@ -424,13 +568,20 @@ cdef object to_int(char letter, void *result):
     return (<unsigned long *>result)[0]
 
 
+cdef int join_thread(object thread) except -1:
+    """`thread.join()`, which signals interrupt on every version: that of 3.13 alone would not look at them."""
+    while thread.is_alive():
+        thread.join(0.1)
+    return 0
+
+
 @cython.final
 cdef class Completions:
     """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
 
     cdef completion_queue_t *queue
     cdef dict waiting
-    cdef object numbers
+    cdef uint64_t last
     cdef object thread
     cdef object lock
 
@@ -441,7 +592,6 @@ cdef class Completions:
         """As in the child of a fork, which has neither the thread nor the tasks of its parent."""
         self.queue = NULL
         self.waiting = {}
-        self.numbers = itertools.count()
         self.thread = None
         self.lock = threading.Lock()
         return 0
@@ -458,14 +608,18 @@ cdef class Completions:
                     self.thread = thread
         return 0
 
-    cdef int add(self, future_t *future, object waiting) except -1:
-        """Holds `waiting` until the task has ended, then settles it if it is a future."""
+    cdef bint add(self, future_t *future, object waiting) except -1:
+        """Holds `waiting` until the task has ended, then settles it if it is a future; False if that can't be."""
+        cdef uint64_t number
         self.ready()
-        number = next(self.numbers)
+        with cython.critical_section(self):
+            self.last += 1
+            number = self.last
         self.waiting[number] = waiting
-        if completion_queue_add(self.queue, future, number) != OFFGIL_OK:
-            del self.waiting[number]  # it has been settled
-        return 0
+        if completion_queue_add(self.queue, future, number) == OFFGIL_OK:
+            return True
+        self.waiting.pop(number, None)
+        return False
 
     def run(self):
         """The thread."""
@@ -480,7 +634,10 @@ cdef class Completions:
             for index in range(count):
                 waiting = self.waiting.pop(ended[index].tag, None)
                 if isinstance(waiting, FutureCore):
-                    (<FutureCore>waiting).ended()
+                    try:
+                        (<FutureCore>waiting).ended()
+                    except BaseException:  # of a callback: no reason to leave the others untold
+                        LOGGER.critical("Exception in a callback", exc_info=True)
             waiting = None
 
     cdef bint owes(self) except -1:
@@ -499,7 +656,7 @@ cdef class Completions:
             while self.owes():
                 time.sleep(0.001)
             completion_queue_release(self.queue)
-            thread.join()
+            join_thread(thread)
 
 
 cdef Completions completions = Completions()

@@ -1,6 +1,19 @@
 """Native functions."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, overload
+
+from typing_extensions import CapsuleType
+
+class _LowLevelCallable(Protocol):
+    """What is common to SciPy's, which is a tuple."""
+
+    @property
+    def function(self) -> Any: ...
+    @property
+    def user_data(self) -> Any: ...
+    @property
+    def signature(self) -> Any: ...
 
 class NativeFunction:
     """A function in machine code that executors call off the GIL. Made by `native`."""
@@ -13,5 +26,16 @@ class NativeFunction:
     def signature(self) -> str | None:
         """The text of its signature; None if it goes by ctypes' types."""
 
-def native(function: Any, signature: str | None = None) -> NativeFunction:
-    """A native function for `submit` and the maps."""
+_NativeObject: TypeAlias = NativeFunction | CapsuleType | _LowLevelCallable
+"""What an executor takes for a native function although Python can't call it."""
+
+@overload
+def native(function: Callable[..., Any] | _NativeObject, signature: str | None = None) -> NativeFunction:
+    """A native function for `submit` and the maps, of a function, or of an address with its signature.
+
+    `signature` is in the words of `signature_create` in `offgil.h`: "f64(f64,i32,ptr)". Raises `TypeError`
+    for what is no native function, and `ValueError` for a signature that is none.
+    """
+
+@overload
+def native(function: int, signature: str) -> NativeFunction: ...
