@@ -44,7 +44,7 @@ def lyapunov(r: float) -> float:
 
 
 of_block = numba.vectorize(["float64(float64)"])(lyapunov)  # a ufunc, as NumPy's own: it lets go of the GIL
-of_number = offgil.native(numba.cfunc("float64(float64)")(lyapunov), "f64(f64)")
+of_number = offgil.native(numba.cfunc("float64(float64)")(lyapunov))
 
 
 def bar() -> AbstractContextManager[object]:

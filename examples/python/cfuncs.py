@@ -33,7 +33,7 @@ def bessel(x: float) -> float:
     return total / STEPS
 
 
-native = offgil.native(bessel, "f64(f64)")
+native = offgil.native(bessel)
 
 
 def one_thread(x: Array, workers: int) -> Array:

@@ -39,7 +39,7 @@ def integrand(x: float) -> float:
 
 
 callable_ = LowLevelCallable(integrand.ctypes)
-native = offgil.native(integrand, "f64(f64)")
+native = offgil.native(callable_)  # its own types: double (double)
 
 
 def known(edges: Array) -> Array:

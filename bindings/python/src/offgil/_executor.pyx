@@ -546,6 +546,8 @@ def _drain_at_exit():
         for work in ours:
             work.join()
         stop_completions()
+        for work in ours:
+            (<Work>work).shut = True  # as the stdlib's executors are by then
     except BaseException:  # Ctrl-C
         for work in ours:
             work.give_up()
