@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import ctypes
 import enum
 import gc
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
@@ -174,7 +174,7 @@ def test_timeout_counts_from_the_call_and_only_for_what_has_not_ended(
     time.sleep(0.05)
     assert next(results) == gate.address
     assert next(results) == gate.address
-    with pytest.raises(TimeoutError):
+    with pytest.raises(concurrent.futures.TimeoutError):
         next(results)
     with pytest.raises(StopIteration):
         next(results)
@@ -218,7 +218,7 @@ def test_what_shutdown_cancels_raises_where_its_result_would_be(
     pool.shutdown(wait=False, cancel_futures=True)
     gate.open()
     assert next(results) == gate.address
-    with pytest.raises(CancelledError):
+    with pytest.raises(concurrent.futures.CancelledError):
         next(results)
     with pytest.raises(RuntimeError, match="after shutdown"):
         pool.map(enter, [gate.address] * 10)
