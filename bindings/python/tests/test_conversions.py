@@ -149,6 +149,8 @@ def test_each_value_is_converted_and_refused_as_in_the_ordinary_call(
         assert found == outcome(lambda value=value: function(value)), (name, value, future.native)
 
 
+# Of NumPy before 2.3, about its bool as an integer.
+@pytest.mark.filterwarnings("ignore:In future, it will be an error:DeprecationWarning")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [name for name in ONE_ARGUMENT if name.startswith("same")])
 def test_a_declared_function_refuses_at_submit_or_gives_what_the_ordinary_call_gives(
