@@ -41,6 +41,7 @@ cdef extern from *:
     } offgil_items_t;
 
     typedef struct {
+        volatile int stop; /* the caller was interrupted */
         void *fn;
         offgil_items_t in;
         offgil_items_t out;
@@ -66,7 +67,7 @@ cdef extern from *:
             const offgil_map_t *map = (const offgil_map_t *)context;                         \\
             R (*fn)(A) = (R(*)(A))map->fn;                                                   \\
             for (size_t index = begin; index < end; ++index) {                               \\
-                if ((index & 1023) == 0 && map->canceled()) {                                \\
+                if (map->stop || ((index & 1023) == 0 && map->canceled())) {                 \\
                     return;                                                                  \\
                 }                                                                            \\
                 A argument;                                                                  \\
@@ -106,6 +107,7 @@ cdef extern from *:
         const Py_ssize_t *shape
         const Py_ssize_t *strides
     ctypedef struct map_t "offgil_map_t":
+        int stop
         void *fn
         # "in" is a word of Python's
         items_t source "in"
@@ -191,6 +193,7 @@ def map_array(Work work, function, array, out):
     job.body = bodies[LETTERS.index(letters)][LETTERS.index(result)]
     job.count = view.nbytes // view.itemsize
     job.status = OFFGIL_OK
+    job.map.stop = 0
     job.map.fn = call.address
     job.map.canceled = task_is_canceled
     set_items(&job.map.source, view)
@@ -221,6 +224,7 @@ cdef int run_job(Work work, job_t *job) except -1:
                 status = future_wait(future, 100_000_000, NULL)
             PyErr_CheckSignals()
     except BaseException:
+        job.map.stop = 1
         future_cancel(future)
         raise
     finally:
