@@ -1,9 +1,9 @@
-"""Random sequences of calls of executors and futures, drawn by hypothesis: a script of its own, as a crash ends it.
+"""Random sequences of calls of executors and futures, by hypothesis: a script, as a crash ends it.
 
     python random_calls.py SEED EXAMPLES
 
-Several threads take random steps on one executor, of random options. Afterwards each future must have ended, with what its
-task gives, and each callback must have been called once.
+Several threads take random steps on one executor, of random options. Afterwards each future must have ended,
+with what its task gives, and each callback must have been called once.
 """
 
 from __future__ import annotations
@@ -120,11 +120,8 @@ class Executor:
         assert self.called.empty()
 
 
-def do(on: Executor, step: tuple[str, int]) -> None:
-    """One step."""
-    name, number = step
-    future = on.future(number)
-    short = (0, 0.0001, 0.002, -1)[number % 4]
+def submit(on: Executor, name: str, number: int) -> None:
+    """A step that submits."""
     if name == "native":
         on.submit(number, libc.abs, -number)
     elif name == "declared":
@@ -138,24 +135,30 @@ def do(on: Executor, step: tuple[str, int]) -> None:
             on.pool.submit(fill, target, number % 256, len(target))  # nobody keeps the future
     elif name == "python":
         on.submit(number, abs, -number)
-    elif name == "python sleep":
+    elif name == "sleep-in-python":
         on.submit(None, time.sleep, number / 1e6)
     elif name == "raises":
         on.submit(ValueError, fail, "on purpose")
     elif name == "nested":
         on.submit("nested", nested, on.pool, number % 5)
-    elif name == "wrong for ctypes":
+    elif name == "wrong-for-ctypes":
         on.submit(ctypes.ArgumentError, typed_abs, "three")
     elif name == "wrong":
         on.refuse(TypeError, lambda: on.pool.submit(declared_abs, "three"))
         on.refuse(OverflowError, lambda: on.pool.submit(declared_abs, 2**40))
         on.refuse(TypeError, lambda: on.pool.submit(declared_abs))
-    elif name == "map":
-        results = []
+    else:
+        raise AssertionError(name)
+
+
+def map_over(on: Executor, name: str, number: int) -> None:
+    """A step of many tasks."""
+    if name == "map":
+        results: Any = []
         with suppress(RuntimeError, queue.Full, *TOO_LATE):
             results = list(on.pool.map((libc.abs, abs)[number % 2], range(number % 7)))
         assert results in ([], list(range(number % 7)))
-    elif name == "map, left early":
+    elif name == "map-left-early":
         with suppress(RuntimeError, queue.Full, *TOO_LATE):
             results = on.pool.map(libc.usleep, [number] * 5, buffersize=(None, 2)[number % 2])
             next(results)
@@ -165,7 +168,15 @@ def do(on: Executor, step: tuple[str, int]) -> None:
             source = memoryview(bytearray(number * 4)).cast("i")
             assert list(on.pool.map_array(declared_abs, source)) == [0] * number
         on.refuse(TypeError, lambda: on.pool.map_array(declared_abs, b"bytes"))
-    elif name == "stats":
+    else:
+        raise AssertionError(name)
+
+
+def look(on: Executor, name: str, number: int) -> None:
+    """A step that concerns the executor, or one of the futures so far."""
+    future = on.future(number)
+    short = (0, 0.0001, 0.002, -1)[number % 4]
+    if name == "stats":
         assert on.pool.stats()["python_threads"] >= 0
     elif name == "shutdown":
         on.pool.shutdown(wait=number % 2 == 0, cancel_futures=number % 3 == 0)
@@ -197,10 +208,21 @@ def do(on: Executor, step: tuple[str, int]) -> None:
         raise AssertionError(name)
 
 
-CALM = ["native", "declared", "sleep", "buffer", "python", "python sleep", "raises", "nested", "wrong", "wrong for ctypes"]
-CALM += ["map", "map, left early", "map_array", "stats", "collect", "callback", "cancel", "result", "exception", "look"]
-CALM += ["wait", "as_completed"]
-STEP = st.tuples(st.sampled_from([*CALM, *CALM, "shutdown"]), st.integers(0, 2000))
+SUBMIT = [
+    "native",
+    "declared",
+    "sleep",
+    "buffer",
+    "python",
+    "sleep-in-python",
+    "raises",
+    "nested",
+    "wrong-for-ctypes",
+    "wrong",
+]
+MAP = ["map", "map-left-early", "map_array"]
+LOOK = ["stats", "collect", "callback", "cancel", "result", "exception", "look", "wait", "as_completed"]
+STEP = st.tuples(st.sampled_from([*SUBMIT, *MAP, *LOOK, *SUBMIT, *LOOK, "shutdown"]), st.integers(0, 2000))
 OPTIONS = st.fixed_dictionaries(
     {"max_workers": st.integers(1, 4)},
     optional={
@@ -220,8 +242,9 @@ def run(options: dict[str, Any], steps: list[list[tuple[str, int]]], collected: 
 
     def take(mine: list[tuple[str, int]]) -> None:
         try:
-            for step in mine:
-                do(on, step)
+            for name, number in mine:
+                take_one = submit if name in SUBMIT else map_over if name in MAP else look
+                take_one(on, name, number)
         except BaseException as error:
             failures.append(error)
 
@@ -242,7 +265,7 @@ def run(options: dict[str, Any], steps: list[list[tuple[str, int]]], collected: 
 
 
 def main(number: int, examples: int) -> None:
-    """Draws that many examples from the seed; a script of the same ones is `python random_calls.py SEED EXAMPLES`."""
+    """Draws that many examples from the seed."""
     print(f"seed {number}", flush=True)
     test = given(OPTIONS, st.lists(st.lists(STEP, max_size=25), min_size=1, max_size=3), st.booleans())(run)
     # No smaller example is looked for: threads never do the same twice.

@@ -1,9 +1,8 @@
-"""Ctrl-C, exit, and what is left of tasks and threads then: as with the standard library's executor, and never a crash."""
+"""Ctrl-C, exit, and what is left of tasks and threads then: as with the stdlib's executor, and never a crash."""
 
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import subprocess
 import sys
@@ -51,7 +50,7 @@ WAITS = {
     "a submit that waits for room": "[long(libc.sleep, 60) for _ in range(3)]",
     "a submit of Python that waits for room": "[long(time.sleep, 60) for _ in range(3)]",
     "map_array": (
-        "pool.map_array(offgil.native(libc.usleep, 'i32(i32)'), memoryview(b'\\x00\\x00\\x01\\x00' * 10000).cast('i'))"
+        "pool.map_array(offgil.native(libc.usleep, 'i32(i32)'), memoryview(b'\\0\\0\\1\\0' * 10000).cast('i'))"
     ),
 }
 
@@ -162,30 +161,36 @@ class Thing:
 pool = Executor(1)
 thing = Thing()
 """,
-    "Ctrl-C, and a native task that never ends": CTRL_C_AT_EXIT + "pool = Executor(1)\npool.submit(libc.sleep, 100_000)",
+    "Ctrl-C, and a native task that never ends": (
+        CTRL_C_AT_EXIT + "pool = Executor(1)\npool.submit(libc.sleep, 100_000)"
+    ),
     "Ctrl-C, and native tasks that nobody waits for": (
         CTRL_C_AT_EXIT + "pool = Executor(1)\npool.submit(libc.sleep, 100_000)\npool.shutdown(wait=False)"
     ),
     "Ctrl-C, and others are queued": (
-        CTRL_C_AT_EXIT + "pool = Executor(1)\n[pool.submit(libc.sleep, 100_000) for _ in range(9)]\npool.submit(print, 1)"
+        CTRL_C_AT_EXIT
+        + "pool = Executor(1)\n[pool.submit(libc.sleep, 100_000) for _ in range(9)]\npool.submit(print, 1)"
     ),
     "Ctrl-C, and somebody is to be told": (
         CTRL_C_AT_EXIT + "pool = Executor(1)\npool.submit(libc.sleep, 100_000).add_done_callback(print)"
     ),
-    "Ctrl-C, and Python tasks that never end": CTRL_C_AT_EXIT + """
+    "Ctrl-C, and Python tasks that never end": CTRL_C_AT_EXIT
+    + """
 def forever():
     while True: time.sleep(0.001)
 pool = Executor(3)
 for _ in range(3): pool.submit(forever)
 """,
-    "Ctrl-C, and a task of C that calls Python for ever": CTRL_C_AT_EXIT + """
+    "Ctrl-C, and a task of C that calls Python for ever": CTRL_C_AT_EXIT
+    + """
 @ctypes.CFUNCTYPE(ctypes.c_int)
 def forever():
     while True: time.sleep(0.001)
 pool = Executor(1)
 pool.submit(offgil.native(forever, "i32()") if "offgil" in sys.modules else forever)
 """,
-    "Ctrl-C, and an address that calls Python for ever": CTRL_C_AT_EXIT + """
+    "Ctrl-C, and an address that calls Python for ever": CTRL_C_AT_EXIT
+    + """
 @ctypes.CFUNCTYPE(ctypes.c_int)
 def forever():
     while True: time.sleep(0.001)
@@ -239,10 +244,11 @@ time.sleep(0.1)
 @pytest.mark.parametrize("cycle", [False, True])
 def test_a_collected_executor_leaves_no_thread(native: Native, cycle: bool) -> None:
     def threads() -> int:
-        return len(os.listdir("/proc/self/task"))
+        return len(list(Path("/proc/self/task").iterdir()))
 
     with offgil.ThreadPoolExecutor(1) as first:
-        first.submit(offgil.native(native.twice, "ptr(ptr)"), bytearray(8)).result(PATIENCE)  # starts what stays
+        # Starts the thread that stays.
+        first.submit(offgil.native(native.twice, "ptr(ptr)"), bytearray(8)).result(PATIENCE)
     before = threads()
     for _ in range(3):
         pool = offgil.ThreadPoolExecutor(3)
@@ -314,7 +320,7 @@ def test_a_subinterpreter_uses_the_package_or_is_refused_in_words(main: str) -> 
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_what_was_not_made_by_its_constructor_raises_and_crashes_nothing(tmp_path: Path) -> None:
+def test_what_was_not_made_by_its_constructor_raises_and_crashes_nothing() -> None:
     executor = offgil.ThreadPoolExecutor.__new__(offgil.ThreadPoolExecutor)
     with pytest.raises(RuntimeError, match="__init__ was not called"):
         executor.submit(abs, -1)

@@ -190,7 +190,9 @@ def test_import_alone_starts_no_thread_and_leaves_cffi_alone() -> None:
     assert run([sys.executable, "-c", code]).stdout.split() == ["1", "False"]
 
 
-@pytest.mark.parametrize("name", ["lib", "ctypes", *BINDINGS.keys() & {"cffi"}, "capi", "get_include", "get_library"])
+@pytest.mark.parametrize(
+    "name", ["lib", "ctypes", *BINDINGS.keys() & {"cffi"}, "capi", "get_include", "get_library"]
+)
 def test_all_public_names_are_there(name: str) -> None:
     assert getattr(offgil, name) is not None
     assert name in offgil.__all__
