@@ -1,4 +1,4 @@
-"""Ctrl-C, exit, and what is left of tasks and threads then: as with the stdlib's executor, and never a crash."""
+"""Ctrl-C, exit, and what is left of tasks and threads then: as with the stdlib's executor, never a crash."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ WAITS = {
     "a submit that waits for room": "[long(libc.sleep, 60) for _ in range(3)]",
     "a submit of Python that waits for room": "[long(time.sleep, 60) for _ in range(3)]",
     "map_array": (
-        "pool.map_array(offgil.native(libc.usleep, 'i32(i32)'), memoryview(b'\\0\\0\\1\\0' * 10000).cast('i'))"
+        "pool.map_array(offgil.native(libc.usleep, 'i32(i32)'), memoryview(b'\\0\\0\\1\\0' * 9999).cast('i'))"
     ),
 }
 
