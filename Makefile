@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-install test-instructions instructions test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
+.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-instructions instructions test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -72,7 +72,7 @@ wheel: $(LIBRARY) | tools  ## builds a manylinux wheel for PYTHON, with library,
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-fuzz test-instructions test-python test-wheel test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, instruction counts, C, Python, wheel, README, install, ABI
+test: lint test-rust test-loom test-fuzz test-instructions test-python test-pythons test-wheel test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, instruction counts, C, Python on every CPython here, wheel, README, install, ABI
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
@@ -97,6 +97,13 @@ test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples
 
 test-wheel: $(VENV)/tools $(LIBRARY)  ## builds a wheel, and installs and uses it where there is no compiler
 	$(VENV_PYTHON) -m pytest -q -rs tests/wheel
+
+test-pythons: $(VENV)/offgil  ## the Python suite on every other CPython from 3.10 on that pyenv and the PATH offer
+	SKIP=$$($(VENV_PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') bindings/python/tools/test-on.sh $(BUILD)/pythons
+
+test-free-threaded: $(LIBRARY)  ## the Python suite without the GIL, on a CPython that is built from Debian's source package
+	bindings/python/tools/free-threaded.sh $(BUILD)/free-threaded
+	bindings/python/tools/test-on.sh $(BUILD)/pythons $(CURDIR)/$(BUILD)/free-threaded/python/bin/python3
 
 test-install: $(VENV)/tools $(LIBRARY)  ## builds against an installed tree with pkg-config, CMake and Meson
 	$(VENV_PYTHON) -m pytest -q -rs tests/install --ignore tests/install/test_cargo_c.py

@@ -39,7 +39,7 @@ tar -xf "$package"_*.orig.tar.?z -C source --strip-components 1
 cd source
 ./configure --quiet --disable-gil --prefix="$folder/python"
 make --silent -j"$(nproc)"
-make --silent altbininstall inclinstall sharedinstall DESTDIR= >/dev/null
+make --silent altbininstall inclinstall sharedinstall >/dev/null
 version=$(./python -c 'import sysconfig; print(sysconfig.get_config_var("LDVERSION"))')
 cp -r Lib/. "$(cat pybuilddir.txt)"/_sysconfigdata*.py "$folder/python/lib/python$version"
 ln -sf "python$version" "$folder/python/bin/python3"

@@ -41,6 +41,7 @@ cdef extern from *:
     } offgil_items_t;
 
     typedef struct {
+        volatile int stop; /* the caller was interrupted */
         void *fn;
         offgil_items_t in;
         offgil_items_t out;
@@ -82,6 +83,9 @@ cdef extern from *:
             R (*with_data)(A, void *) = (R(*)(A, void *))map->fn;                            \\
             size_t counted = begin;                                                          \\
             for (size_t index = begin; index < end; ++index) {                               \\
+                if (map->stop) {                                                             \\
+                    return;                                                                  \\
+                }                                                                            \\
                 if ((index & 1023) == 0) {                                                   \\
                     if (map->canceled()) {                                                   \\
                         return;                                                              \\
@@ -127,6 +131,7 @@ cdef extern from *:
         const Py_ssize_t *shape
         const Py_ssize_t *strides
     ctypedef struct map_t "offgil_map_t":
+        int stop
         void *fn
         # "in" is a word of Python's
         items_t source "in"
@@ -225,6 +230,7 @@ def map_array(Work work, function, array, out, open_bar):
     job.body = bodies[LETTERS.index(letters)][LETTERS.index(result)]
     job.count = view.nbytes // view.itemsize
     job.status = OFFGIL_OK
+    job.map.stop = 0
     job.map.fn = call.address
     job.map.canceled = task_is_canceled
     set_items(&job.map.source, view)
@@ -268,6 +274,7 @@ cdef int run_job(Work work, job_t *job, object bar) except -1:
                 bar.update(done - shown)
                 shown = done
     except BaseException:
+        job.map.stop = 1
         future_cancel(future)
         raise
     finally:

@@ -400,7 +400,9 @@ cdef class Work:
                 self.items.clear()
             self.wake_all()
         for item in items:
-            (<Item>item).future.cancel()
+            future = (<Item>item).future
+            if future.cancel():
+                future.set_running_or_notify_cancel()  # or `wait` would wait for that for ever
         with nogil:
             pool_shutdown(pool, mode, 0)
 
