@@ -70,7 +70,9 @@ def build_library() -> Path:
     # As the Makefile does: without a library for Rust beside them, cargo optimizes both as a whole.
     command = [find_cargo(), "rustc", "--release", "--lib", "--crate-type=cdylib,staticlib"]
     command += ["--message-format=json-render-diagnostics"]
-    done = subprocess.run(command, cwd=crate(), stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=crate(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode != 0:
         raise BuildError(f"cargo could not build liboffgil, see above (exit status {done.returncode})")
     for line in done.stdout.splitlines():
