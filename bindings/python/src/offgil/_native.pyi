@@ -29,9 +29,6 @@ class NativeFunction:
     def __call__(self, *arguments: Any) -> Any:
         """The ordinary call: here and now, without the GIL. Wrong arguments raise as at `submit`."""
 
-    def __call__(self, *arguments: Any) -> Any:
-        """The ordinary call: here and now, by ctypes, without the GIL."""
-
 _NativeObject: TypeAlias = NativeFunction | CapsuleType | _LowLevelCallable
 """What an executor takes for a native function although Python can't call it."""
 

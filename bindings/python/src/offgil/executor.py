@@ -131,7 +131,8 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         if own and buffersize is None:
             batch = map_native(self, self._work, fn, iterables, deadline)
             if batch is not None:
-                return _batch_results(batch)
+                results = _batch_results(batch)
+                return results if open_bar is None else watched(results, open_bar(total_of(*iterables)))
         calls = zip(*iterables)  # noqa: B905 - as the built-in map: the shortest counts
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
         # It must not keep the executor alive when nothing more is to be submitted.
