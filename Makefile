@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-cargo-c test-abi abi lint format bench bench-promises micro clean tools
+.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-instructions instructions test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -66,10 +66,13 @@ $(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h include/of
 	  --force-reinstall ./bindings/python
 	@touch $@
 
+wheel: $(LIBRARY) | tools  ## builds a manylinux wheel for PYTHON, with library, headers and all, into build/wheel
+	bindings/python/tools/wheel.sh '$(PYTHON)' $(BUILD)/wheel
+
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-fuzz test-python test-pythons test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, C, Python on every CPython here, README, install, ABI
+test: lint test-rust test-loom test-fuzz test-instructions test-python test-pythons test-wheel test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, instruction counts, C, Python on every CPython here, wheel, README, install, ABI
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
@@ -80,9 +83,20 @@ test-loom: | tools  ## walks the interleavings of each primitive (loom)
 test-fuzz: | tools  ## a million random calls of every function under AddressSanitizer
 	tests/fuzz.sh
 
-test-python: $(VENV)/offgil  ## mypy, the Python bindings, the examples and the README's code
+test-instructions: $(LIBRARY)  ## fails when a call takes 3 % more or fewer instructions than before
+	$(PYTHON) benches/instructions.py
+
+instructions: $(LIBRARY)  ## counts them and makes these the ones to keep: writes benches/instructions.json
+	$(PYTHON) benches/instructions.py --write
+
+test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples, the README's code, and that the benchmarks run
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m pyright --pythonpath $(CURDIR)/$(VENV_PYTHON)
 	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
+	$(VENV_PYTHON) -m pytest -q tests/bench
+
+test-wheel: $(VENV)/tools $(LIBRARY)  ## builds a wheel, and installs and uses it where there is no compiler
+	$(VENV_PYTHON) -m pytest -q -rs tests/wheel
 
 test-pythons: $(VENV)/offgil  ## the Python suite on every other CPython from 3.10 on that pyenv and the PATH offer
 	SKIP=$$($(VENV_PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') bindings/python/tools/test-on.sh $(BUILD)/pythons
@@ -115,7 +129,7 @@ format: $(VENV)/tools  ## formats everything
 	$(VENV_PYTHON) -m ruff format bindings/python examples benches tests
 	$(VENV)/bin/clang-format -i $(C_FILES)
 
-bench: $(LIBRARY)  ## measures against other pools, writes docs/benchmarks.md (BENCH=name: one row)
+bench: $(LIBRARY)  ## measures against others, from C and from Python, writes docs/benchmarks.md (BENCH=name: one row)
 	$(PYTHON) benches/run.py $(if $(BENCH),--bench $(BENCH)) $(ARGS)
 
 bench-promises: $(LIBRARY)  ## measures what offgil promises of itself, writes docs/promises.md

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from harness import machine
-from harness.peers import CHECKOUT, run
+from harness.base import CHECKOUT, run
 
 PROGRAM = CHECKOUT / "build" / "bench" / "promises"
 

@@ -3,15 +3,19 @@
 Cells are interleaved, so that a machine that gets slower meanwhile gets slower for everybody.
 """
 
+import contextlib
+import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from .peers import WORKERS, Peer, Workload
+from .base import Failure, Peer, Workload
 
 NOT_OFFERED = 3  # EXIT_NOT_OFFERED of driver.c
 SECONDS_A_CELL = 120
@@ -25,39 +29,58 @@ class Row:
     peer: Peer
     version: str = ""
     not_offered: bool = False
+    deadlock: bool = False
     failures: list[str] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def measured(self) -> bool:
-        return not self.failures and bool(self.values)
+        return not self.failures and not self.deadlock and self.workload.figure in self.values
 
     @property
-    def ns(self) -> float:
-        return self.middle("ns_per_task")
+    def figure(self) -> float:
+        return self.middle(self.workload.figure)
 
     def middle(self, key: str) -> float:
         return median(self.values[key])
 
-    def range(self) -> tuple[float, float]:
-        return min(self.values["ns_per_task"]), max(self.values["ns_per_task"])
+    def range(self, key: str = "") -> tuple[float, float]:
+        values = self.values[key or self.workload.figure]
+        return min(values), max(values)
 
 
-def measure_cell(driver: Path, library: Path, row: Row, tasks: int) -> None:
-    command = [str(driver), str(library), row.workload.name, str(tasks), str(WORKERS)]
+def run_driver(command: list[str], row: Row, variables: Mapping[str, str] | None = None) -> str:
+    """What the driver of a cell prints. Else empty, and the row says why."""
+    pipe = subprocess.PIPE
+    # A session of its own, so that its children go with it.
+    cell = subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=variables, start_new_session=True
+    )
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_A_CELL, check=False)
+        printed, complaints = cell.communicate(timeout=SECONDS_A_CELL)
     except subprocess.TimeoutExpired:
         row.failures.append(f"not done after {SECONDS_A_CELL} s")
-        return
-    if done.returncode == NOT_OFFERED:
+        return ""
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(cell.pid, signal.SIGKILL)
+        cell.wait()
+    if cell.returncode == NOT_OFFERED:
         row.not_offered = True
+        return ""
+    if cell.returncode != 0:
+        lines = complaints.strip().splitlines() or ["no message"]
+        row.failures.append(f"exit status {cell.returncode}: {lines[-1]}")
+        return ""
+    return printed
+
+
+def measure_c(driver: Path, library: Path, row: Row, tasks: int) -> None:
+    """A cell of benches/c/driver.c."""
+    command = [str(driver), str(library), row.workload.name, str(tasks), str(row.workload.workers)]
+    told = dict(pair.split("=", 1) for pair in run_driver(command, row).split())
+    if not told:
         return
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        row.failures.append(f"exit status {done.returncode}: {lines[-1]}")
-        return
-    told = dict(pair.split("=", 1) for pair in done.stdout.split())
     ran = told.pop("tasks_run")
     if ran != str(tasks):
         row.failures.append(f"ran {ran} of {tasks} tasks")
@@ -67,23 +90,39 @@ def measure_cell(driver: Path, library: Path, row: Row, tasks: int) -> None:
         row.values.setdefault(key, []).append(float(value))
 
 
+def measure_python(command: list[str], variables: Mapping[str, str], row: Row) -> None:
+    """A cell of benches/python/driver.py."""
+    if not (printed := run_driver(command, row, variables)):
+        return
+    told = json.loads(printed.splitlines()[-1])
+    row.version = told.pop("version")
+    row.deadlock = told.pop("deadlock", False)
+    for key, value in told.items():
+        row.values.setdefault(key, []).append(round(value, 6))
+
+
 def schedule(rows: list[Row], rounds: int) -> Iterator[tuple[int, Row]]:
     """Every row once a round, until it fails; each round starts with another row."""
     for turn in range(rounds):
         first = turn % len(rows)
         for row in rows[first:] + rows[:first]:
-            if not row.not_offered and not row.failures:
+            if not row.not_offered and not row.failures and not row.deadlock:
                 yield turn, row
 
 
 class Progress:
-    """One line that overwrites itself, on a terminal only."""
+    """One line that overwrites itself on a terminal; elsewhere a line for each workload."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
         self.began = time.monotonic()
         self.shown = sys.stderr.isatty()
+
+    def begin(self, text: str) -> None:
+        if not self.shown:
+            minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+            print(f"{minutes}:{seconds:02} {text}", file=sys.stderr, flush=True)
 
     def step(self, text: str) -> None:
         if self.shown:
@@ -100,19 +139,22 @@ class Progress:
 
 
 def measure(
-    workloads: list[Workload],
-    peers: list[Peer],
+    workloads: Sequence[Workload],
+    peers: Sequence[Peer],
     rounds: int,
     run_cell: Callable[[Row], None],
 ) -> list[Row]:
     """Workload by workload, its peers in turns, `rounds` times."""
-    progress = Progress(len(workloads) * len(peers) * rounds)
-    result: list[Row] = []
-    for workload in workloads:
-        rows = [Row(workload, peer) for peer in peers]
+    groups = [[Row(workload, peer) for peer in peers if peer.offers(workload)] for workload in workloads]
+    progress = Progress(sum(map(len, groups)) * rounds)
+    for rows in filter(None, groups):
+        name = rows[0].workload.name
+        progress.begin(f"{name}, {len(rows)} peers, {rounds} rounds")
         for turn, row in schedule(rows, rounds):
-            progress.step(f"{workload.name}, round {turn + 1} of {rounds}: {row.peer.name}")
-            run_cell(row)
-        result += rows
+            progress.step(f"{name}, round {turn + 1} of {rounds}: {row.peer.name}")
+            try:
+                run_cell(row)
+            except (Failure, OSError, ValueError, KeyError) as error:
+                row.failures.append(f"{type(error).__name__}: {error}")
     progress.end()
-    return result
+    return [row for rows in groups for row in rows]

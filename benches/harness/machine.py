@@ -5,7 +5,7 @@ import platform
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .peers import CHECKOUT, Failure, run
+from .base import CHECKOUT, Failure, run
 
 # What the library is built from.
 MEASURED = ("src", "include", "Cargo.toml", "Cargo.lock", "build.rs")

@@ -1,32 +1,46 @@
-"""What is told: the verdict of each workload, the Markdown page and the machine-readable results."""
+"""What is told: the verdict of each workload, the Markdown page, and the table for the terminal."""
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from .base import FASTEST, Goal, Workload
 from .cells import Row
-from .peers import WORKERS, Workload
+from .results import Results
 
 PHASES = {"submit_ns": "submit", "wait_ns": "wait", "release_ns": "release"}
+CHARTS = {"C": "benchmarks-c.svg", "Python": "benchmarks-python.svg"}
+ALMOST_NOTHING = 1e-9
 
 HOW = """\
-{tasks:,} tasks a cell, {workers} workers, a fresh process for every cell, the peers of a workload in
-turns, {rounds} rounds. Every figure is the median, with its range. The clock runs from the first submit
-until the last task is waited for and its future given back; a warm-up has started the threads. Every task
-counts itself, and a cell in which one is missing fails. *CPU s* is the processor time of the whole
-process for the cell. offgil is measured through its C ABI, as the shared library of the release profile."""
+A fresh process for every cell, the peers of a workload in turns, {rounds} rounds from C and {python_rounds}
+from Python. Every figure is the median, with its range. A warm-up has started the threads, except where a
+start is what is measured. *CPU s* is the processor time of the whole process for the cell, without its
+children."""
+
+HOW_C = """\
+From C: {tasks:,} tasks a cell, {workers} workers. The clock runs from the first submit until the last task is
+waited for and its future given back. Every task counts itself, and a cell in which one is missing fails.
+offgil is measured through its C ABI, as the shared library of the release profile."""
+
+HOW_PYTHON = """\
+From Python: {workers} workers unless said. The clock runs from the first submit until the last result is
+there and the futures are gone; the collector of garbage works as it does for everybody. The native tasks are
+C functions called through ctypes; each counts itself, and every result is looked at. The interpreter is
+CPython {reference}; rows "on 3.11" ran on CPython {older} in the same turns. A call of *integrate* is slow if
+it takes over 1.6 times the least of its process."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    tasks: int
-    rounds: int
+def number(value: float) -> str:
+    """Three digits that count."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Our rows of one workload against its peers. `over`: our cost as a multiple of the goal; `broken`: a row
-    failed; `slow`: a row of ours is slower than the slowest peer."""
+    """Our rows of one workload against its peers. `over`: how far the worst goal was missed (1: just held);
+    `broken`: a row failed, or ours didn't end; `slow`: a row of ours is slower than the slowest peer."""
 
     workload: Workload
     text: str
@@ -41,71 +55,144 @@ class Verdict:
 
 def judge(rows: Iterable[Row]) -> list[Verdict]:
     """Per workload, the worst first."""
+    verdicts = [_judge_one(group) for group in by_workload(rows).values()]
+    return sorted(verdicts, key=lambda verdict: (not verdict.is_bad, -verdict.over))
+
+
+def by_workload(rows: Iterable[Row]) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.workload.name, []).append(row)
-    verdicts = [_judge_one(group) for group in groups.values()]
-    return sorted(verdicts, key=lambda verdict: (not verdict.is_bad, -verdict.over))
+    return groups
+
+
+def ranked(rows: Iterable[Row]) -> list[Row]:
+    """Those that were measured, the best first."""
+    measured = [row for row in rows if row.measured]
+    return sorted(measured, key=lambda row: row.figure, reverse=_more(measured))
+
+
+def _more(rows: list[Row]) -> bool:
+    return bool(rows) and rows[0].workload.more_is_better
 
 
 def _judge_one(rows: list[Row]) -> Verdict:
     workload = rows[0].workload
     parts = [f"{row.peer.name} FAILED ({row.failures[0]})" for row in rows if row.failures]
     broken = bool(parts)
-    slow = False
-    over = 0.0
     ours = [row for row in rows if row.peer.ours and row.measured]
-    peers = sorted((row for row in rows if not row.peer.ours and row.measured), key=lambda row: row.ns)
-    if ours and peers:
-        main, fastest, slowest = ours[0], peers[0], peers[-1]
-        over = main.ns / workload.limit(fastest.ns)
-        held = "held" if over <= 1 else f"missed, {over:.2f} times too much"
-        parts.append(f"{main.peer.name} {main.ns:.0f} ns a task")
-        parts.append(
-            f"peers {fastest.ns:.0f} ({fastest.peer.name}) to {slowest.ns:.0f} ({slowest.peer.name})"
-        )
-        parts.append(f"goal at most {workload.limit_text(fastest.ns)}: {held}")
-        for row in ours:
-            if row.ns > slowest.ns:
-                slow = True
-                parts.append(f"{row.peer.name} with {row.ns:.0f} ns IS SLOWER than the slowest peer")
-    return Verdict(workload, "; ".join(parts) or "nothing to compare", over, broken, slow)
+    peers = ranked(row for row in rows if not row.peer.ours)
+    over = 0.0
+    if ours:
+        parts.append(f"{ours[0].peer.name} {number(ours[0].figure)} {workload.unit}")
+    if peers:
+        best, worst = peers[0], peers[-1]
+        told = f"peers {number(best.figure)} ({best.peer.name})"
+        parts.append(told + (f" to {number(worst.figure)} ({worst.peer.name})" if worst is not best else ""))
+    if stuck := [row for row in rows if row.deadlock]:
+        broken = broken or any(row.peer.ours for row in stuck)
+        parts.append(f"deadlock: {', '.join(row.peer.name for row in stuck)}")
+    if workload.must_end and ours:
+        parts.append("goal to end: held")
+    for goal in workload.goals:
+        told, missed_by = judge_goal(goal, rows)
+        over = max(over, missed_by)
+        parts += [told] if told else []
+    slow = [row for row in ours if peers and _is_worse(row, peers[-1])]
+    parts += [f"{row.peer.name} with {number(row.figure)} IS SLOWER than the slowest peer" for row in slow]
+    return Verdict(workload, "; ".join(parts) or "nothing to compare", over, broken, bool(slow))
 
 
-def markdown(rows: list[Row], machine: dict[str, str], settings: Settings, skipped: list[str]) -> str:
+def _is_worse(row: Row, than: Row) -> bool:
+    if row.workload.more_is_better:
+        return row.figure < than.figure
+    # Two programs that start, say, are as good as each other however they differ by chance.
+    return row.figure > than.figure and row.workload.name not in ("import", "first", "shutdown")
+
+
+def judge_goal(goal: Goal, rows: list[Row]) -> tuple[str, float]:
+    """A sentence, and the figure as a multiple of what the goal allows; nothing if it can't be judged."""
+    own = [row for row in rows if row.peer.ours and row.peer.name == (goal.whose or row.peer.name)]
+    if not own or not own[0].measured:
+        return "", 0.0
+    row = own[0]
+    key = goal.figure or row.workload.figure
+    unit = goal.unit or row.workload.unit
+    allowed, whom = goal.limit, ""
+    if goal.of:
+        others = [other for other in rows if other.peer.name == goal.of]
+        if goal.of == FASTEST:
+            others = ranked(other for other in rows if not other.peer.ours)
+        if not others or not others[0].measured:
+            return "", 0.0
+        allowed *= others[0].middle(key)
+        whom = f"{goal.limit:.3g} of {goal.of}, " if goal.limit != 1 else f"{goal.of}, "
+    value = max(row.middle(key), ALMOST_NOTHING)
+    over = allowed / value if goal.at_least else value / allowed
+    who = f"{row.peer.name} {number(row.middle(key))}, " if goal.whose or goal.figure else ""
+    bound = "at least" if goal.at_least else "at most"
+    held = "held" if over <= 1 else f"MISSED, by {over:.2f} times"
+    return f"{who}goal {bound} {whom}{number(allowed)} {unit}: {held}", over
+
+
+def markdown(results: Results) -> str:
+    """docs/benchmarks.md: a function of the results alone."""
     lines = ["# Benchmarks", "", "Written by `make bench` (`python3 benches/run.py`); don't edit.", ""]
+    for table in results.tables:
+        lines += [f"![{table}: each row a chart, ours in color]({CHARTS[table]})", ""]
     lines += ["## In short", ""]
-    lines += [f"- **{verdict.workload.name}**: {verdict.text}." for verdict in judge(rows)]
-    lines += [f"- not installed, so not measured: {name}." for name in skipped]
-    lines += ["", "## How it was measured", ""]
-    lines += [HOW.format(tasks=settings.tasks, rounds=settings.rounds, workers=WORKERS), ""]
-    lines += [f"- {key}: {value}" for key, value in machine.items()]
-    for workload in dict.fromkeys(row.workload for row in rows):
-        lines += ["", *_section(workload, [row for row in rows if row.workload is workload])]
+    for table in results.tables:
+        rows = [row for row in results.rows if row.workload.table == table]
+        lines += [f"From {table}:", ""]
+        lines += [f"- **{verdict.workload.name}**: {verdict.text}." for verdict in judge(rows)]
+        lines += [""]
+    lines += [f"- not measured: {name}." for name in results.skipped]
+    lines += [""] if results.skipped else []
+    lines += ["## How it was measured", ""]
+    for text in (HOW, HOW_C, HOW_PYTHON):
+        lines += [text.format_map(results.settings), ""]
+    lines += [f"- {key}: {value}" for key, value in results.machine.items()]
+    for group in by_workload(results.rows).values():
+        lines += ["", *_section(group)]
     return "\n".join(lines) + "\n"
 
 
-def _section(workload: Workload, rows: list[Row]) -> list[str]:
-    measured = sorted((row for row in rows if row.measured), key=lambda row: row.ns)
-    fastest = min((row.ns for row in measured if not row.peer.ours), default=None)
-    ours = min((row.ns for row in measured if row.peer.name == "offgil"), default=None)
+def _section(rows: list[Row]) -> list[str]:
+    workload = rows[0].workload
+    best = next((row.figure for row in ranked(row for row in rows if not row.peer.ours)), None)
+    ours = next((row.figure for row in rows if row.peer.name == "offgil" and row.measured), None)
+    more = "; more is better" if workload.more_is_better else ""
     lines = [f"## {workload.name}: {workload.title}", ""]
-    lines += ["| peer | version | how | futures | ns a task | range | CPU s | of fastest peer | of offgil |"]
-    lines += ["|---|---|---|---|---:|---:|---:|---:|---:|"]
-    for row in measured:
-        low, high = row.range()
+    extra = ["slow calls, %"] if any("slow_percent" in row.values for row in rows) else []
+    titles = ["peer", "version", "how", f"{workload.unit}{more}", "range", "CPU s", *extra]
+    titles += ["of best peer", "of offgil"]
+    lines += [f"| {' | '.join(titles)} |", f"|---|---|---|{'---:|' * (len(titles) - 3)}"]
+    for row in [*ranked(rows), *(row for row in rows if row.deadlock)]:
         name = f"**{row.peer.name}**" if row.peer.ours else row.peer.name
-        cells = [name, row.version, row.peer.notes, "yes" if row.peer.futures else "no"]
-        cells += [f"{row.ns:.0f}", f"{low:.0f}-{high:.0f}", f"{row.middle('cpu_s'):.3f}"]
-        cells += [_ratio(row.ns, fastest), _ratio(row.ns, ours)]
+        cells = [name, row.version, _how(row)]
+        if row.deadlock:
+            cells += ["deadlock"] + [""] * (len(titles) - 4)
+        else:
+            low, high = map(number, row.range())
+            cells += [number(row.figure), f"{low}-{high}", f"{row.middle('cpu_s'):.3f}"]
+            cells += [number(row.middle("slow_percent")) for _ in extra]
+            cells += [_ratio(row.figure, best), _ratio(row.figure, ours)]
         lines.append(f"| {' | '.join(cells)} |")
+    for note in _notes(rows):
+        lines += ["", note]
+    return lines
+
+
+def _how(row: Row) -> str:
+    futures = "; a future each" if row.peer.futures and row.workload.table == "C" else ""
+    return row.peer.notes + futures
+
+
+def _notes(rows: list[Row]) -> list[str]:
     notes = [f"{row.peer.name} failed: {row.failures[0]}." for row in rows if row.failures]
     absent = (row.peer for row in rows if row.not_offered)
     notes += [f"{peer.name} is not here: it {peer.absent_because}." for peer in absent]
-    notes += [text for row in rows if row.peer.ours and row.measured and (text := _phases(row))]
-    for note in notes:
-        lines += ["", note]
-    return lines
+    return notes + [text for row in rows if row.peer.ours and row.measured and (text := _phases(row))]
 
 
 def _ratio(value: float, base: float | None) -> str:
@@ -117,41 +204,21 @@ def _phases(row: Row) -> str:
     return f"{row.peer.name}, ns a task: {', '.join(parts)}." if parts else ""
 
 
-def results(rows: list[Row], machine: dict[str, str], settings: Settings, skipped: list[str]) -> str:
-    """Everything that was measured, round by round: JSON with a line for each row."""
-    head = {
-        "machine": machine,
-        "settings": {**asdict(settings), "workers": WORKERS},
-        "not_installed": skipped,
-    }
-    lines = [
-        {
-            "workload": row.workload.name,
-            "peer": row.peer.name,
-            "version": row.version,
-            "futures": row.peer.futures,
-            "offered": not row.not_offered,
-            "failures": row.failures,
-            **row.values,
-        }
-        for row in rows
-    ]
-    body = ",\n  ".join(json.dumps(line) for line in lines)
-    return f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n  {body}\n ]\n}}\n'
-
-
 def table(rows: list[Row]) -> str:
     """For the terminal."""
     lines = []
-    for workload in dict.fromkeys(row.workload for row in rows):
-        lines.append(f"{workload.name}: {workload.title}")
-        own = [row for row in rows if row.workload is workload]
-        for row in sorted((row for row in own if row.measured), key=lambda row: row.ns):
-            low, high = row.range()
+    for own in by_workload(rows).values():
+        workload = own[0].workload
+        lines.append(f"{workload.name}: {workload.title}, {workload.unit}")
+        for row in ranked(own):
+            low, high = map(number, row.range())
             mark = "*" if row.peer.ours else " "
             name = f"{row.peer.name} {row.version}"
-            spread = f"{low:.0f}-{high:.0f}"
-            lines.append(f" {mark}{name:<44}{row.ns:8.0f} ns {spread:>12} {row.middle('cpu_s'):8.3f} CPU s")
+            lines.append(
+                f" {mark}{name:<44}{number(row.figure):>10} {f'{low}-{high}':>20}"
+                f" {row.middle('cpu_s'):8.3f} CPU s"
+            )
+        lines += [f"  {row.peer.name}: deadlock" for row in own if row.deadlock]
         lines += [f"  {row.peer.name}: FAILED, {row.failures[0]}" for row in own if row.failures]
         lines.append("")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Builds liboffgil with cargo and puts it, its header and the Cython module into the package.
+"""Builds liboffgil with cargo; puts it, what C programs need of it, and the Cython modules into the package.
 
 The crate is the repository that this folder stands in; a source distribution has a copy of it in `crate/`.
 """
@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
 # cffi has no build for the free-threaded 3.13: there the package is without `offgil.cffi`.
 CFFI = [] if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14) else ["cffi>=1.17,<3"]
-FAST = ("_future", "_native", "_executor", "_array")
+FAST = ("_call", "_future", "_pointers", "_native", "_executor", "_array", "_map", "_aio")
 CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 
@@ -115,16 +115,23 @@ class BuildWithCargo(build_ext):
         shutil.copy2(library, package / name)
         # For `-loffgil`: a linker script, as a wheel holds no symbolic link.
         (package / "liboffgil.so").write_text(f"INPUT({name})\n", encoding="ascii")
-        include = package / "include"
-        include.mkdir(exist_ok=True)
-        for header in ("offgil.h", "offgil.hpp"):
-            shutil.copy2(crate() / "include" / header, include / header)
+        lay_for_c(package)
         write_cffi_module(package / "_cffi_abi.py")
         # The other modules call it through capi.
         for extension in (extension for extension in self.extensions if extension.name == "offgil.capi"):
             extension.extra_objects = [str(package / name)]
             extension.depends = [str(package / name)]  # linked anew when it changes
         super().run()
+
+
+def lay_for_c(package: Path) -> None:
+    """Puts the headers, offgil.pc and the CMake package into the package, as `make install` lays them."""
+    script = crate() / "packaging" / "install.sh"
+    prefix = str(package.resolve())
+    tree = {"PREFIX": prefix, "LIBDIR": prefix, "INCLUDEDIR": f"{prefix}/include", "DESTDIR": ""}
+    environment = os.environ | tree
+    if subprocess.run(["/bin/sh", str(script), "develop"], env=environment, check=False).returncode != 0:
+        raise BuildError("the headers could not be put into the package; see above")
 
 
 def write_cffi_module(path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import with_ctypes
 import with_cython
 import with_stdlib
 from building import Built
+from common import SIGINT_STATUS, whole
 from files import files_to_digest
 from problems import Contender, Inputs
 from references import References
@@ -40,7 +41,6 @@ agrees, in every round: the area is within {tolerance:.1e} of 1 and of a serial 
 rounding of {points} additions allow for that), the digests are those of sha256sum."""
 # The integral takes a few ms: as long as a system may need to wake a sleeping CPU and use it again.
 WARM_UPS = {"integrate": 2, "digest": 0}
-SIGINT_STATUS = 130  # what a shell reports for Ctrl-C
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -60,17 +60,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if chosen.dir and not chosen.dir.is_dir():
         parser.error(f"{chosen.dir} is not a directory")
     return chosen
-
-
-def whole(least: int, most: int = 1_000_000) -> Callable[[str], int]:
-    """A type for argparse: a whole number from `least` to `most`."""
-
-    def parse_number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-        return int(text)
-
-    return parse_number
 
 
 def per_cpu() -> int:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import math
 import os
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -32,6 +28,8 @@ import with_ctypes
 import with_cython
 import with_stdlib
 from problems import Contender, Inputs
+
+from .terminal import interrupt
 
 DEMO = str(Path(demo.__file__).resolve())
 CALLERS = ("offgil from C", "offgil from ctypes", "offgil from cffi", "offgil from Cython")
@@ -340,24 +338,7 @@ def test_demo_help_names_every_option(capfd: pytest.CaptureFixture[str]) -> None
 
 def test_demo_shows_a_bar_on_a_terminal_and_ctrl_c_ends_it_cleanly(built: building.Built, tree: Path) -> None:
     command = [sys.executable, DEMO, "--build-dir", built.directory, "--dir", tree, "--repeat", "1000000"]
-    terminal, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    child = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-    os.close(theirs)
-    shown, interrupted = b"", False
-    while select.select([terminal], [], [], 60)[0]:
-        try:
-            shown += os.read(terminal, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not interrupted and b"%|" in shown and b"digest, offgil from Cython" in shown:
-            os.killpg(child.pid, signal.SIGINT)  # as a terminal does at Ctrl-C
-            interrupted = True
-    if not interrupted:
-        child.kill()
-    status = child.wait(60)
-    os.close(terminal)
-    assert interrupted, shown
+    shown, status = interrupt(command, [b"%|", b"digest, offgil from Cython"])
     assert b"Traceback" not in shown
     assert shown.endswith(b"interrupted\r\n")
     assert status == demo.SIGINT_STATUS

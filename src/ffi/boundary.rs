@@ -4,7 +4,7 @@ use super::{future_t, offgil_status, pool_t};
 use crate::call;
 use crate::pool::{self, Error, PoolRef, Status};
 use crate::sync::{Slots, Use};
-use crate::task::{decode, decode_task, encode, is_parents, Kind, TaskId};
+use crate::task::{decode, decode_task, encode, is_parents, number_of_task, Kind, TaskId};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 
@@ -142,6 +142,7 @@ fn null<T>(error: Error) -> *mut T {
 }
 
 /// The pool behind a handle.
+#[inline]
 pub(super) fn pool(handle: *const pool_t) -> Result<PoolRef, Error> {
     notice_fork();
     if handle.is_null() {
@@ -169,6 +170,12 @@ pub(super) fn task(handle: *const future_t) -> Result<TaskId, Error> {
         None if handle.is_null() => Err(is_null("future")),
         None => Err(dead("future")),
     }
+}
+
+/// The same, for a handle that `task` has accepted.
+#[inline]
+pub(super) fn checked_task(handle: *const future_t) -> TaskId {
+    number_of_task(handle.addr() as u64)
 }
 
 /// Whether there can be an array of so many items.

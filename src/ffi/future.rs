@@ -1,6 +1,6 @@
 //! Futures as C sees them.
 
-use super::boundary::{future_handle, slice, status, task, write};
+use super::boundary::{checked_task, future_handle, slice, status, task, write};
 use super::offgil_status;
 use crate::pool::{self as pools, Error, Status};
 use crate::sync::Deadline;
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn future_wait_all(
         for &future in futures {
             task(future)?;
         }
-        let ids = futures.iter().filter_map(|&future| task(future).ok());
+        let ids = futures.iter().map(|&future| checked_task(future));
         pools::wait_all(ids, Deadline::from_timeout_ns(timeout_ns))
     })
 }

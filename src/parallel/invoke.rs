@@ -32,10 +32,10 @@ fn fork_join(pool: &PoolRef, left: Job, right: Job) -> Result<(), Error> {
 
 /// Waits for a part that uses the caller's stack, and lets go of it: it has ended then, or will never begin.
 pub(super) fn join(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
-    let mut joined = pool::join(pool, forked).map(drop);
-    if let (Err(error), Ok(Some(failure))) = (&joined, failure(forked)) {
-        joined = Err(error.clone().saying(&failure.message));
-    }
+    let joined = pool::join(pool, forked).map(drop).map_err(|error| match failure(forked) {
+        Ok(Some(failure)) => error.saying(&failure.message),
+        _ => error,
+    });
     let _ = release(forked);
     joined
 }

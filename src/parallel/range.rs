@@ -42,7 +42,8 @@ impl Range<'_> {
             if left == 0 {
                 return None;
             }
-            let part = (left / (self.threads * SHARES)).max(self.grain).min(left);
+            let part = if self.threads == 1 { left } else { left / (self.threads * SHARES) };
+            let part = part.max(self.grain).min(left);
             // Relaxed: the parts share nothing here; their results are published by the helpers' ends.
             match self.cursor.compare_exchange_weak(begin, begin + part, Ordering::Relaxed, Ordering::Relaxed)
             {

@@ -1,7 +1,7 @@
 //! What a thread keeps to itself: what it is doing (pool/context), and the pools that it used last.
 //!
 //! ```text
-//! LOCAL { context, frame, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
+//! LOCAL { context, frame, stack, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
 //! ```
 //!
 //! One variable without a destructor, so that each call finds all of it by one address; what `recent` holds is given
@@ -9,7 +9,7 @@
 
 use super::context::{Context, Frame};
 use super::registry::{PoolRef, Share};
-use crate::sync::{epoch, Ordering};
+use crate::sync::{epoch, own, set_own, Ordering, Own};
 use std::cell::Cell;
 use std::ptr::null;
 use std::rc::Rc;
@@ -20,6 +20,8 @@ const REMEMBERED: usize = 4;
 pub(super) struct Local {
     pub(super) context: Cell<*const Context>,
     pub(super) frame: Cell<*const Frame>,
+    /// Addresses between which a body may be started on this stack; (0, 0): not asked yet.
+    pub(super) stack: Cell<(usize, usize)>,
     /// From `Rc::into_raw`: this thread's count of one each.
     recent: [Cell<*const Share>; REMEMBERED],
 }
@@ -29,6 +31,7 @@ thread_local! {
         Local {
             context: Cell::new(null()),
             frame: Cell::new(null()),
+            stack: Cell::new((0, 0)),
             recent: [const { Cell::new(null()) }; REMEMBERED],
         }
     };
@@ -38,7 +41,21 @@ thread_local! {
 /// The calling thread's.
 #[inline]
 pub(super) fn local<T>(body: impl FnOnce(&Local) -> T) -> T {
-    LOCAL.with(body)
+    // SAFETY: NULL, or set below to this thread's, which has no destructor and so is there as long as the thread.
+    match unsafe { own::<Local>(Own::Local).as_ref() } {
+        Some(local) => body(local),
+        None => body(first_time()),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn first_time<'a>() -> &'a Local {
+    LOCAL.with(|local| {
+        set_own(Own::Local, local);
+        // SAFETY: as above; the reference stays on this thread.
+        unsafe { &*std::ptr::from_ref(local) }
+    })
 }
 
 impl Local {

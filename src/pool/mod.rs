@@ -71,6 +71,8 @@ mod wait;
 #[cfg(not(loom))]
 mod wait_graph;
 #[cfg(not(loom))]
+mod wait_many;
+#[cfg(not(loom))]
 mod wait_puzzle;
 #[cfg(not(loom))]
 mod worker;
@@ -95,6 +97,6 @@ pub(crate) use self::{
     threads::stack_allows_another_body,
     wait::{
         as_helper, block_begin, block_end, how_it_ended, join, next_completions, reclaim, status_of, wait,
-        wait_all, wait_any,
     },
+    wait_many::{wait_all, wait_any},
 };

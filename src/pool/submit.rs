@@ -24,6 +24,7 @@ use crate::task::{self, Canceled, Claimed, Function, Job, Lost, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Submits one task.
+#[inline]
 pub(crate) fn submit(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     inside(pool, |inside| match inside {
         Some((context, place)) => submit_inside(context, place, job),
@@ -276,8 +277,11 @@ pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
 }
 
 /// Gives a handle back; a failure that nobody has looked at is reported with the last one.
+#[inline]
 pub(crate) fn release_future(id: TaskId) -> Result<(), Error> {
-    report_lost(task::release(id)?);
+    if let Some(lost) = task::release(id)? {
+        report_lost(Some(lost));
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 //! over the bound when the waits have ended ends too, after it has had nothing to do for a while.
 
 use super::core::Pool;
+use super::local::{local, Local};
 use super::pin::{self, Seat};
 use super::status::{Error, Status};
 use super::worker;
@@ -253,22 +254,25 @@ fn default_stack_size() -> usize {
 }
 
 /// Whether a body may be started on top of this stack: a quarter of it must be left.
+#[inline]
 pub(crate) fn stack_allows_another_body() -> bool {
-    thread_local! {
-        static LOWEST: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((0, 0)) };
-    }
     let marker = 0_u8;
     let here = (&raw const marker).addr();
-    let (lowest, end) = LOWEST.with(|bounds| {
-        if bounds.get().1 == 0 {
-            bounds.set(
-                stack_bounds().map_or((usize::MAX, usize::MAX), |(low, high)| (low + (high - low) / 4, high)),
-            );
-        }
-        bounds.get()
+    let (lowest, end) = local(|local| match local.stack.get() {
+        (_, 0) => ask_for_stack(local),
+        bounds => bounds,
     });
     // On a stack that isn't the thread's own (a coroutine's) nothing is known, so nothing is promised.
     (lowest..end).contains(&here)
+}
+
+#[cold]
+#[inline(never)]
+fn ask_for_stack(local: &Local) -> (usize, usize) {
+    let bounds =
+        stack_bounds().map_or((usize::MAX, usize::MAX), |(low, high)| (low + (high - low) / 4, high));
+    local.stack.set(bounds);
+    bounds
 }
 
 #[cfg(target_os = "linux")]

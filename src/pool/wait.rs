@@ -81,19 +81,30 @@ pub(crate) fn join(pool: &PoolRef, id: TaskId) -> Waited {
 }
 
 #[inline(never)]
-fn wait_for_pending(id: TaskId, mut look: Look, how: How) -> Waited {
-    if how.deadline == Deadline::Now {
-        return Err(Status::TimedOut.into());
+fn wait_for_pending(id: TaskId, look: Look, how: How) -> Waited {
+    let look = run_first(id, look, how.deadline)?;
+    match ended(&look) {
+        Some(result) => result,
+        None => wait_for_end(id, look, how),
     }
-    if how.deadline == Deadline::Never && look.phase == Phase::Queued {
-        run_awaited(id, &look);
-        look = task::look(id)?;
+}
+
+/// A pending task is waited for: runs it here, if that is allowed, and looks again.
+#[inline]
+pub(super) fn run_first(id: TaskId, look: Look, deadline: Deadline) -> Result<Look, Error> {
+    match deadline {
+        Deadline::Now => Err(Status::TimedOut.into()),
+        Deadline::Never if look.phase == Phase::Queued => {
+            run_awaited(id, &look);
+            Ok(task::look(id)?)
+        }
+        _ => Ok(look),
     }
-    wait_for_end(id, look, how)
 }
 
 /// Spins, then blocks, until the task has ended.
-fn wait_for_end(id: TaskId, mut look: Look, how: How) -> Waited {
+#[inline(never)]
+pub(super) fn wait_for_end(id: TaskId, mut look: Look, how: How) -> Waited {
     loop {
         if let Some(result) = ended(&look) {
             return result;
@@ -105,61 +116,37 @@ fn wait_for_end(id: TaskId, mut look: Look, how: How) -> Waited {
     }
 }
 
-/// Waits for all; the status is that of the lowest-numbered one that failed.
-pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Deadline) -> Result<(), Error> {
-    // For all at once: a circle over the last one is found before the first is waited for.
-    let is_pending = |id| task::look(id).is_ok_and(|look| ended(&look).is_none());
-    let tracked = deadline == Deadline::Never && is_in_a_body() && ids.clone().any(is_pending);
-    let edge = tracked.then(|| Edge::begin(Want::All(ids.clone().collect()), false)).transpose()?;
-    let how = How { edge: edge.as_ref(), ..How::until(deadline) };
-    let mut first_failure = Ok(());
-    for id in ids {
-        let look = task::look(id)?;
-        match ended(&look).unwrap_or_else(|| wait_for_pending(id, look, how)) {
-            Ok(_) => {}
-            Err(error) if matches!(error.status, Status::Failed | Status::Panic | Status::Canceled) => {
-                let _ = task::failure(id); // it has been looked at
-                first_failure = first_failure.and(Err(error));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    first_failure
-}
-
-/// Waits until one has ended; its index.
-pub(crate) fn wait_any(ids: &[TaskId], deadline: Deadline) -> Result<usize, Error> {
-    loop {
-        for (index, &id) in ids.iter().enumerate() {
-            if ended(&task::look(id)?).is_some() {
-                return Ok(index);
-            }
-        }
-        if deadline.has_passed() {
-            return Err(Status::TimedOut.into());
-        }
-        block(ids, How::until(deadline))?;
-    }
-}
-
 // Running the awaited task.
 
 /// Runs the queued task here, if that is allowed.
 fn run_awaited(id: TaskId, look: &Look) {
-    if let Some(pool) = registry::of_task(look.pool) {
-        help_with(&pool, id);
+    let helped = with_context(|context| match context {
+        // The usual case, for which the pool need not be looked up.
+        Some(context) if context.pool.number == look.pool && context.place.get().is_some() => {
+            help_inside(context, id);
+            true
+        }
+        _ => false,
+    });
+    if !helped {
+        if let Some(pool) = registry::of_task(look.pool) {
+            help_with(&pool, id);
+        }
+    }
+}
+
+/// As `help_with`, for a thread that holds a place of the pool.
+fn help_inside(context: &Context, id: TaskId) -> bool {
+    stack_allows_another_body() && {
+        let place = ensure_a_place_to_start_on(context);
+        run_if_queued(context, Some(place), id)
     }
 }
 
 /// Runs one queued task of the pool here, if that is allowed and it still is queued; whether it did.
 pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
     inside(pool, |inside| match inside {
-        Some((context, _)) => {
-            stack_allows_another_body() && {
-                let place = ensure_a_place_to_start_on(context);
-                run_if_queued(context, Some(place), id)
-            }
-        }
+        Some((context, _)) => help_inside(context, id),
         None => {
             let mut ran = false;
             as_visitor(pool, |context| ran = run_if_queued(context, None, id));
@@ -272,7 +259,7 @@ fn spin_until(ended: impl Fn() -> bool, look: &Look) -> bool {
 
 /// What a wait can't get out of: parts that use the waiter's stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Must {
+pub(super) enum Must {
     /// It may end with `EDEADLK` and `ETHREAD`.
     Nothing,
     /// It may end with `ETHREAD`, which means that the part has not begun; if a circle is closed, another gets `EDEADLK`.
@@ -283,22 +270,22 @@ enum Must {
 
 /// How to wait.
 #[derive(Clone, Copy)]
-struct How<'a> {
-    deadline: Deadline,
-    must: Must,
+pub(super) struct How<'a> {
+    pub(super) deadline: Deadline,
+    pub(super) must: Must,
     /// What is waited for is part of this wait, which is registered.
-    edge: Option<&'a Edge>,
+    pub(super) edge: Option<&'a Edge>,
 }
 
 impl How<'_> {
-    fn until(deadline: Deadline) -> Self {
+    pub(super) fn until(deadline: Deadline) -> Self {
         Self { deadline, must: Must::Nothing, edge: None }
     }
 }
 
 /// Blocks until one of the tasks has news, or the deadline has passed.
 #[inline(never)]
-fn block(ids: &[TaskId], how: How) -> Result<(), Error> {
+pub(super) fn block(ids: &[TaskId], how: How) -> Result<(), Error> {
     let news = watching(ids, |latch| match holds_a_place() || is_in_a_body() {
         true => block_body(ids, how, latch),
         false => Ok(latch.wait(how.deadline)),

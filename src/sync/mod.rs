@@ -11,6 +11,7 @@
 //! Renewable    what the child of a fork makes anew
 //! spawn        starts a thread of the library's, with a signal mask of its own
 //! call_out     the one way out of the library into the embedder's code
+//! own          pointers of each thread's own
 //! now_ns       the clock of what is measured
 //! environment_variable   what the user asks for without a line of code
 //! ```
@@ -22,6 +23,8 @@ mod event_count;
 mod fork;
 mod futex;
 mod latch;
+#[cfg(not(loom))]
+mod own;
 #[cfg(not(loom))]
 mod signal;
 mod slots;
@@ -37,6 +40,8 @@ pub(crate) use event_count::EventCount;
 pub(crate) use fork::{call_out, epoch, step_epoch, Renewable};
 pub(crate) use futex::Futex;
 pub(crate) use latch::Latch;
+#[cfg(not(loom))]
+pub(crate) use own::{own, set_own, Own};
 #[cfg(not(loom))]
 pub(crate) use signal::Signal;
 #[cfg(not(loom))]

@@ -87,8 +87,9 @@ pub(super) use magazine::{after_fork, allocate, free};
 #[cfg(not(loom))]
 mod magazine {
     use super::*;
-    use crate::sync::{epoch, Renewable};
+    use crate::sync::{epoch, own, set_own, Own, Renewable};
     use std::cell::RefCell;
+    use std::ptr::null;
 
     /// Cells in a batch.
     const BATCH: u32 = 128;
@@ -200,6 +201,8 @@ mod magazine {
 
     impl Drop for Magazine {
         fn drop(&mut self) {
+            // If it is the thread's (the only one that is dropped while another can't be had): it has none any more.
+            set_own::<Self>(Own::Magazine, null());
             self.settle();
             for slot in self.fresh.0..self.fresh.1 {
                 self.fresh.0 = slot + 1;
@@ -214,10 +217,26 @@ mod magazine {
         static MAGAZINE: RefCell<Magazine> = const { RefCell::new(Magazine::EMPTY) };
     }
 
+    #[inline]
     fn with<T>(work: impl Fn(&mut Magazine) -> T) -> T {
+        // SAFETY: NULL, or set below to this thread's, whose destructor takes it out.
+        match unsafe { own::<RefCell<Magazine>>(Own::Magazine).as_ref() } {
+            Some(magazine) => {
+                let mut magazine = magazine.borrow_mut();
+                magazine.settle();
+                work(&mut magazine)
+            }
+            None => with_slowly(work),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn with_slowly<T>(work: impl Fn(&mut Magazine) -> T) -> T {
         // A thread that is ending has no magazine any more: borrow an empty one, which gives back what it holds.
         MAGAZINE
             .try_with(|magazine| {
+                set_own(Own::Magazine, magazine);
                 let mut magazine = magazine.borrow_mut();
                 magazine.settle();
                 work(&mut magazine)

@@ -50,6 +50,11 @@ pub(crate) fn task(value: u64) -> Option<TaskId> {
     decode(Kind::Future, value).map(TaskId::from_bits)
 }
 
+/// The same for what is known to be the handle of a future.
+pub(crate) fn number_of_task(value: u64) -> TaskId {
+    TaskId::from_bits(value & NUMBER)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -149,7 +149,43 @@ pub(crate) struct Lost {
 
 /// Ends a claimed task; see above for the order.
 #[must_use = "a lost failure is to be reported"]
+#[inline]
 pub(crate) fn finish(
+    task: Claimed,
+    outcome: Outcome,
+    result: *mut c_void,
+    failure: Option<Failure>,
+) -> Option<Lost> {
+    if task.extra.is_none() && failure.is_none() {
+        return finish_plain(&task, outcome, result);
+    }
+    finish_with(task, outcome, result, failure)
+}
+
+/// One that neither has anything beside its cell nor left a failure.
+#[inline]
+fn finish_plain(task: &Claimed, outcome: Outcome, result: *mut c_void) -> Option<Lost> {
+    task.cell.set_payload(result);
+    let finished = task.cell.state.finish(outcome, false);
+    if finished.has_waiter || finished.to_free {
+        return tell_or_free(task, Ended { outcome, result, failure: None }, finished);
+    }
+    None
+}
+
+#[inline(never)]
+fn tell_or_free(task: &Claimed, ended: Ended, finished: Finished) -> Option<Lost> {
+    let lost = if finished.has_waiter { watch::tell_end(task.id, &ended) } else { None };
+    // A cell is freed once, so there is at most one.
+    if finished.to_free {
+        free(task.id, task.cell).or(lost)
+    } else {
+        lost
+    }
+}
+
+#[inline(never)]
+fn finish_with(
     task: Claimed,
     outcome: Outcome,
     result: *mut c_void,
@@ -200,7 +236,20 @@ fn after_cancel(id: TaskId, cell: &Cell, canceled: Finished) {
 }
 
 /// Frees the cell of a task that has ended, by the one who may; returns its failure if nobody has seen it.
+#[inline]
 fn free(id: TaskId, cell: &Cell) -> Option<Lost> {
+    if !cell.state.snapshot().is_plain() {
+        return free_with(id, cell);
+    }
+    if cell.state.free() {
+        free_list::free(id.slot());
+    }
+    None
+}
+
+#[cold]
+#[inline(never)]
+fn free_with(id: TaskId, cell: &Cell) -> Option<Lost> {
     let word = cell.state.snapshot();
     let mut name = None;
     if word.has_extra() {
@@ -374,7 +423,17 @@ pub(crate) fn retain(id: TaskId) -> Result<bool, Stale> {
 }
 
 /// Gives one handle back. The task still runs. Returns its failure if nobody has seen it, or will.
+#[inline]
 pub(crate) fn release(id: TaskId) -> Result<Option<Lost>, Stale> {
+    if cell(id.slot()).is_some_and(|cell| cell.state.release_and_free(id)) {
+        free_list::free(id.slot());
+        return Ok(None);
+    }
+    release_step_by_step(id)
+}
+
+#[inline(never)]
+fn release_step_by_step(id: TaskId) -> Result<Option<Lost>, Stale> {
     let cell = cell(id.slot()).ok_or(Stale)?;
     match cell.state.release(id)? {
         Release::Live => Ok(None),

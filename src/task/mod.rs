@@ -38,7 +38,7 @@ pub(crate) use {
     completions::{Completion, Delivery, Queue, QUEUES},
     extra::Extra,
     group::{Group, Member, GROUPS},
-    handle::{decode, encode, task as decode_task, Kind},
+    handle::{decode, encode, number_of_task, task as decode_task, Kind},
     lifecycle::{
         ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish, has_ended,
         is_for_waiters, is_queued, let_go, look, note_taken, peek_failure, release, retain, snapshot,

@@ -68,11 +68,7 @@ impl State {
     pub(crate) fn publish(&self, id: TaskId, handles: u32, flags: u64) {
         debug_assert!(flags & !(OUTSIDE | HELD | BLOCKING | LENT | EXTRA) == 0);
         let internal = if id.is_internal() { INTERNAL } else { 0 };
-        let word = u64::from(id.generation()) << GENERATION_SHIFT
-            | u64::from(handles) << HANDLES_SHIFT
-            | flags
-            | internal
-            | QUEUED;
+        let word = id.generation_in_place() | u64::from(handles) << HANDLES_SHIFT | flags | internal | QUEUED;
         // Nobody else may change a FREE word, so the store is not racing a read-modify-write. Release: pairs with
         // the Acquire of `claim` and `read`; publishes the payload to who finds the cell by a guessed handle.
         self.0.store(word, Ordering::Release);
@@ -82,7 +78,7 @@ impl State {
     pub(crate) fn read(&self, id: TaskId) -> Result<Snapshot, Stale> {
         // Acquire: pairs with the Release of `finish`; the payload read after DONE is the result.
         let word = Snapshot(self.0.load(Ordering::Acquire));
-        if word.is_shown_to(id) && word.handles() > 0 {
+        if word.is_held_by(id) {
             Ok(word)
         } else {
             Err(Stale)
@@ -125,7 +121,7 @@ impl State {
     /// QUEUED to something else, by one of those who want to. Returns the word as it was before.
     fn leave_queued(&self, id: TaskId, unless: u64, next: impl Fn(u64) -> u64) -> Option<Snapshot> {
         let mut word = self.0.load(Ordering::Relaxed);
-        while Snapshot(word).is_of(id) && word & PHASE == QUEUED && word & unless == 0 {
+        while word & (GENERATION | PHASE | unless) == id.generation_in_place() | QUEUED {
             // Acquire: pairs with the Release of `publish`; brings function and argument. Release: if the task ends
             // with this, pairs with the Acquire of `read`.
             match self.0.compare_exchange_weak(word, next(word), Ordering::AcqRel, Ordering::Relaxed) {
@@ -273,6 +269,23 @@ impl State {
         }
     }
 
+    /// `release` and `free` in one step, for the last handle of a task that has ended and has nothing beside its cell; then
+    /// the slot is for the free list. False: nothing was done.
+    #[must_use]
+    #[inline]
+    pub(crate) fn release_and_free(&self, id: TaskId) -> bool {
+        let seen = Snapshot(self.0.load(Ordering::Relaxed));
+        // The slot's last generation is the slow way's.
+        if !seen.is_plain_and_held_once_by(id) || seen.0 & GENERATION == GENERATION {
+            return false;
+        }
+        // AcqRel: as in `release`, and in `free`.
+        let freed =
+            self.0.compare_exchange(seen.0, seen.next_free(), Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        fence(Ordering::Release); // as in `free`
+        freed
+    }
+
     /// Asked to stop? For the running task itself.
     pub(crate) fn is_asked_to_stop(&self) -> bool {
         Snapshot(self.0.load(Ordering::Relaxed)).is_asked_to_stop()
@@ -284,13 +297,12 @@ impl State {
     pub(crate) fn free(&self) -> bool {
         let word = Snapshot(self.0.load(Ordering::Relaxed));
         debug_assert!(word.phase_bits() == DONE && word.handles() == 0);
-        let next = u64::from(word.generation()) + 1;
         // Nobody else may change the word of a cell without handles. Release: pairs with the Acquire of `read`, so
         // that who still believed the old number can't read the next task's payload with it.
-        self.0.store((next & GENERATION_MASK) << GENERATION_SHIFT | FREE, Ordering::Release);
+        self.0.store(word.next_free(), Ordering::Release);
         // Release: pairs with the Acquire fence before `is_unchanged`, as in `next_id`: the free list writes, too.
         fence(Ordering::Release);
-        next <= GENERATION_MASK
+        word.0 & GENERATION != GENERATION
     }
 }
 

@@ -68,6 +68,20 @@ impl TaskId {
         (self.0 & SLOT_MASK) as u32
     }
 
+    /// The generation where the state word has it.
+    pub(super) fn generation_in_place(self) -> u64 {
+        (self.0 >> SLOT_BITS & GENERATION_MASK) << GENERATION_SHIFT
+    }
+
+    /// The flag of the state word.
+    pub(super) fn internal_in_place(self) -> u64 {
+        if self.is_internal() {
+            INTERNAL
+        } else {
+            0
+        }
+    }
+
     pub(crate) fn generation(self) -> u32 {
         ((self.0 >> SLOT_BITS) & GENERATION_MASK) as u32
     }
@@ -201,8 +215,9 @@ impl Snapshot {
     }
 
     /// Whether a number of this kind may look at it.
-    pub(super) fn is_shown_to(self, id: TaskId) -> bool {
-        self.is_of(id) && (self.0 & INTERNAL != 0) == id.is_internal()
+    pub(super) fn is_held_by(self, id: TaskId) -> bool {
+        let same = self.0 & (GENERATION | INTERNAL) == id.generation_in_place() | id.internal_in_place();
+        same && self.0 & HANDLES != 0 // so it isn't FREE
     }
 
     pub(super) fn handles(self) -> u64 {
@@ -218,6 +233,22 @@ impl Snapshot {
                 Phase::Done(*outcome.unwrap_or(&Outcome::Canceled))
             }
         }
+    }
+
+    /// DONE, with one handle, which is this one, and there is nothing of the task's but its cell.
+    pub(super) fn is_plain_and_held_once_by(self, id: TaskId) -> bool {
+        let fields = GENERATION | INTERNAL | PHASE | HANDLES | HAS_WAITER | HAS_SIDE | EXTRA;
+        self.0 & fields == id.generation_in_place() | id.internal_in_place() | DONE | ONE_HANDLE
+    }
+
+    /// Whether there is nothing of the task's but its cell.
+    pub(super) fn is_plain(self) -> bool {
+        self.0 & (HAS_SIDE | EXTRA) == 0
+    }
+
+    /// The word of the cell once it is free: of the next generation.
+    pub(super) fn next_free(self) -> u64 {
+        ((self.0 & GENERATION).wrapping_add(1 << GENERATION_SHIFT) & GENERATION) | FREE
     }
 
     pub(crate) fn has_waiter(self) -> bool {

@@ -21,6 +21,9 @@ import offgil
 from offgil.ctypes import OFFGIL_EHANDLE, OFFGIL_OK
 
 HERE = Path(__file__).resolve().parent
+# Neither has a build for the free-threaded 3.13.
+if importlib.util.find_spec("cffi") is None or importlib.util.find_spec("numba") is None:
+    collect_ignore = ["test_conversions.py", "test_native_buffers.py", "test_native_kinds.py"]
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -83,6 +86,15 @@ def native(tmp_path_factory: pytest.TempPathFactory, compiler: str) -> Native:
 
 
 @pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory, compiler: str) -> Any:
+    """C functions of many types through ctypes and cffi."""
+    from kinds import Kinds, build_api_module, build_library
+
+    folder = tmp_path_factory.mktemp("kinds")
+    return Kinds(build_library(folder, compiler), build_api_module(folder))
+
+
+@pytest.fixture(scope="session")
 def cython_adapter(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The adapter, compiled as a user's module would be: `cythonize -i`, no path, no flag."""
     folder = tmp_path_factory.mktemp("cython")
@@ -95,9 +107,22 @@ def cython_adapter(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
         f"SIZES = {{{', '.join(f'{name!r}: sizeof(offgil.{name})' for name in sizes)}}}\n",
         encoding="ascii",
     )
-    run([sys.executable, "-m", "Cython.Build.Cythonize", "-i", "cython_adapter.pyx"], cwd=folder)
-    (built,) = folder.glob("cython_adapter.*.so")
-    spec = importlib.util.spec_from_file_location("cython_adapter", built)
+    return compile_cython(folder / "cython_adapter.pyx")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """A Cython module that exports functions."""
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copy(HERE / "native" / "exported.pyx", folder)
+    return compile_cython(folder / "exported.pyx")
+
+
+def compile_cython(source: Path) -> ModuleType:
+    """The module, imported."""
+    run([sys.executable, "-m", "Cython.Build.Cythonize", "-i", source.name], cwd=source.parent)
+    (built,) = source.parent.glob(f"{source.stem}.*.so")
+    spec = importlib.util.spec_from_file_location(source.stem, built)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

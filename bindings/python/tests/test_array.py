@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy
 import pytest
 
 import offgil
@@ -98,7 +99,8 @@ def test_a_pool_that_is_shut_down_maps_nothing() -> None:
 
 def test_ctrl_c_stops_it() -> None:
     code = """
-import array, ctypes, offgil
+import array, ctypes, offgil, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # not if it was started in the background
 sleep = offgil.native(ctypes.CDLL(None).usleep, "i32(i32)")
 with offgil.ThreadPoolExecutor(2) as pool:
     try:
@@ -112,3 +114,60 @@ with offgil.ThreadPoolExecutor(2) as pool:
         assert process.stdout.readline() == "mapping\n"
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[0] == "interrupted\n"
+
+
+def read_only(count: int) -> Any:
+    values = numpy.zeros(count)
+    values.flags.writeable = False
+    return values
+
+
+@pytest.mark.parametrize(
+    ("values", "out", "error", "reason"),
+    [
+        (numpy.zeros(4), numpy.zeros(3), ValueError, r"out is of shape \(3,\), not \(4,\)"),
+        (numpy.zeros(4), numpy.zeros((2, 2)), ValueError, r"out is of shape \(2, 2\), not \(4,\)"),
+        (numpy.zeros(4), numpy.zeros(4, "f4"), TypeError, "returns items of format 'd', not 'f'"),
+        (numpy.zeros(4), numpy.zeros(4, ">f8"), TypeError, "returns items of format 'd', not '>d'"),
+        (numpy.zeros(4), numpy.zeros(4, object), TypeError, "returns items of format 'd', not 'O'"),
+        (numpy.zeros(4), read_only(4), TypeError, "out is read-only"),
+        (numpy.zeros(4), bytes(32), TypeError, "returns items of format 'd', not 'B'"),
+        (numpy.zeros(4), [0.0] * 4, TypeError, "list"),
+        (numpy.zeros(4, int), None, TypeError, "takes items of format 'd', not 'l'"),
+        (numpy.zeros(4, ">f8"), None, TypeError, "takes items of format 'd', not '>d'"),
+        (numpy.zeros(4, complex), None, TypeError, "takes items of format 'd', not 'Zd'"),
+        (numpy.array(1.0), None, TypeError, "at least one dimension"),
+        ([1.0], None, TypeError, "list"),
+    ],
+)
+def test_each_refusal_says_why(
+    pool: offgil.ThreadPoolExecutor, values: Any, out: Any, error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
+        pool.map_array(cos, values, out)
+
+
+def test_numpy_arrays_come_out_as_such(pool: offgil.ThreadPoolExecutor) -> None:
+    values = numpy.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)[::-2]
+    mapped = pool.map_array(cos, values)
+    assert type(mapped) is numpy.ndarray
+    assert mapped.shape == values.shape
+    assert numpy.array_equal(
+        mapped, [[[math.cos(value) for value in row] for row in part] for part in values]
+    )
+    assert pool.map_array(cos, values, values) is values
+    assert numpy.array_equal(values, mapped)
+    fixed = read_only(3)
+    assert pool.map_array(cos, fixed).tolist() == [1.0, 1.0, 1.0]
+    assert pool.map_array(cos, numpy.zeros((3, 0))).shape == (3, 0)
+
+
+def test_what_has_no_types_or_cannot_be_carried_is_refused(pool: offgil.ThreadPoolExecutor) -> None:
+    by_struct = ctypes.CDLL(None)["div"]
+    by_struct.argtypes, by_struct.restype = [ctypes.c_int, ctypes.c_int], ctypes.py_object
+    for function in (libm.cos, by_struct, offgil.native(by_struct), math.cos, cos.function):
+        with pytest.raises(TypeError, match="map_array takes a native function whose types are known"):
+            pool.map_array(function, numpy.zeros(4))
+    typed = ctypes.CDLL("libm.so.6").cos
+    typed.argtypes, typed.restype = [ctypes.c_double], ctypes.c_double
+    assert pool.map_array(typed, numpy.zeros(2)).tolist() == [1.0, 1.0]

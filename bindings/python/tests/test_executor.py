@@ -143,7 +143,8 @@ def test_cancel_of_a_running_native_task_asks_it_to_stop(pool: offgil.ThreadPool
         answers.put(offgil.lib.task_is_canceled())
         return 5
 
-    future = pool.submit(offgil.native(body, "i32()"))
+    # By its address: as a function in Python it would run the ordinary way.
+    future = pool.submit(offgil.native(ctypes.cast(body, ctypes.c_void_p).value, "i32()"))
     while not future.running():
         time.sleep(0.001)
     assert not future.cancel()

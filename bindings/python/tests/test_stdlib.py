@@ -1,4 +1,4 @@
-"""CPython's own tests of `ThreadPoolExecutor`, run on ours, where the interpreter came with them."""
+"""CPython's own tests of `ThreadPoolExecutor` and `ThreadPool`, run on ours where they are installed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,33 @@ assert suite.countTestCases() > 0
 sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
 """
 
+RUN_POOL = """
+import multiprocessing.dummy, multiprocessing.pool, sys, unittest
+import offgil.pool
+multiprocessing.pool.ThreadPool = offgil.pool.ThreadPool
+from test import _test_multiprocessing as tests
+class ThreadPoolTests(tests._TestPool, tests.ThreadsMixin, unittest.TestCase):
+    def test_they_are_run_on_ours(self):
+        self.assertIs(type(self.pool), offgil.pool.ThreadPool)
+suite = unittest.defaultTestLoader.loadTestsFromTestCase(ThreadPoolTests)
+assert suite.countTestCases() > 20
+sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
+"""
+
+
+def run_tests(module: str, *arguments: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"this Python came without {module}")
+    done = subprocess.run(
+        [sys.executable, "-c", *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
 
 @pytest.mark.parametrize("part", ["AsCompleted", "Executor", "FailingInit", "Init", "Shutdown", "Wait"])
 def test_the_tests_of_the_stdlib_pass(part: str) -> None:
-    if importlib.util.find_spec("test.test_concurrent_futures") is None:
-        pytest.skip("this Python came without test.test_concurrent_futures")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, part], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_tests("test.test_concurrent_futures", RUN, part)
+
+
+def test_the_tests_of_the_stdlib_s_thread_pool_pass() -> None:
+    run_tests("test._test_multiprocessing", RUN_POOL)

@@ -51,11 +51,28 @@ mod models {
         freed: AtomicU64,
     }
 
+    /// Lets go of a handle, and frees the cell if that was the last; whether it was.
+    fn let_go(task: &Task, id: TaskId) -> bool {
+        if task.state.release_and_free(id) {
+            return true;
+        }
+        let last = matches!(task.state.release(id), Ok(Release::LastAfterDone(_)));
+        assert!(!last || task.state.free());
+        last
+    }
+
+    /// What a task may have beside its cell: then releasing and freeing it are two steps.
+    const WITH_AND_WITHOUT: [u64; 2] = [0, EXTRA];
+
     fn queued(handles: u32) -> (Arc<Task>, TaskId) {
+        queued_with(handles, 0)
+    }
+
+    fn queued_with(handles: u32, flags: u64) -> (Arc<Task>, TaskId) {
         let task =
             Arc::new(Task { state: State::new(), payload: AtomicU64::new(1), freed: AtomicU64::new(0) });
         let id = task.state.next_id(5);
-        task.state.publish(id, handles, 0);
+        task.state.publish(id, handles, flags);
         (task, id)
     }
 
@@ -122,37 +139,38 @@ mod models {
 
     #[test]
     fn finisher_or_last_release_frees_exactly_once() {
-        model(|| {
-            let (task, id) = queued(1);
-            let release = move |task: &Task| {
-                if let Ok(Release::LastAfterDone(_)) = task.state.release(id) {
-                    task.freed.fetch_add(1, Ordering::Relaxed);
-                }
-            };
-            let (ran, ()) = race(&task, move |task| run(task, id), release);
-            assert!(ran);
-            assert_eq!(task.freed.load(Ordering::Relaxed), 1);
-        });
+        for flags in WITH_AND_WITHOUT {
+            model(move || {
+                let (task, id) = queued_with(1, flags);
+                let release = move |task: &Task| {
+                    task.freed.fetch_add(u64::from(let_go(task, id)), Ordering::Relaxed);
+                };
+                let (ran, ()) = race(&task, move |task| run(task, id), release);
+                assert!(ran);
+                assert_eq!(task.freed.load(Ordering::Relaxed), 1);
+            });
+        }
     }
 
     #[test]
     fn the_last_of_two_releases_has_seen_what_the_other_did() {
-        model(|| {
-            let (task, id) = queued(2);
-            assert!(run(&task, id));
-            let last = move |task: &Task| matches!(task.state.release(id), Ok(Release::LastAfterDone(_)));
-            let use_and_release = move |task: &Task| {
-                task.payload.store(7, Ordering::Relaxed);
-                last(task)
-            };
-            let release_and_look = move |task: &Task| {
-                let last = last(task);
-                assert!(!last || task.payload.load(Ordering::Relaxed) == 7);
-                last
-            };
-            let (one, other) = race(&task, use_and_release, release_and_look);
-            assert!(one ^ other);
-        });
+        for flags in WITH_AND_WITHOUT {
+            model(move || {
+                let (task, id) = queued_with(2, flags);
+                assert!(run(&task, id));
+                let use_and_release = move |task: &Task| {
+                    task.payload.store(7, Ordering::Relaxed);
+                    let_go(task, id)
+                };
+                let release_and_look = move |task: &Task| {
+                    let last = let_go(task, id);
+                    assert!(!last || task.payload.load(Ordering::Relaxed) == 7);
+                    last
+                };
+                let (one, other) = race(&task, use_and_release, release_and_look);
+                assert!(one ^ other);
+            });
+        }
     }
 
     #[test]
@@ -160,8 +178,7 @@ mod models {
         model(|| {
             let (task, id) = queued(1);
             assert!(run(&task, id));
-            assert!(matches!(task.state.release(id), Ok(Release::LastAfterDone(_))));
-            assert!(task.state.free());
+            assert!(let_go(&task, id));
             let id = task.state.next_id(5);
             let submit = move |task: &Task| {
                 task.payload.store(9, Ordering::Relaxed);
@@ -192,26 +209,29 @@ mod models {
 
     #[test]
     fn a_payload_of_the_next_task_is_never_believed() {
-        model(|| {
-            let (task, id) = queued(1);
-            assert!(run(&task, id));
-            let reuse = move |task: &Task| {
-                assert!(matches!(task.state.release(id), Ok(Release::LastAfterDone(_))));
-                assert!(task.state.free());
-                task.payload.store(3, Ordering::Relaxed); // as the free list does
-                let next = task.state.next_id(5);
-                task.payload.store(4, Ordering::Relaxed);
-                task.state.publish(next, 1, 0);
-            };
-            let look = move |task: &Task| {
-                let Ok(seen) = task.state.read(id) else { return };
-                let result = task.payload.load(Ordering::Relaxed);
-                crate::sync::fence(Ordering::Acquire);
-                if task.state.is_unchanged(seen) {
-                    assert_eq!(result, 2);
-                }
-            };
-            race(&task, reuse, look);
-        });
+        for flags in WITH_AND_WITHOUT {
+            model(move || a_payload_is_reused(flags));
+        }
+    }
+
+    fn a_payload_is_reused(flags: u64) {
+        let (task, id) = queued_with(1, flags);
+        assert!(run(&task, id));
+        let reuse = move |task: &Task| {
+            assert!(let_go(task, id));
+            task.payload.store(3, Ordering::Relaxed); // as the free list does
+            let next = task.state.next_id(5);
+            task.payload.store(4, Ordering::Relaxed);
+            task.state.publish(next, 1, 0);
+        };
+        let look = move |task: &Task| {
+            let Ok(seen) = task.state.read(id) else { return };
+            let result = task.payload.load(Ordering::Relaxed);
+            crate::sync::fence(Ordering::Acquire);
+            if task.state.is_unchanged(seen) {
+                assert_eq!(result, 2);
+            }
+        };
+        race(&task, reuse, look);
     }
 }

@@ -46,9 +46,23 @@ cdef extern from *:
         offgil_items_t in;
         offgil_items_t out;
         uint8_t (*canceled)(void);
+        int has_data;
+        void *data;
+        uint8_t counts;
+        size_t done; /* if it counts */
     } offgil_map_t;
 
     typedef void (*offgil_body_t)(void *context, size_t begin, size_t end);
+
+    static inline void offgil_count(offgil_map_t *map, size_t items) {
+        if (map->counts) {
+            __atomic_fetch_add(&map->done, items, __ATOMIC_RELAXED);
+        }
+    }
+
+    static inline size_t offgil_counted(const offgil_map_t *map) {
+        return __atomic_load_n(&map->done, __ATOMIC_RELAXED);
+    }
 
     static inline char *offgil_item(const offgil_items_t *items, size_t index) {
         ptrdiff_t offset = 0;
@@ -64,17 +78,27 @@ cdef extern from *:
 
     #define OFFGIL_BODY(a, A, r, R)                                                          \\
         static void offgil_map_##a##_##r(void *context, size_t begin, size_t end) {          \\
-            const offgil_map_t *map = (const offgil_map_t *)context;                         \\
+            offgil_map_t *map = (offgil_map_t *)context;                                     \\
             R (*fn)(A) = (R(*)(A))map->fn;                                                   \\
+            R (*with_data)(A, void *) = (R(*)(A, void *))map->fn;                            \\
+            size_t counted = begin;                                                          \\
             for (size_t index = begin; index < end; ++index) {                               \\
-                if (map->stop || ((index & 1023) == 0 && map->canceled())) {                 \\
+                if (map->stop) {                                                             \\
                     return;                                                                  \\
+                }                                                                            \\
+                if ((index & 1023) == 0) {                                                   \\
+                    if (map->canceled()) {                                                   \\
+                        return;                                                              \\
+                    }                                                                        \\
+                    offgil_count(map, index - counted);                                      \\
+                    counted = index;                                                         \\
                 }                                                                            \\
                 A argument;                                                                  \\
                 memcpy(&argument, offgil_item(&map->in, index), sizeof argument);            \\
-                R result = fn(argument);                                                     \\
+                R result = map->has_data ? with_data(argument, map->data) : fn(argument);    \\
                 memcpy(offgil_item(&map->out, index), &result, sizeof result);               \\
             }                                                                                \\
+            offgil_count(map, end - counted);                                                \\
         }
     #define OFFGIL_BODIES(a, A)                                                              \\
         OFFGIL_BODY(a, A, b, signed char) OFFGIL_BODY(a, A, B, unsigned char)                \\
@@ -113,6 +137,11 @@ cdef extern from *:
         items_t source "in"
         items_t out
         uint8_t (*canceled)() noexcept nogil
+        bint has_data
+        void *data
+        uint8_t counts
+        size_t done
+    size_t counted "offgil_counted"(const map_t *map) noexcept
     ctypedef void (*body_t "offgil_body_t")(void *, size_t, size_t) noexcept nogil
     body_t bodies "offgil_bodies"[10][10]
 
@@ -161,8 +190,11 @@ cdef object empty_like(object array, object view, str letter):
     return made.cast(letter) if view.ndim == 1 or view.nbytes == 0 else made.cast(letter, view.shape)
 
 
-def map_array(Work work, function, array, out):
-    """`out[i] = function(array[i])` for all items, off the GIL; returns `out`, a new buffer if that is None."""
+def map_array(Work work, function, array, out, open_bar):
+    """`out[i] = function(array[i])` for all items, off the GIL; returns `out`, a new buffer if that is None.
+
+    `open_bar(total)`, if it isn't None, makes a bar that is told how many items are done.
+    """
     cdef Call call
     cdef job_t job
     if isinstance(function, NativeFunction):
@@ -173,6 +205,11 @@ def map_array(Work work, function, array, out):
         raise TypeError("map_array takes a native function whose types are known")
     letters = call.letters.decode("ascii")
     result = chr(call.result)
+    # A pointer, or Cython's own number, which goes the same way to the function.
+    job.map.has_data = call.fixed is not None and len(call.fixed) == 1
+    job.map.data = <void *><size_t>(call.fixed[0] or 0) if job.map.has_data else NULL
+    if job.map.has_data:
+        letters = letters[:-1]
     if len(letters) != 1 or letters not in LETTERS or result not in LETTERS:
         raise TypeError("map_array takes a native function of one number that returns a number")
     view = memoryview(array)
@@ -198,12 +235,21 @@ def map_array(Work work, function, array, out):
     job.map.canceled = task_is_canceled
     set_items(&job.map.source, view)
     set_items(&job.map.out, target)
+    job.map.counts = open_bar is not None
+    job.map.done = 0
     work.check()
-    run_job(work, &job)
+    bar = None if open_bar is None else open_bar(job.count)
+    try:
+        run_job(work, &job, bar)
+    finally:
+        if bar is not None:
+            bar.close()
     return out
 
 
-cdef int run_job(Work work, job_t *job) except -1:
+cdef int run_job(Work work, job_t *job, object bar) except -1:
+    cdef size_t shown = 0
+    cdef size_t done
     cdef future_t *future = NULL
     cdef offgil_status status = OFFGIL_ETIMEDOUT
     while future == NULL:
@@ -223,6 +269,10 @@ cdef int run_job(Work work, job_t *job) except -1:
             with nogil:
                 status = future_wait(future, 100_000_000, NULL)
             PyErr_CheckSignals()
+            if bar is not None:
+                done = counted(&job.map)
+                bar.update(done - shown)
+                shown = done
     except BaseException:
         job.map.stop = 1
         future_cancel(future)

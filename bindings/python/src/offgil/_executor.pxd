@@ -29,8 +29,10 @@ cdef class Work:
     cdef object prefix
     cdef object initializer
     cdef tuple initargs
+    cdef readonly bint daemon  # the threads end with the process, whatever they do
     cdef uint32_t alive  # workers
     cdef uint32_t blocked  # those of them whose task waits for another
+    cdef uint32_t returning  # those of these that want their place back
     cdef uint32_t started  # threads so far: the next one's number
     cdef bint shut  # by its owner
     cdef bint closed  # takes no more: shut, or the interpreter ends

@@ -2,9 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from offgil._future import Future
+from offgil._native import _NativeObject
+
+def goes_native(function: object) -> bool:
+    """Whether `submit` calls this off the GIL, if the arguments fit."""
 
 class Work:
     """An executor's pool, its queue of Python tasks and its threads."""
@@ -15,9 +19,19 @@ class Work:
     def threads(self) -> set[threading.Thread]: ...
     @property
     def broken(self) -> str | None: ...
-    def close(self, cancel: bool, at_exit: bool = False, /) -> None: ...
+    @property
+    def daemon(self) -> bool: ...
+    def start_workers(self) -> None: ...
+    def give_way(self) -> None: ...
+    def block(self) -> None: ...
+    def unblock(self) -> None: ...
+    def fail(self, reason: str) -> None: ...
+    def close(self, cancel: bool, at_exit: bool = False) -> None: ...
     def join(self) -> None: ...
     def counts(self) -> tuple[int, int]: ...
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""
@@ -32,6 +46,17 @@ class Submitter:
         initargs: tuple[Any, ...],
         limit: int,
         when_full: str,
+        daemon: bool = False,
         /,
     ) -> None: ...
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]: ...
+    @overload
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Submits `fn(*args, **kwargs)` and returns its `Future`.
+
+        A `native` function, and a ctypes function whose call off the GIL is certain to end as the ordinary
+        call would, never touches the GIL (`future.native` tells). Anything else runs on one of the executor's
+        Python threads. Raises what a wrong argument of a `native` function is, `RuntimeError` after a
+        shutdown, and `queue.Full` with `when_full="fail"`; blocks only in a full queue.
+        """
+    @overload
+    def submit(self, fn: _NativeObject, /, *args: Any) -> Future[Any]: ...

@@ -22,9 +22,11 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 
+from offgil._call cimport call_t
 from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, join_thread, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
+from offgil._pointers import CallsBack
 from offgil._turns cimport TURN_NS, give_turn, has_queued, now_ns
 from offgil.capi cimport (
     OFFGIL_ECLOSED,
@@ -85,7 +87,7 @@ cdef class Item:
 cdef class Work:
     """An executor's pool, its queue of Python tasks and its threads; these know it, and not the executor."""
 
-    def __cinit__(self, most, prefix, initializer, initargs, limit, when_full):
+    def __cinit__(self, most, prefix, initializer, initargs, limit, when_full, daemon=False):
         cdef pool_options_t options
         name = prefix.encode("utf-8", "replace").replace(b"\0", b"?")
         self.most = min(most, MOST_THREADS)
@@ -98,6 +100,7 @@ cdef class Work:
         self.prefix = prefix
         self.initializer = initializer
         self.initargs = initargs
+        self.daemon = daemon
         pool_options_init(&options, sizeof(options))
         options.threads = self.most
         options.waiters_help = 0
@@ -126,25 +129,25 @@ cdef class Work:
             raise BrokenThreadPool(self.broken)
         if self.shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        if exiting:
+        if exiting and not self.daemon:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
         return 0
 
     cdef FutureCore submit_call(self, Call call, object function, tuple args):
         """Submits a native task; wrong arguments raise."""
-        # The function may be a thunk that its owner frees; else only pointers need anything kept.
-        cdef list keep = [] if call.keeps or call.owner is not None else None
+        cdef list keep = call.new_keep()
         cdef FutureCore future
         cdef future_t *handle
+        cdef call_t *block
         self.check()
         while True:
-            handle = call.submit(self.pool, args, keep, self.limit != 0)
+            handle = call.submit(self.pool, args, keep, self.limit != 0, &block)
             if handle != NULL:
                 break
             status = offgil_last_status()
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
-                keep = [] if keep is not None else None
+                keep = call.new_keep()
             elif status == OFFGIL_EFULL and self.when_full == "run":
                 return run_here(function, args, {})
             else:
@@ -152,7 +155,7 @@ cdef class Work:
         if call.owner is not None:
             keep.append(call.owner)
         future = new_future()
-        future.adopt(handle, call.result, keep if keep else None)
+        future.adopt(handle, block, call.result if call.convert is None else <char>b"O", keep if keep else None)
         return future
 
     cdef int refuse(self, offgil_status status) except -1:
@@ -168,6 +171,9 @@ cdef class Work:
         """Queues a Python task, and sees to it that somebody takes it."""
         cdef Item item = Item.__new__(Item)
         cdef bint start
+        if current_work() != NULL and getattr(function, "__module__", None) == "dask.local":
+            from offgil._places import let_dask_give_places_up
+            let_dask_give_places_up()
         item.future = new_future()
         item.function = function
         item.args = args
@@ -240,7 +246,7 @@ cdef class Work:
             while status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
                 with nogil:
-                    token = pool_submit_with(self.pool, &options, run_token, <void *>self)
+                    token = pool_submit_with(self.pool, &options, run_token_placeless, <void *>self)
                 if token != NULL:
                     break
                 status = offgil_last_status()
@@ -254,7 +260,9 @@ cdef class Work:
             with cython.critical_section(self):
                 number = self.started
                 self.started += 1
-            thread = threading.Thread(name=f"{self.prefix}_{number}", target=_lend, args=(self,))
+            thread = threading.Thread(
+                name=f"{self.prefix}_{number}", target=_lend, args=(self,), daemon=self.daemon or None
+            )
             thread.start()
             self.threads.add(thread)
         except BaseException:
@@ -265,9 +273,21 @@ cdef class Work:
             future_release(token)
         return OFFGIL_OK
 
+    def start_workers(self):
+        """Starts as many as there may be, which wait for tasks."""
+        while self.alive < self.most:
+            self.alive += 1
+            status = self.start()
+            if status != OFFGIL_OK:
+                self.refuse(status)
+
     cdef int run_tasks(self) except -1:
-        """A worker's life: it runs what is queued, and sleeps, until the executor is over."""
+        """A worker's life: it runs what is queued, and sleeps, until the executor is over. It begins without a place."""
         cdef Item item
+        # A place is for tasks: whoever waits for one, or for the GIL, has none.
+        cdef bint placed = False
+        cdef bint some
+        cdef bint over = False
         cdef pool_t *pool = self.pool
         cdef int64_t since = now_ns()
         wake = allocate_lock()
@@ -275,21 +295,29 @@ cdef class Work:
         while True:
             item = room = None
             with cython.critical_section(self):
-                if self.items:
+                some = bool(self.items)
+                if some and placed:
                     item = self.items.popleft()
                     room = self.room.pop(0) if self.room else None
-                elif self.closed or self.broken is not None:
-                    self.alive -= 1
-                    return 0
-                else:
-                    self.idle.append(wake)
+                elif not some:
+                    over = self.closed or self.broken is not None
+                    if over:
+                        self.alive -= 1
+                    else:
+                        self.idle.append(wake)
+            if over:
+                break
             if item is None:
-                with nogil:
-                    task_block_begin()
-                wake.acquire()
-                with nogil:
-                    task_block_end()
-                since = now_ns()
+                if some:
+                    with nogil:
+                        task_block_end()
+                    since = now_ns()
+                elif placed:
+                    with nogil:
+                        task_block_begin()
+                placed = some
+                if not some:
+                    wake.acquire()
                 continue
             if room is not None:
                 room.release()
@@ -297,12 +325,25 @@ cdef class Work:
                 item.run()
             except BaseException:  # of a callback, as SystemExit: it ends no worker
                 LOGGER.critical("Exception in worker", exc_info=True)
+            if self.returning:
+                self.give_way()
             if now_ns() - since >= TURN_NS:
                 item = None
                 if has_queued(pool):
                     with nogil:
                         give_turn(pool)
                 since = now_ns()
+        if not placed:
+            with nogil:
+                task_block_end()
+        return 0
+
+    def give_way(self):
+        """In one of its threads, between tasks: those that have waited and want their place back have it first."""
+        if self.returning:
+            with nogil:
+                task_block_begin()
+                task_block_end()
 
     def block(self):
         """A Python task of these waits: its place is another's, and there is a thread for what it may wait for."""
@@ -318,11 +359,14 @@ cdef class Work:
             self.start()
 
     def unblock(self):
-        """It has waited."""
+        """It has waited, and is to go on before tasks that have not begun."""
         with cython.critical_section(self):
-            self.blocked -= 1
+            self.returning += 1
         with nogil:
             task_block_end()
+        with cython.critical_section(self):
+            self.returning -= 1
+            self.blocked -= 1
 
     cdef int wake_all(self) except -1:
         for lock in [*self.idle, *self.room]:
@@ -386,7 +430,7 @@ cdef class Work:
         self.idle = []
         self.room = []
         self.threads = set()
-        self.alive = self.blocked = self.started = 0
+        self.alive = self.blocked = self.returning = self.started = 0
 
     def give_up(self):
         """The interpreter ends and won't wait: of what is queued nothing begins any more."""
@@ -408,6 +452,12 @@ cdef void *run_token(void *work) noexcept with gil:
         LOGGER.critical("Exception in worker", exc_info=True)
     enter_work(NULL)
     return NULL
+
+
+cdef void *run_token_placeless(void *work) noexcept nogil:
+    """So does this, and the thread waits for the GIL without a place of the pool."""
+    task_block_begin()
+    return run_token(work)
 
 
 def _lend(Work work):
@@ -441,6 +491,11 @@ cdef int forget_what_is_over() except -1:
     return 0
 
 
+def goes_native(function):
+    """Whether `submit` calls this off the GIL, if the arguments fit."""
+    return isinstance(function, NativeFunction) or (is_plain(function) and recognise(function) is not None)
+
+
 cdef class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""
 
@@ -450,7 +505,7 @@ cdef class Submitter:
     def submit(self, fn, /, *args, **kwargs):
         """Submits `fn(*args, **kwargs)` and returns its `Future`.
 
-        A `native` function, and a ctypes function whose call off the GIL is certain to end as the ordinary call would, never
+        A `native` function, and a function of ctypes or cffi whose call off the GIL is certain to end as the ordinary call would, never
         touches the GIL (`future.native` tells). Anything else runs on one of the executor's Python threads.
         """
         cdef Work work = self._work
@@ -460,7 +515,7 @@ cdef class Submitter:
         if isinstance(fn, NativeFunction):
             if kwargs:
                 raise TypeError("a native function takes no keyword arguments")
-            return work.submit_call(declared(fn), fn, args)
+            return submit_declared(work, fn, args)
         if is_plain(fn) and not kwargs:
             call = recognise(fn)
             if call is not None:
@@ -471,18 +526,32 @@ cdef class Submitter:
         return work.submit_python(fn, args, kwargs)
 
 
+cdef FutureCore submit_declared(Work work, object function, tuple args):
+    """Submits the call of a `native` function; what can't be carried off the GIL runs as a Python task."""
+    call = declared(function)
+    if call is not None:
+        try:
+            return work.submit_call(call, function, args)
+        except CallsBack:
+            pass
+    return work.submit_python(function, args, {})
+
+
 def _drain_at_exit():
     """Before the interpreter ends: what is queued is run, and the threads are joined."""
     global exiting
     exiting = True
-    for work in list(works):
+    ours = [work for work in works if not (<Work>work).daemon]
+    for work in ours:
         work.close(False, True)
     try:
-        for work in list(works):
+        for work in ours:
             work.join()
         stop_completions()
+        for work in ours:
+            (<Work>work).shut = True  # as the stdlib's executors are by then
     except BaseException:  # Ctrl-C
-        for work in list(works):
+        for work in ours:
             work.give_up()
         raise
 

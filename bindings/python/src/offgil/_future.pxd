@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int32_t
 
+from offgil._call cimport call_t
 from offgil.capi cimport future_t, offgil_status
 
 
@@ -15,6 +16,7 @@ cdef class Keep:
 
 cdef class FutureCore:
     cdef future_t *handle
+    cdef call_t *call
     cdef char letter
     cdef Keep keep
     cdef object condition
@@ -26,7 +28,8 @@ cdef class FutureCore:
     cdef public object _done_callbacks
     cdef readonly bint native
 
-    cdef int adopt(self, future_t *handle, char letter, object objects) except -1
+    cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1
+    cdef int track(self) except -1
     cdef int create_condition(self) except -1
     cdef int look(self) except -1
     cdef int wait_for_call(self, object timeout) except -1
@@ -36,6 +39,7 @@ cdef class FutureCore:
     cdef object outcome(self)
 
 
+cdef Keep keep_for(future_t *handle, object objects)
 cdef FutureCore new_future()
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1

@@ -15,14 +15,18 @@ import threading
 import time
 from concurrent.futures import CancelledError, TimeoutError
 from concurrent.futures._base import LOGGER
+from types import FunctionType
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Free
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from offgil._call cimport call_t, drop_call, has_ended, to_python, wait_for
 from offgil.capi cimport (
-    FUTURE_QUEUED,
+    FUTURE_CANCELED,
+    FUTURE_DONE,
     FUTURE_RUNNING,
     OFFGIL_EBUSY,
     OFFGIL_ECANCELED,
@@ -37,7 +41,6 @@ from offgil.capi cimport (
     completion_queue_release,
     completion_queue_t,
     completion_t,
-    future_call_result,
     future_cancel,
     future_error,
     future_get_state,
@@ -52,6 +55,10 @@ cdef extern from "Python.h":
     ctypedef object (*newfunc)(object type, object args, PyObject *kwargs)
     ctypedef struct PyTypeObject:
         newfunc tp_new
+    int PyObject_GenericSetAttr(object target, object name, object value) except -1
+    bint PyObject_GC_IsTracked(object target)
+    void PyObject_GC_Track(object target)
+    void PyObject_GC_UnTrack(object target)
 
 cdef extern from *:
     """
@@ -72,6 +79,9 @@ Base = concurrent.futures.Future
 cdef object base_result = Base.result
 cdef object base_exception = Base.exception
 cdef object base_cancel = Base.cancel
+cdef object base_set_result = Base.set_result
+cdef object base_set_exception = Base.set_exception
+cdef object base_add_done_callback = Base.add_done_callback
 cdef object monotonic = time.monotonic
 
 
@@ -96,9 +106,10 @@ cdef void *current_work() noexcept nogil:
     return offgil_current_work
 
 
-cdef bint has_ended(future_t *handle) noexcept nogil:
-    state = future_get_state(handle)
-    return state != FUTURE_QUEUED and state != FUTURE_RUNNING
+def work_of_task():
+    """The `Work` one of whose Python tasks calls this; None elsewhere."""
+    cdef void *work = current_work()
+    return None if work == NULL else <object><PyObject *>work
 
 
 @cython.final
@@ -124,6 +135,15 @@ cdef class Keep:
             return False
 
 
+cdef Keep keep_for(future_t *handle, object objects):
+    """Keeps `objects` until the task has ended; may be dropped before."""
+    cdef Keep keep = Keep.__new__(Keep)
+    keep.objects = objects
+    keep.handle = future_retain(handle)
+    completions.ready()
+    return keep
+
+
 cdef class FutureCore:
     """The fields of a `Future`, and what is compiled of it."""
 
@@ -135,19 +155,30 @@ cdef class FutureCore:
 
     def __dealloc__(self):
         if self.handle != NULL:
-            future_release(self.handle)
+            drop_call(self.handle, self.call)
 
-    cdef int adopt(self, future_t *handle, char letter, object objects) except -1:
-        """Makes it the future of a call that has been submitted, which owns `handle` and keeps `objects`."""
+    cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1:
+        """Makes it the future of a call that has been submitted: it owns `handle` and `call`, and keeps `objects`."""
         self.handle = handle
+        self.call = call
         self.letter = letter
         self.native = True
+        # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
+        PyObject_GC_UnTrack(self)
         if objects is not None:
-            self.keep = Keep.__new__(Keep)
-            self.keep.objects = objects
-            self.keep.handle = future_retain(handle)
-            completions.ready()
+            self.keep = keep_for(handle, objects)
         return 0
+
+    cdef int track(self) except -1:
+        """It refers to something from now on, or may: the garbage collector is to know it. One thread at a time."""
+        if not PyObject_GC_IsTracked(self):
+            PyObject_GC_Track(self)
+        return 0
+
+    def __setattr__(self, name, value):
+        with cython.critical_section(self):
+            self.track()
+        PyObject_GenericSetAttr(self, name, value)
 
     @property
     def _condition(self):
@@ -160,6 +191,7 @@ cdef class FutureCore:
         cdef bint watch = False
         with cython.critical_section(self):
             if self.condition is None:
+                self.track()
                 self._waiters = []
                 self._done_callbacks = []
                 self.condition = condition
@@ -199,7 +231,7 @@ cdef class FutureCore:
         """Takes the outcome over if the call has ended."""
         cdef uint64_t result = 0
         cdef int32_t saved_errno = 0
-        status = future_call_result(self.handle, 0, &result, &saved_errno)
+        status = wait_for(self.handle, self.call, 0, &result, &saved_errno)
         if status != OFFGIL_ETIMEDOUT:
             self.settle(status, &result, saved_errno)
         return 0
@@ -210,10 +242,12 @@ cdef class FutureCore:
         cdef int32_t saved_errno = 0
         cdef int64_t slice_ns
         cdef future_t *handle
+        cdef call_t *call
         deadline = None if timeout is None else monotonic() + timeout
         while self.handle != NULL:
             handle = self.handle
-            status = future_call_result(handle, 0, &result, &saved_errno)
+            call = self.call
+            status = wait_for(handle, call, 0, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 slice_ns = SLICE_NS
                 if deadline is not None:
@@ -223,7 +257,7 @@ cdef class FutureCore:
                     if left < 0.1:
                         slice_ns = <int64_t>(left * 1e9) + 1
                 with nogil:
-                    status = future_call_result(handle, slice_ns, &result, &saved_errno)
+                    status = wait_for(handle, call, slice_ns, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
                 PyErr_CheckSignals()
             elif status != OFFGIL_EHANDLE or self.handle != NULL:
@@ -260,17 +294,28 @@ cdef class FutureCore:
         cdef char[512] message
         keep = self.keep  # dropped when all is done: that may run Python code, which may look at this future
         if status == OFFGIL_OK:
-            self._result = to_python(self.letter, result)
-            self.saved_errno = saved_errno
+            if self.letter == b"O":
+                self.track()
+                try:
+                    self._result = (<list>self.keep.objects)[0]((<uint64_t *>result)[0])
+                except Exception as error:
+                    self.track()
+                    self._exception = error
+            else:
+                self._result = to_python(self.letter, result)
+            self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
             future_error(self.handle, &code, message, sizeof(message))
+            self.track()
             self._exception = TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
         elif status != OFFGIL_ECANCELED:
             self._exception = RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
         self.state = CANCELLED_AND_NOTIFIED if status == OFFGIL_ECANCELED else FINISHED
         self.keep = None
         future_release(self.handle)
+        PyMem_Free(self.call)
         self.handle = NULL
+        self.call = NULL
         return 0
 
     cdef object outcome(self):
@@ -326,6 +371,16 @@ cdef class FutureCore:
             raise CancelledError()
         return self._exception
 
+    def set_result(self, result):
+        """Ends it with a result; for whoever made it, or runs its task."""
+        if not end_unseen(self, result, None):
+            base_set_result(self, result)
+
+    def set_exception(self, exception):
+        """Ends it with an exception, likewise."""
+        if not end_unseen(self, None, exception):
+            base_set_exception(self, exception)
+
     def cancel(self):
         """True if the task will never run. A native task that runs is asked to stop (`task_is_canceled`): False."""
         if self.handle == NULL:
@@ -363,16 +418,21 @@ cdef bint begin(FutureCore future) except -1:
     return future.set_running_or_notify_cancel()
 
 
+cdef bint end_unseen(FutureCore future, object result, object exception) except -1:
+    """Ends a future that has no condition, so that nobody is to be told. False: it has, or can't be ended."""
+    with cython.critical_section(future):
+        if future.condition is None and (future.state == RUNNING or future.state == PENDING) and future.handle == NULL:
+            future._result = result
+            future._exception = exception
+            future.state = FINISHED
+            return True
+    return False
+
+
 cdef int finish(FutureCore future, object result) except -1:
     """As set_result."""
-    cdef bint done = False
-    with cython.critical_section(future):
-        if future.condition is None and future.state == RUNNING:
-            future._result = result
-            future.state = FINISHED
-            done = True
-    if not done:
-        future.set_result(result)
+    if not end_unseen(future, result, None):
+        base_set_result(future, result)
     return 0
 
 
@@ -383,50 +443,21 @@ class Future(FutureCore, Base):
     """
 
     def __await__(self):
-        from asyncio import wrap_future
+        from offgil._aio import awaiting
 
-        return wrap_future(self).__await__()
+        return awaiting(self)
+
+    def add_done_callback(self, fn):
+        """Has `fn(self)` called when the task has ended, by whichever thread sees that; at once if it has."""
+        if type(fn) is FunctionType and fn.__module__ == "asyncio.futures":
+            from offgil._aio import take_chain
+            if take_chain(self, fn):
+                return
+        base_add_done_callback(self, fn)
 
 
 cdef FutureCore new_future():
     return (<PyTypeObject *>Future).tp_new(Future, (), NULL)
-
-
-cdef object to_python(char letter, void *result):
-    """What ctypes makes of a result of this type."""
-    if letter == b"v":
-        return None
-    if letter == b"i":
-        return (<int *>result)[0]
-    if letter == b"d":
-        return (<double *>result)[0]
-    if letter == b"f":
-        return (<float *>result)[0]
-    if letter == b"P":
-        return <size_t>(<void **>result)[0] or None
-    if letter == b"z":
-        return None if (<char **>result)[0] == NULL else <bytes>(<char **>result)[0]
-    if letter == b"?":
-        return (<unsigned char *>result)[0] != 0
-    if letter == b"c":
-        return (<char *>result)[:1]
-    return to_int(letter, result)
-
-
-cdef object to_int(char letter, void *result):
-    if letter == b"b":
-        return (<signed char *>result)[0]
-    if letter == b"B":
-        return (<unsigned char *>result)[0]
-    if letter == b"h":
-        return (<short *>result)[0]
-    if letter == b"H":
-        return (<unsigned short *>result)[0]
-    if letter == b"I":
-        return (<unsigned int *>result)[0]
-    if letter == b"l":
-        return (<long *>result)[0]
-    return (<unsigned long *>result)[0]
 
 
 cdef int join_thread(object thread) except -1:
@@ -501,10 +532,21 @@ cdef class Completions:
                         LOGGER.critical("Exception in a callback", exc_info=True)
             waiting = None
 
+    cdef bint owes(self) except -1:
+        """Whether a task has ended of which somebody is still to be told."""
+        for waiting in self.waiting.copy().values():
+            if isinstance(waiting, FutureCore):
+                state = future_get_state((<FutureCore>waiting).handle)
+                if state == FUTURE_DONE or state == FUTURE_CANCELED:
+                    return True
+        return False
+
     def stop(self):
-        """Ends the thread."""
+        """Ends the thread, when it has told of all tasks that have ended."""
         thread = self.thread
         if thread is not None:
+            while self.owes():
+                time.sleep(0.001)
             completion_queue_release(self.queue)
             join_thread(thread)
 
@@ -513,7 +555,7 @@ cdef Completions completions = Completions()
 
 
 def stop_completions():
-    """Ends the thread of the completions; every task has ended."""
+    """Ends the thread of the completions, once it has told of the tasks that have ended."""
     completions.stop()
 
 

@@ -1,27 +1,35 @@
 # cython: language_level=3, freethreading_compatible=True
-"""Native functions: what makes a `pool_call` of a ctypes function, or of an address and a signature, and its arguments.
+"""Native functions: what makes a `pool_call` of a function and its arguments.
+
+    ctypes function                     `examine`
+    cffi function                       `_cffi_functions`
+    numba, SciPy, capsule, address      `_adapters`, with `_signatures` for the text of a signature
 
 `recognise` is for calls that nobody declared native, so it takes only what is certain to end as the ordinary call would.
 """
 
 import ctypes
+import functools
+import operator
 import os
 import weakref
-from _ctypes import CFuncPtr, _Pointer, _SimpleCData
+from _ctypes import CFuncPtr, _Pointer
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.float cimport PyFloat_AsDouble
-from cpython.object cimport PyObject_TypeCheck, PyTypeObject
-from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
+from cpython.mem cimport PyMem_Free
+from cpython.object cimport PyObject_TypeCheck, PyTypeObject, Py_TYPE
+from libc.stdint cimport uint64_t
+from libc.string cimport strncmp
 
-from offgil._future cimport FutureCore
+from offgil._call cimport call_of, call_t, put_number, run_call, to_python
+from offgil._pointers cimport AUTOMATIC, CFFI, CFFI_DECLARED, CTYPES, DECLARED, pack_pointer
+from offgil._pointers import HERE, SIMPLE, Array, ByReference
 from offgil.capi cimport (
     future_t,
     offgil_last_message,
     pool_call,
+    pool_submit,
     pool_t,
     signature_create,
     signature_release,
@@ -33,13 +41,31 @@ cdef extern from "Python.h":
     bint PyFloat_Check(object value)
     bint PyBytes_CheckExact(object value)
     unsigned long long PyLong_AsUnsignedLongLongMask(object value) except? 0xFFFFFFFFFFFFFFFF
-    bint PyObject_CheckBuffer(object value)
-    Py_buffer *PyMemoryView_GET_BUFFER(object view)
+    bint PyCFunction_Check(object value)
+
+cdef extern from *:
+    """
+    static int offgil_refers_to(PyObject *reference, PyObject *object) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        PyObject *found = NULL;
+        PyWeakref_GetRef(reference, &found);
+        Py_XDECREF(found);
+        return found == object;
+    #else
+        return PyWeakref_GetObject(reference) == object;
+    #endif
+    }
+
+    /* What a descriptor of the C API's gives, without a look-up by its name. */
+    static PyObject *offgil_get_plainly(PyObject *descriptor, PyObject *object) {
+        PyGetSetDef *attribute = ((PyGetSetDescrObject *)descriptor)->d_getset;
+        return attribute->get(object, attribute->closure);
+    }
+    """
+    bint refers_to "offgil_refers_to"(object reference, object target) noexcept
+    object get_plainly "offgil_get_plainly"(object descriptor, object target)
 
 cdef enum:
-    AUTOMATIC  # what plain ctypes takes, and no more
-    CTYPES  # buffers as well
-    DECLARED  # by a signature's text: numbers are checked, pointers are anything that has an address
     MOST_ARGUMENTS = 127
 
 # ctypes' letters, as their C types are on 64-bit systems. Exactly these classes: a subclass or another byte order converts
@@ -48,29 +74,20 @@ cdef dict WORDS = {
     "b": "i8", "B": "u8", "h": "i16", "H": "u16", "i": "i32", "I": "u32", "l": "i64", "L": "u64", "?": "u8", "c": "i8",
     "f": "f32", "d": "f64", "P": "ptr", "z": "ptr", "v": "void",
 }
-cdef dict DECLARED_LETTERS = {
-    "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I", "i64": "l", "u64": "L", "f32": "f", "f64": "d",
-    "ptr": "P", "void": "v",
-}
 cdef dict RANGES = {
     "b": (-(2**7), 2**7), "B": (0, 2**8), "h": (-(2**15), 2**15), "H": (0, 2**16), "i": (-(2**31), 2**31),
     "I": (0, 2**32), "l": (-(2**63), 2**63), "L": (0, 2**64),
 }
-cdef dict SIMPLE = {
-    getattr(ctypes, name): getattr(ctypes, name)._type_
-    for name in (
-        "c_byte", "c_ubyte", "c_short", "c_ushort", "c_int", "c_uint", "c_long", "c_ulong", "c_bool", "c_char", "c_float",
-        "c_double", "c_void_p", "c_char_p",
-    )
-}
 cdef object c_void_p = ctypes.c_void_p
+cdef object argtypes = vars(CFuncPtr)["argtypes"]
+cdef object restype = vars(CFuncPtr)["restype"]
+cdef object errcheck = vars(CFuncPtr)["errcheck"]
 cdef object cast = ctypes.cast
-cdef object Array = ctypes.Array
-cdef object ByReference = type(ctypes.byref(ctypes.c_int()))
 
 cdef unsigned long epoch = 0
 cdef dict signatures = {}
-cdef dict recognised = {}
+cdef dict recognised = {}  # by id: of ctypes' functions, and of cffi's
+cdef dict recognised_cffi = {}
 
 
 cdef void new_epoch():
@@ -122,41 +139,99 @@ cdef class Call:
     `letters` is None where ctypes was not told the types: then each argument's own type says what it is.
     """
 
-    cdef future_t *submit(self, pool_t *pool, tuple arguments, list keep, bint may_block) except? NULL:
+    cdef future_t *submit(self, pool_t *pool, tuple arguments, list keep, bint may_block, call_t **block) except? NULL:
         """Converts the arguments and submits the call; NULL without an exception if the pool refused it.
 
-        What must live until the task has ended is put into `keep`.
+        What must live until the task has ended is put into `keep`, and is `block`, if that isn't NULL afterwards.
         """
         cdef uint64_t[MOST_ARGUMENTS] cells
-        cdef const void *pointers[MOST_ARGUMENTS]
-        cdef char[MOST_ARGUMENTS] letters
-        cdef Signature signature = self.signature
-        cdef Py_ssize_t count = len(arguments)
-        cdef Py_ssize_t index
+        cdef char[MOST_ARGUMENTS] untold
+        cdef const char *letters = untold
+        cdef Py_ssize_t index, count = len(arguments)
+        cdef future_t *future
+        block[0] = NULL
         if self.letters is None:
             if count > MOST_ARGUMENTS:
                 raise TypeError(f"a native function has at most {MOST_ARGUMENTS} arguments")
             for index in range(count):
-                letters[index] = untold_letter(arguments[index])
-                pack_untold(letters[index], arguments[index], &cells[index], keep)
-                pointers[index] = &cells[index]
-            signature = signature_of(letters[:count], self.result)
+                untold[index] = untold_letter(arguments[index])
+                pack_untold(untold[index], arguments[index], &cells[index], keep)
         else:
-            if count != len(self.letters):
-                raise TypeError(f"the native function takes {len(self.letters)} arguments ({count} given)")
-            for index in range(count):
-                try:
-                    pack(self.letters[index], <object>self.kinds[index], arguments[index], self.mode, &cells[index], keep)
-                except (TypeError, ValueError, OverflowError) as error:
-                    raise type(error)(f"argument {index + 1}: {error}") from None
-                pointers[index] = &cells[index]
-        cdef signature_t *handle = signature.get()
+            if count != len(self.letters) or self.fixed is not None:
+                arguments = self.complete(arguments)
+                count = len(arguments)
+            letters = self.letters
+            self.pack_all(arguments, cells, keep)
+        block[0] = call_of(self.address, self.result, letters, cells, count)
+        if block[0] == NULL:
+            return self.submit_as_signature(pool, letters, cells, count, may_block)
+        if may_block:
+            with nogil:
+                future = pool_submit(pool, run_call, block[0])
+        else:
+            future = pool_submit(pool, run_call, block[0])
+        if future == NULL:
+            PyMem_Free(block[0])
+        return future
+
+    cdef future_t *submit_as_signature(
+        self, pool_t *pool, const char *letters, uint64_t *cells, Py_ssize_t count, bint may_block
+    ) except? NULL:
+        """The same for arguments that don't fit into the registers."""
+        cdef const void *pointers[MOST_ARGUMENTS]
+        cdef Signature signature = self.signature
+        cdef Py_ssize_t index
         cdef future_t *future
+        if signature is None:
+            signature = signature_of(letters[:count], self.result)
+        cdef signature_t *handle = signature.get()
+        for index in range(count):
+            pointers[index] = &cells[index]
         if not may_block:
             return pool_call(pool, NULL, handle, <void (*)() noexcept nogil>self.address, pointers)
         with nogil:
             future = pool_call(pool, NULL, handle, <void (*)() noexcept nogil>self.address, pointers)
         return future
+
+    cdef int pack_all(self, tuple arguments, uint64_t *cells, list keep) except -1:
+        cdef Py_ssize_t index
+        for index in range(len(arguments)):
+            if put_number(self.letters[index], arguments[index], &cells[index]):
+                continue
+            try:
+                pack(self.letters[index], <object>self.kinds[index], arguments[index], self.mode, &cells[index], keep)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise type(error)(f"argument {index + 1}: {error}") from None
+        return 0
+
+    cdef tuple complete(self, tuple arguments):
+        """The arguments with those that the caller doesn't give; TypeError if there are too few or too many."""
+        cdef Py_ssize_t most = len(self.letters)
+        cdef Py_ssize_t given = most - (0 if self.fixed is None else len(self.fixed))
+        if len(arguments) == given:
+            return arguments if self.fixed is None else arguments + self.fixed
+        if len(arguments) == most and self.optional:
+            return arguments
+        raise TypeError(f"the native function takes {given} arguments ({len(arguments)} given)")
+
+    cdef list new_keep(self):
+        """For what must live until a task of it has ended; None if there is nothing."""
+        if self.convert is not None:
+            return [self.convert]
+        # The function may be a thunk that its owner frees; else only pointers need anything kept.
+        return [] if self.keeps or self.owner is not None else None
+
+    cdef object make_here(self, tuple arguments):
+        """The ordinary call, on this thread."""
+        cdef uint64_t[MOST_ARGUMENTS] cells
+        cdef list keep = [HERE]
+        arguments = self.complete(arguments)
+        self.pack_all(arguments, cells, keep)
+        letters = self.letters.decode("ascii")
+        values = tuple([to_python(self.letters[index], &cells[index]) for index in range(len(arguments))])
+        from offgil._adapters import call_here
+
+        return call_here(<size_t>self.address, chr(self.result), letters, values, self.convert)
 
 
 cdef char untold_letter(object value) except 0:
@@ -190,7 +265,9 @@ cdef int pack(char letter, object kind, object value, int mode, uint64_t *cell, 
     if kind is not None and type(value) is kind:
         value = value.value
     if letter == b"d" or letter == b"f":
-        if not PyFloat_Check(value) and not PyLong_Check(value):
+        if not PyFloat_Check(value) and not PyLong_Check(value) and (
+            mode == AUTOMATIC or mode == CFFI or not hasattr(value, "__float__")
+        ):
             raise TypeError(f"must be real number, not {type(value).__name__}")
         if letter == b"d":
             (<double *>cell)[0] = PyFloat_AsDouble(value)
@@ -203,11 +280,15 @@ cdef int pack(char letter, object kind, object value, int mode, uint64_t *cell, 
         (<char *>cell)[0] = value[0]
         return 0
     if not PyLong_Check(value):
-        raise TypeError(f"an integer is expected, not {type(value).__name__}")
+        if mode == AUTOMATIC or mode == CFFI or not hasattr(value, "__index__"):
+            raise TypeError(f"an integer is expected, not {type(value).__name__}")
+        value = operator.index(value)
     if letter == b"?":
+        if mode >= CFFI and value != 0 and value != 1:
+            raise OverflowError(f"{value} is no _Bool")
         cell[0] = 1 if value else 0
         return 0
-    if mode == DECLARED:
+    if mode >= DECLARED:
         low, past = RANGES[chr(letter)]
         if not low <= value < past:
             raise OverflowError(f"{value} is out of range")
@@ -216,58 +297,17 @@ cdef int pack(char letter, object kind, object value, int mode, uint64_t *cell, 
     return 0
 
 
-cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t *cell, list keep) except -1:
-    if value is None:
-        cell[0] = 0
-        return 0
-    if PyBytes_CheckExact(value) and (kind is None or kind in SIMPLE):
-        keep.append(value)
-        cell[0] = <size_t>PyBytes_AS_STRING(value)
-        return 0
-    if letter == b"P" and PyLong_Check(value) and (kind is None or kind is c_void_p):
-        if mode == DECLARED and not 0 <= value < 2**64:
-            raise OverflowError(f"{value} is no address")
-        cell[0] = PyLong_AsUnsignedLongLongMask(value)
-        return 0
-    if letter == b"z":
-        raise TypeError(f"bytes or None is expected, not {type(value).__name__}")
-    if is_plain_data(value) or not PyObject_CheckBuffer(value) or mode == AUTOMATIC:
-        if mode == AUTOMATIC and not is_plain_data(value):
-            raise TypeError(f"{type(value).__name__} is no pointer")
-        converted = (c_void_p if kind is None else kind).from_param(value)
-        keep.append(value)
-        keep.append(converted)
-        cell[0] = cast(converted, c_void_p).value or 0
-        return 0
-    view = memoryview(value)
-    if not view.c_contiguous:
-        raise ValueError("the buffer is not contiguous")
-    if kind is not None and kind is not c_void_p:
-        check_items(view, kind._type_)
-    keep.append(view)
-    cell[0] = <size_t>PyMemoryView_GET_BUFFER(view).buf
-    return 0
-
-
-cdef bint is_plain_data(object value):
-    """Whether it is data of ctypes' own, which says itself where it lies."""
-    return isinstance(value, (Array, _Pointer, ByReference, _SimpleCData, ctypes.Structure, ctypes.Union, CFuncPtr))
-
-
-cdef int check_items(object view, object item) except -1:
-    """The buffer's items must be of the size that the pointer's have, and floating-point where these are."""
-    letter = SIMPLE.get(item)
-    if letter is None or letter in "bBc":
-        return 0
-    floating = view.format[-1:] in ("e", "f", "d", "g")
-    if view.itemsize != ctypes.sizeof(item) or floating != (letter in "fd"):
-        raise TypeError(f"a buffer of {item.__name__} is expected, not one of format {view.format!r}")
-    return 0
-
-
 cdef bint is_plain(object function):
-    """Whether it is a ctypes function at all."""
-    return PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr)
+    """Whether it is a function of ctypes or cffi at all."""
+    return PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr) or is_cffi(function)
+
+
+cdef bint is_cffi(object function):
+    """Whether it is a cdata, or a function of a `lib` that cffi compiled."""
+    if PyCFunction_Check(function):
+        function = function.__self__
+        return strncmp(Py_TYPE(function).tp_name, b"_cffi_backend.Lib", 17) == 0
+    return strncmp(Py_TYPE(function).tp_name, b"_cffi_backend.", 14) == 0
 
 
 cdef object letter_of(object kind):
@@ -287,7 +327,9 @@ cdef Call examine(object function, int mode):
     call.mode = mode
     call.owner = function
     call.address = <void *><size_t>cast(function, c_void_p).value
-    letter = "v" if result is None else SIMPLE.get(result)
+    letter = "v" if result is None else letter_of(result)
+    if letter == "P" and result is not c_void_p:
+        call.convert = functools.partial(make_pointer, result)
     # A text that the function returned must be read before anything else runs on its thread.
     if letter is None or (letter == "z" and mode == AUTOMATIC):
         return None
@@ -314,87 +356,124 @@ cdef bint is_of_a_library(object function):
     return False
 
 
-cdef Call recognise(object function):
-    """How a function that nobody declared native is called as a task; None if it is not certain to be the same."""
-    entry = recognised.get(id(function))
-    if entry is not None:
-        reference, kinds, result, call = entry
-        if (
-            reference() is function
-            and function.argtypes is kinds
-            and function.restype is result
-            and function.errcheck is None
-        ):
-            return call
-    call = examine(function, AUTOMATIC) if is_of_a_library(function) else None
+@cython.final
+cdef class Recognised:
+    """What was found out about a function, as long as its types are the same."""
+
+    cdef object reference
+    cdef object kinds
+    cdef object result
+    cdef Call call
+
+
+def make_pointer(kind, address):
+    """What ctypes makes of a pointer that a function returned."""
+    return kind.from_buffer_copy(address.to_bytes(8, "little"))
+
+
+cdef Call recognise_cffi(object function):
+    """As `recognise`. Types and address of a cdata never change."""
+    cdef Recognised entry = recognised_cffi.get(<size_t><void *>function)
+    if entry is not None and refers_to(entry.reference, function):
+        return entry.call
+    from offgil._cffi_functions import examine, is_function
+
+    try:
+        types = examine(function, False) if is_function(function) else None
+    except Exception:
+        types = None  # cffi says what is wrong when it calls it
+    call = None if types is None else cffi_call(types, CFFI)
+    remember(recognised_cffi, function, None, None, call)
+    return call
+
+
+cdef Call cffi_call(object types, int mode):
+    """The call of a function with these types of cffi's."""
+    cdef Call call = Call()
+    call.mode = mode
+    call.address = <void *><size_t>types.address
+    call.result = ord(types.result)
+    call.letters = types.letters.encode("ascii")
+    call.kinds = types.kinds
+    call.convert = types.convert
+    call.keeps = "P" in types.letters
+    call.signature = signature_of(call.letters, call.result)
+    return call
+
+
+cdef int remember(dict recognised, object function, object kinds, object result, Call call) except -1:
+    """Keeps what was found out about the function as long as that lives."""
+    cdef Recognised entry = Recognised()
     number = id(function)
 
     def forget(reference):
         entry = recognised.get(number)
-        if entry is not None and entry[0] is reference:
+        if entry is not None and (<Recognised>entry).reference is reference:
             del recognised[number]
 
+    entry.reference = weakref.ref(function, forget)
+    entry.kinds = kinds
+    entry.result = result
+    entry.call = call
+    recognised[number] = entry
+    return 0
+
+
+cdef Call recognise(object function):
+    """How a function that nobody declared native is called as a task; None if it is not certain to be the same."""
+    if not PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr):
+        return recognise_cffi(function)
+    cdef Recognised entry = recognised.get(<size_t><void *>function)
+    if (
+        entry is not None
+        and refers_to(entry.reference, function)
+        and get_plainly(argtypes, function) is entry.kinds
+        and get_plainly(restype, function) is entry.result
+        and get_plainly(errcheck, function) is None
+    ):
+        return entry.call
+    cdef Call call = examine(function, AUTOMATIC) if is_of_a_library(function) else None
     if call is not None:
-        (<Call>call).owner = None  # whoever submits has the function
+        call.owner = None  # whoever submits has the function
     if function.errcheck is None:
-        recognised[number] = (weakref.ref(function, forget), function.argtypes, function.restype, call)
+        remember(recognised, function, function.argtypes, function.restype, call)
     return call
-
-
-cdef object parse(str text):
-    """The letters of a signature's text: of the result, and of the arguments."""
-    signature = Signature()
-    (<Signature>signature).text = text.encode("utf-8")
-    (<Signature>signature).get()  # says what is wrong with it
-    result, _, rest = text.replace(" ", "").rstrip(")").partition("(")
-    words = [] if rest in ("", "void") else rest.split(",")
-    return DECLARED_LETTERS[result], "".join([DECLARED_LETTERS[word] for word in words])
-
-
-cdef size_t address_of(object function) except 0:
-    if PyLong_Check(function):
-        address = function
-    elif PyCapsule_CheckExact(function):
-        return <size_t>PyCapsule_GetPointer(function, PyCapsule_GetName(function))
-    elif isinstance(function, CFuncPtr):
-        address = cast(function, c_void_p).value
-    else:
-        address = getattr(function, "address", None)  # numba's cfunc
-        if not PyLong_Check(address):
-            raise TypeError(f"{type(function).__name__} is no native function")
-    if not address or not 0 < address < 2**64:
-        raise ValueError("NULL is no function" if not address else f"{address} is no address")
-    return address
 
 
 cdef class NativeFunction:
     """A function in machine code that executors call off the GIL. Made by `native`.
 
-    `function` is what it was made of, `signature` its text, None if it goes by ctypes' types.
+    `function` is what it was made of, `signature` its text, None if it goes by what the function says of itself.
     """
 
     def __init__(self, function, signature=None):
-        self.function = function
+        from offgil._adapters import Ordinary, ctypes_of, is_python, plan, refuse_python_api
+
+        self.function = self.ordinary = function
         self.signature = signature
+        refuse_python_api(function)
         if signature is None:
-            if not isinstance(function, CFuncPtr):
-                raise TypeError(f"{type(function).__name__} needs a signature, such as 'f64(f64,i32,ptr)'")
-            if type(function)._flags_ & 4:
-                raise TypeError("a function of Python's own API needs the GIL")
-            self.call = examine(function, CTYPES)
-            if self.call is None:
-                raise TypeError("errcheck, restype or argtypes of the function are beyond a native call: give a signature")
+            plain = ctypes_of(function)
+            if isinstance(plain, CFuncPtr):
+                self.call = None if is_python(plain) else examine(plain, CTYPES)
+            if plain is None or isinstance(plain, CFuncPtr):
+                if self.call is not None:
+                    # A library stays loaded.
+                    self.call.owner = None if plain is function and is_of_a_library(plain) else function
+                return
+        made = plan(function, signature)
+        if isinstance(made, Ordinary):
+            self.ordinary = made.function
             return
-        result, letters = parse(signature)
-        self.call = Call()
-        self.call.mode = DECLARED
-        self.call.owner = function
-        self.call.address = <void *>address_of(function)
-        self.call.keeps = True
-        self.call.letters = letters.encode("ascii")
-        self.call.result = ord(result)
-        self.call.kinds = (None,) * len(letters)
-        self.call.signature = signature_of(self.call.letters, self.call.result)
+        self.call = cffi_call(made, CFFI_DECLARED if made.is_cffi else DECLARED)
+        self.call.owner = None if PyLong_Check(function) else function
+        if made.fixed:
+            self.call.fixed = made.fixed
+            self.call.optional = made.optional
+
+    def __call__(self, *arguments):
+        """The ordinary call: here and now, by ctypes, without the GIL."""
+        return self.ordinary(*arguments) if self.call is None else self.call.make_here(arguments)
 
     def __repr__(self):
         return f"offgil.native({self.function!r}{'' if self.signature is None else f', {self.signature!r}'})"
@@ -408,8 +487,14 @@ cdef Call declared(object function):
 def native(function, signature=None):
     """A native function for `submit` and the maps: wrong arguments raise there, and it is called without the GIL.
 
-    `function` is a ctypes function, whose `argtypes` and `restype` hold, or with a signature such as "f64(f64,i32,ptr)"
-    an address, a ctypes function, a PyCapsule or a numba `cfunc`. Pointers are then whatever has an address: None, int,
-    bytes, buffers (bytearray, memoryview, NumPy arrays; not copied), and ctypes data.
+    `function` is one that has its types: of ctypes, of cffi (ABI or API mode), a numba `cfunc`, a SciPy `LowLevelCallable`
+    (whose user data go last), a PyCapsule that is named by its C signature, as Cython's `__pyx_capi__` has them. Or it is any
+    of these, or an address, with a signature: "f64(f64,i32,ptr)", or C, "double (double, int, const void *)". Pointers are
+    then whatever has an address: None, int, bytes, buffers (bytearray, memoryview, NumPy arrays; not copied; read-only ones
+    where the signature says `const`), and data of ctypes and cffi. All is kept until the task has ended.
+
+    What no native call can carry (structs by value, variable arguments, functions made in Python, also as an argument) runs
+    the ordinary way, as a Python task: `Future.native` tells. Raises TypeError for what is no native function or has no
+    signature, ValueError for a signature that can't be read, and for NULL.
     """
     return NativeFunction(function, signature)

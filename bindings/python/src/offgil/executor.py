@@ -9,20 +9,37 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from ctypes import byref, sizeof
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from offgil._array import map_array
 from offgil._executor import Submitter
 from offgil._future import Future
 from offgil._library import lib
+from offgil._progress import bar_for, total_of, watched
+from offgil._work_queue import WorkQueue
+from offgil._map import Batch, map_native
 from offgil.ctypes import pool_stats_t, pool_t
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from offgil._native import _NativeObject
+
+    NativeCode: TypeAlias = Callable[..., Any] | _NativeObject
+
+    class NumpyArray(Protocol):
+        """What NumPy's arrays have, which are no `Buffer` before CPython 3.12, and other buffers have not."""
+
+        def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
 _T = TypeVar("_T")
+_B = TypeVar("_B", bound="Buffer | NumpyArray")
 
 _WHEN_FULL = ("block", "fail", "run")
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
     """`os.process_cpu_count` of CPython 3.13."""
     count: Callable[[], int | None] | None = getattr(os, "process_cpu_count", None)
     return (count() if count is not None else len(os.sched_getaffinity(0))) or 1
@@ -49,7 +66,7 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         when_full: Literal["block", "fail", "run"] = "block",
     ) -> None:
         if max_workers is None:
-            max_workers = min(32, _usable_cpus() + 4)
+            max_workers = min(32, usable_cpus() + 4)
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
@@ -73,6 +90,14 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     def _broken(self) -> str | bool:  # type: ignore[override]
         return self._work.broken or False
 
+    @property  # type: ignore[override]
+    def _work_queue(self) -> WorkQueue:
+        return WorkQueue(self.stats)
+
+    @_work_queue.setter
+    def _work_queue(self, queue: object) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        raise AttributeError("the queue can't be replaced: queue_limit= bounds it")
+
     @property
     def handle(self) -> pool_t:
         """The pool, for `offgil.lib`; `handle.value` is the number for cffi and Cython."""
@@ -85,22 +110,34 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
+        progress: bool | str = False,
     ) -> Iterator[_T]:
         """`map(fn, *iterables)` with the calls as tasks; results come in order.
 
         What is given is read at once, or with `buffersize` so far ahead of the results. `timeout` is in
         seconds from the call on. `chunksize` is without effect, as in every executor of threads.
+
+        `progress=True`, or a text that describes it, shows a bar of tqdm's, which moves as results are taken.
+        Raises ImportError without tqdm.
         """
         if buffersize is not None and not isinstance(buffersize, int):
             raise TypeError("buffersize must be an integer or None")
         if buffersize is not None and buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
+        open_bar = bar_for(progress)
         deadline = None if timeout is None else time.monotonic() + timeout
+        # An overridden `submit` gets every call.
+        own = type(self).submit is ThreadPoolExecutor.submit and "submit" not in vars(self)
+        if own and buffersize is None:
+            batch = map_native(self, self._work, fn, iterables, deadline)
+            if batch is not None:
+                return _batch_results(batch)
         calls = zip(*iterables)  # noqa: B905 - as the built-in map: the shortest counts
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
         # It must not keep the executor alive when nothing more is to be submitted.
         more = self._submit_more(fn, calls) if buffersize is not None else None
-        return _results(futures, more, deadline)
+        results = _results(futures, more, deadline)
+        return results if open_bar is None else watched(results, open_bar(total_of(*iterables)))
 
     def _submit_more(
         self, fn: Callable[..., _T], calls: Iterator[tuple[Any, ...]]
@@ -112,13 +149,31 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
         return submit
 
-    def map_array(self, fn: Any, array: Any, out: Any = None) -> Any:
+    @overload
+    def map_array(
+        self, fn: NativeCode, array: Buffer | NumpyArray, out: _B, *, progress: bool | str = False
+    ) -> _B: ...
+
+    @overload
+    def map_array(
+        self, fn: NativeCode, array: NumpyArray, out: None = None, *, progress: bool | str = False
+    ) -> Any: ...
+
+    @overload
+    def map_array(
+        self, fn: NativeCode, array: Buffer, out: None = None, *, progress: bool | str = False
+    ) -> memoryview: ...
+
+    def map_array(
+        self, fn: NativeCode, array: Buffer | NumpyArray, out: Any = None, *, progress: bool | str = False
+    ) -> Any:
         """`out[i] = fn(array[i])` for all items of a buffer, off the GIL; returns `out`.
 
         `fn` is a native function of one number that returns one; the items of `array` and `out` are of its
         types, of any shape and stride. Without `out` a new NumPy array if `array` is one, else a memoryview.
+        `progress` is that of `map`.
         """
-        return map_array(self._work, fn, array, out)
+        return map_array(self._work, fn, array, out, bar_for(progress))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more tasks; those that are queued are run, or cancelled, and waited for.
@@ -150,6 +205,14 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         work = getattr(self, "_work", None)
         if work is not None:
             work.close(False)
+
+
+def _batch_results(batch: Batch) -> Iterator[Any]:
+    """The same for calls that went in together."""
+    try:
+        yield from batch
+    finally:
+        batch.cancel()
 
 
 def _results(

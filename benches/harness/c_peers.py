@@ -1,84 +1,52 @@
-"""What is measured: the workloads, the peers, and how each peer becomes a dynamic library for the driver."""
+"""The rows in C and Rust: workloads, peers, and how each peer becomes a dynamic library for the driver."""
 
 import json
 import os
 import re
 import shlex
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BENCHES = Path(__file__).resolve().parent.parent
-CHECKOUT = BENCHES.parent
-WORKERS = 2
-
-
-class Failure(Exception):
-    """Something that ends the run, or one cell of it, with a message."""
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A row: what the driver calls it, what it is, and what our library should reach."""
-
-    name: str
-    title: str
-    must_ns: float | None = None
-    must_ratio: float | None = None
-
-    def limit(self, fastest_peer: float) -> float:
-        """The most that a task of ours may cost, in nanoseconds."""
-        return self.must_ns if self.must_ns is not None else (self.must_ratio or 1.0) * fastest_peer
-
-    def limit_text(self, fastest_peer: float) -> str:
-        if self.must_ns is not None:
-            return f"{self.must_ns:.0f} ns"
-        share = "" if self.must_ratio in (None, 1.0) else f"{self.must_ratio} of "
-        return f"{share}the fastest peer, {self.limit(fastest_peer):.0f} ns"
-
+from .base import BENCHES, CHECKOUT, FASTEST, Failure, Goal, Peer, Workload, run
 
 WORKLOADS = (
-    Workload("outside", "no-op tasks submitted by one outside thread, then all waited for", must_ratio=0.5),
-    Workload("inside", "the same, submitted from inside a worker", must_ns=50),
-    Workload("producers4", "the same from 4 outside threads at once, a quarter each", must_ratio=1.0),
+    Workload(
+        "outside", "no-op tasks submitted by one outside thread, then all waited for", (Goal(0.5, FASTEST),)
+    ),
+    Workload("inside", "the same, submitted from inside a worker", (Goal(50),)),
+    Workload("producers4", "the same from 4 outside threads at once, a quarter each", (Goal(1.0, FASTEST),)),
 )
 
 
 @dataclass(frozen=True)
-class Peer:
-    """One library to measure. `futures`: a handle for each task, and all waited for; else for the batch."""
+class CPeer(Peer):
+    """A crate of peers/, or a source of c/ that is linked with a package of pkg-config."""
 
-    name: str
-    source: str
-    futures: bool = False
-    ours: bool = False
     crates: tuple[str, ...] = ()
     pkg_config: str = ""
-    absent_because: str = ""
-    notes: str = ""
 
 
 PEERS = (
-    Peer("offgil", "offgil.c", futures=True, ours=True, notes="future_wait_all, every future released"),
-    Peer("offgil, no future", "offgil_spawn.c", ours=True, notes="pool_spawn, pool_wait_idle"),
-    Peer("rayon", "peer-rayon", crates=("rayon",), notes="a scope"),
-    Peer("threadpool", "peer-threadpool", crates=("threadpool",), notes="execute, join"),
-    Peer(
+    CPeer("offgil", "offgil.c", futures=True, ours=True, notes="future_wait_all, every future released"),
+    CPeer("offgil, no future", "offgil_spawn.c", ours=True, notes="pool_spawn, pool_wait_idle"),
+    CPeer("rayon", "peer-rayon", crates=("rayon",), notes="a scope"),
+    CPeer("threadpool", "peer-threadpool", crates=("threadpool",), notes="execute, join"),
+    CPeer(
         "crossbeam-channel + oneshot",
         "peer-crossbeam",
         futures=True,
         crates=("crossbeam-channel", "oneshot"),
         notes="boxed closures, a oneshot each",
     ),
-    Peer("oneTBB", "onetbb.cpp", pkg_config="tbb", notes="task_group; its wait helps"),
-    Peer(
+    CPeer("oneTBB", "onetbb.cpp", pkg_config="tbb", notes="task_group; its wait helps"),
+    CPeer(
         "libuv",
         "libuv.c",
         pkg_config="libuv",
         absent_because="queues work from its loop's thread only",
         notes="uv_queue_work, a callback each",
     ),
-    Peer("GLib", "glib.c", pkg_config="glib-2.0", notes="GThreadPool, a counted latch"),
+    CPeer("GLib", "glib.c", pkg_config="glib-2.0", notes="GThreadPool, a counted latch"),
 )
 
 
@@ -94,12 +62,12 @@ class Builder:
     def driver(self) -> Path:
         return self.directory / "driver"
 
-    def path_of(self, peer: Peer) -> Path:
+    def path_of(self, peer: CPeer) -> Path:
         if peer.crates:
             return self.directory / "peers" / "release" / f"lib{peer.source.replace('-', '_')}.so"
         return self.directory / f"{Path(peer.source).stem}.so"
 
-    def build(self, peers: list[Peer]) -> None:
+    def build(self, peers: list[CPeer]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         compile_c(["driver.c"], self.driver, ["-ldl", "-lpthread"])
         if any(peer.ours for peer in peers):
@@ -111,7 +79,7 @@ class Builder:
                 flags = pkg_config("--cflags", "--libs", peer.pkg_config)
                 compile_c([peer.source], self.path_of(peer), ["-fPIC", "-shared", *flags])
 
-    def _build_ours(self, peers: list[Peer]) -> None:
+    def _build_ours(self, peers: list[CPeer]) -> None:
         if self.library is None:
             run(
                 ["cargo", "rustc", "--release", "--locked", "--lib", "--crate-type=cdylib,staticlib"],
@@ -132,12 +100,12 @@ class Builder:
         lock = (BENCHES / "peers" / "Cargo.lock").read_text()
         self.versions = dict(re.findall(r'^name = "(.+)"\nversion = "(.+)"$', lock, re.MULTILINE))
 
-    def version_of(self, peer: Peer) -> str:
+    def version_of(self, peer: CPeer) -> str:
         """Of peers that are crates; the others say it themselves."""
         return " + ".join(self.versions[crate] for crate in peer.crates)
 
 
-def is_installed(peer: Peer) -> bool:
+def is_installed(peer: CPeer) -> bool:
     if not peer.pkg_config:
         return True
     try:
@@ -160,21 +128,10 @@ def compile_c(sources: list[str], output: Path, flags: list[str]) -> None:
     cxx = any(source.endswith(".cpp") for source in sources)
     compiler = shlex.split(os.environ.get("CXX", "c++") if cxx else os.environ.get("CC", "cc"))
     language = ["-std=c++17" if cxx else "-std=gnu11", "-O2", "-Wall", "-Wextra"]
-    files = [str(BENCHES / "c" / source) for source in sources]
+    files = [str(BENCHES / "c" / source) for source in sources]  # an absolute path stays what it is
     run([*compiler, *language, *files, "-o", str(output), *flags], CHECKOUT)
 
 
 def cargo_target_directory() -> Path:
     told = json.loads(run(["cargo", "metadata", "--format-version=1", "--no-deps"], CHECKOUT))
     return Path(told["target_directory"])
-
-
-def run(command: list[str], directory: Path) -> str:
-    """The command's standard output; its standard error only when it fails, in the message."""
-    try:
-        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise Failure(f"{command[0]} is not installed") from error
-    if done.returncode != 0:
-        raise Failure(f"`{shlex.join(command)}` failed:\n{done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout

@@ -1,0 +1,84 @@
+"""What all tables are made of: workloads with their goals, peers, and running a command."""
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+BENCHES = Path(__file__).resolve().parent.parent
+CHECKOUT = BENCHES.parent
+WORKERS = 2
+FASTEST = "the fastest peer"
+
+
+class Failure(Exception):
+    """Something that ends the run, or one cell of it, with a message."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a figure of ours should be: at most (or at least) `limit`, or so much of a peer's figure.
+
+    `of` is that peer's name, or FASTEST. `figure` and `whose` are the workload's figure and our first row
+    unless given.
+    """
+
+    limit: float
+    of: str = ""
+    at_least: bool = False
+    figure: str = ""
+    unit: str = ""
+    whose: str = ""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A row of a table: what the driver calls it, what it is, what is measured, and our goals.
+
+    Of `figure` less is better, unless `more_is_better`. `count` is that of the tasks in a cell, `quick_count`
+    that of --quick. With `must_end` the goal is to end at all.
+    """
+
+    name: str
+    title: str
+    goals: tuple[Goal, ...]
+    table: str = "C"
+    figure: str = "ns_per_task"
+    unit: str = "ns a task"
+    count: int = 1_000_000
+    quick_count: int = 100_000
+    workers: int = WORKERS
+    more_is_better: bool = False
+    must_end: bool = False
+
+    def tasks(self, quick: bool, wanted: int | None) -> int:
+        """How many tasks a cell has. Where --quick takes as many as ever, no other number does."""
+        if self.quick_count == self.count:
+            return self.count
+        return wanted or (self.quick_count if quick else self.count)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One library to measure. `futures`: a handle for each task, and all waited for; else for the batch."""
+
+    name: str
+    source: str
+    futures: bool = False
+    ours: bool = False
+    notes: str = ""
+    absent_because: str = ""
+
+    def offers(self, workload: Workload) -> bool:
+        return workload.table == "C"
+
+
+def run(command: list[str], directory: Path) -> str:
+    """The command's standard output; its standard error only when it fails, in the message."""
+    try:
+        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise Failure(f"{command[0]} is not installed") from error
+    if done.returncode != 0:
+        raise Failure(f"`{shlex.join(command)}` failed:\n{done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout

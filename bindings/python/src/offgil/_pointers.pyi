@@ -1,0 +1,9 @@
+"""Arguments that are pointers."""
+
+from typing import Any
+
+class CallsBack(TypeError):
+    """C would come back into Python through an argument."""
+
+def is_here(keep: list[Any]) -> bool:
+    """Whether what is kept is for a call on a thread of Python's."""

@@ -1,0 +1,65 @@
+"""Waiting for several futures as `concurrent.futures` does; a task that waits gives its place to another."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from offgil._future import work_of_task
+
+_T = TypeVar("_T")
+_Future = concurrent.futures.Future
+
+
+def away(wait: Callable[..., _T], *args: Any) -> _T:
+    """`wait(*args)`; a Python task of ours in which it is called has no place meanwhile."""
+    work = work_of_task()
+    if work is None:
+        return wait(*args)
+    work.block()
+    try:
+        return wait(*args)
+    finally:
+        work.unblock()
+
+
+def wait(
+    fs: Iterable[_Future[_T]],
+    timeout: float | None = None,
+    return_when: str = concurrent.futures.ALL_COMPLETED,
+) -> concurrent.futures._base.DoneAndNotDoneFutures[_T]:
+    """Waits as `concurrent.futures.wait` does, for at most `timeout` seconds (None: for ever).
+
+    A task that waits gives its place to another, so that it may wait for tasks of its own executor.
+    """
+    return away(concurrent.futures.wait, fs, timeout, return_when)
+
+
+class AsCompleted(Generic[_T]):
+    """The iterator of `as_completed`. `len` of it is how many futures there are, yielded or not."""
+
+    def __init__(self, futures: set[_Future[_T]], timeout: float | None) -> None:
+        self._length = len(futures)
+        self._futures = concurrent.futures.as_completed(futures, timeout)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __bool__(self) -> bool:
+        return True  # as every iterator
+
+    def __iter__(self) -> Iterator[_Future[_T]]:
+        return self
+
+    def __next__(self) -> _Future[_T]:
+        return away(self._futures.__next__)
+
+
+def as_completed(fs: Iterable[_Future[_T]], timeout: float | None = None) -> AsCompleted[_T]:
+    """Iterates over the futures as they end, each once, as `concurrent.futures.as_completed` does.
+
+    The iterator has a length, so that `tqdm(as_completed(futures))` knows its total. A task that waits here
+    gives its place to another. Raises TimeoutError `timeout` seconds after it was first asked.
+    """
+    return AsCompleted(set(fs), timeout)

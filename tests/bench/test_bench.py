@@ -1,0 +1,221 @@
+"""The benchmarks run, find peers that don't do the work, and what the pages say is what was measured.
+
+No time is asserted: a benchmark is where speed is judged, not a test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BENCHES = ROOT / "benches"
+sys.path.insert(0, str(BENCHES))
+
+from harness import c_peers, python_peers, readme, report, results  # noqa: E402
+from harness.base import Goal  # noqa: E402
+from harness.cells import Row  # noqa: E402
+from harness.python_env import Environments, requirements  # noqa: E402
+
+LIBRARY = ROOT / "target" / "release" / "liboffgil.so"
+SECONDS = 300  # a guard against hanging
+FEW = ["--quick", "--rounds", "1", "--no-install"]
+
+
+def run_bench(directory: Path, *arguments: str, ci: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHES / "run.py"), *FEW, "--build", str(directory), *arguments]
+    environment = {**os.environ, "CI": ci}
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment)
+
+
+def bench(directory: Path, *arguments: str) -> list[dict[str, Any]]:
+    """The rows that a run measured."""
+    done = run_bench(directory, *arguments)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    rows: list[dict[str, Any]] = json.loads((directory / "results.json").read_text())["rows"]
+    assert (directory / "benchmarks.md").read_text().startswith("# Benchmarks")
+    return rows
+
+
+def test_rows_from_python_are_measured_and_every_task_counted(tmp_path: Path) -> None:
+    peers = ["--peer", "offgil", "--peer", "ThreadPoolExecutor", "--peer", "two C threads"]
+    rows = bench(tmp_path, "--table", "Python", "--python", sys.executable, "--tasks", "60", *peers)
+    assert {row["workload"] for row in rows} == {workload.name for workload in python_peers.WORKLOADS}
+    stuck = [(row["workload"], row["peer"]) for row in rows if row["deadlock"]]
+    assert stuck == [("nested", "ThreadPoolExecutor")]
+    assert [row for row in rows if not row["values"] and not row["deadlock"]] == []
+
+
+def test_rows_from_c_are_measured_and_every_task_counted(tmp_path: Path) -> None:
+    rows = bench(tmp_path, "--table", "C", "--library", str(LIBRARY), "--tasks", "1000", "--peer", "offgil")
+    assert {row["workload"] for row in rows} == {workload.name for workload in c_peers.WORKLOADS}
+    assert [row for row in rows if len(row["values"]["ns_per_task"]) != 1] == []
+
+
+def test_a_peer_that_is_not_here_is_left_out_with_a_line_and_an_error_in_ci(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    bare = ["--python", str(tmp_path / "bare" / "bin" / "python")]
+    asked = [*bare, "--table", "Python", "--bench", "submit", "--peer", "gevent", "--peer", "asyncio"]
+    done = run_bench(tmp_path, *asked, "--tasks", "60")
+    assert done.returncode == 0, done.stderr
+    assert "skipped: gevent, can't be had: gevent" in done.stderr
+    assert "- not measured: gevent (can't be had: gevent)." in (tmp_path / "benchmarks.md").read_text()
+    done = run_bench(tmp_path, *asked, ci="true")
+    assert done.returncode == 1
+    assert "CI=true, and not here: gevent" in done.stderr
+
+
+ADAPTER = """
+from concurrent.futures import ThreadPoolExecutor as Pool
+
+def make_pool(workers):
+    return Pool(workers)
+
+def submit(pool, fn, count):
+"""
+
+
+def drive(directory: Path, submit: str, workload: str = "submit") -> subprocess.CompletedProcess[str]:
+    """One cell of an adapter that submits so."""
+    environments = Environments(directory, Path(sys.executable))
+    environments.build([])
+    adapter = directory / "wrong.py"
+    adapter.write_text(f"{ADAPTER}    {submit}\n")
+    driver = BENCHES / "python" / "driver.py"
+    words = [sys.executable, driver, workload, adapter, "-", 20, 2, environments.native, 1]
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("submit", "complaint"),
+    [
+        ("return [fn() for _ in range(count - 1)]", "tasks that ran: 19 instead of 20"),
+        ("return [fn() for _ in range(count)][1:]", "results: 19 instead of 20"),
+        ("return [fn() + 1 for _ in range(count)]", "a result: {8} instead of {7}"),
+        ("raise RuntimeError('no room')", "RuntimeError: no room"),
+    ],
+)
+def test_a_peer_that_does_not_do_the_work_is_found_out(tmp_path: Path, submit: str, complaint: str) -> None:
+    done = drive(tmp_path, submit)
+    assert done.returncode != 0
+    assert complaint in done.stderr.splitlines()[-1]
+
+
+def test_a_peer_that_does_the_work_is_not_blamed(tmp_path: Path) -> None:
+    done = drive(tmp_path, "return [f.result() for f in [pool.submit(fn) for _ in range(count)]]")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["us_per_task"] > 0
+
+
+def cells(peer: str, value: float, workload: str = "submit", **more: list[float]) -> Row:
+    found = [w for w in python_peers.WORKLOADS if w.name == workload]
+    named = [p for p in python_peers.PEERS if p.name == peer]
+    return Row(found[0], named[0], "1", values={found[0].figure: [value], "cpu_s": [0.0], **more})
+
+
+@pytest.mark.parametrize(
+    ("goal", "ours", "told", "over"),
+    [
+        (Goal(0.25), 0.2, "goal at most 0.25 us a task: held", 0.8),
+        (Goal(0.25), 0.5, "goal at most 0.25 us a task: MISSED, by 2.00 times", 2.0),
+        (
+            Goal(0.1, "ThreadPoolExecutor"),
+            2.0,
+            "goal at most 0.1 of ThreadPoolExecutor, 1 us a task: MISSED, by 2.00 times",
+            2.0,
+        ),
+        (Goal(1.0, "the fastest peer"), 4.0, "goal at most the fastest peer, 8 us a task: held", 0.5),
+        (
+            Goal(0.5, "the fastest peer", at_least=True),
+            4.0,
+            "0.5 of the fastest peer, 4 us a task: held",
+            1.0,
+        ),
+        (Goal(1.0, "dask"), 4.0, "", 0.0),
+    ],
+)
+def test_a_goal_is_held_or_missed_by_so_much(goal: Goal, ours: float, told: str, over: float) -> None:
+    rows = [cells("offgil", ours), cells("ThreadPoolExecutor", 10.0), cells("ThreadPool", 8.0)]
+    text, by = report.judge_goal(goal, rows)
+    assert text.endswith(told)
+    assert by == pytest.approx(over)
+
+
+def test_ours_is_bad_if_it_never_ends_or_is_slower_than_the_slowest() -> None:
+    stuck = cells("offgil", 1.0, "nested")
+    stuck.deadlock = True
+    slow = [cells("offgil", 11.0), cells("ThreadPoolExecutor", 10.0)]
+    fast = [cells("offgil", 9.0), cells("ThreadPoolExecutor", 10.0)]
+    assert [verdict.is_bad for rows in ([stuck], slow, fast) for verdict in report.judge(rows)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_every_package_of_a_peer_has_a_pinned_line() -> None:
+    for peer in python_peers.PEERS:
+        for line in requirements(set(peer.packages)):
+            assert "==" in line
+
+
+def test_every_row_of_a_peer_is_a_workload_that_its_adapter_has() -> None:
+    functions = {
+        "busy": "start",
+        "map": "map_all",
+        "roundtrip": "roundtrips",
+        "integrate": "integrate",
+        "nested": "nested",
+        "shutdown": "shutdown",
+        "import": "make_pool",
+    }
+    names = {workload.name for workload in python_peers.WORKLOADS}
+    for peer in python_peers.PEERS:
+        assert set(peer.rows.split()) <= names
+        source = (BENCHES / "python" / "peers" / f"{peer.source}.py").read_text()
+        for row in peer.rows.split():
+            assert f"def {functions.get(row, 'submit')}(" in source, f"{peer.name}: {row}"
+        assert peer.module or "import" not in peer.rows.split()
+
+
+def committed() -> results.Results:
+    return results.load((BENCHES / "results.json").read_text())
+
+
+def test_docs_and_readme_show_the_figures_of_results_json() -> None:
+    found = committed()
+    assert results.dump(found) == (BENCHES / "results.json").read_text()
+    stale = "run `python3 benches/run.py --render`, or `make bench`"
+    assert (ROOT / "docs" / "benchmarks.md").read_text() == report.markdown(found), stale
+    _, section, _ = readme.parts((ROOT / "README.md").read_text())
+    assert section == readme.section(found), stale
+
+
+def test_charts_are_of_the_run_in_results_json() -> None:
+    for table in committed().tables:
+        check_chart(ROOT / "docs", table)
+
+
+def test_charts_can_be_drawn(tmp_path: Path) -> None:
+    chart, data = BENCHES / "chart.py", BENCHES / "results.json"
+    subprocess.run([sys.executable, chart, data, tmp_path], check=True, timeout=SECONDS)
+    for table in committed().tables:
+        check_chart(tmp_path, table)
+
+
+def check_chart(directory: Path, table: str) -> None:
+    """It has the date of the measurement, every peer and every figure."""
+    found = committed()
+    drawn = (directory / report.CHARTS[table]).read_text()
+    assert found.machine["date"] in drawn
+    for row in found.rows:
+        if row.workload.table == table and row.measured:
+            told = "ends" if row.workload.must_end else report.number(row.figure)
+            assert f">{row.peer.name}</text>" in drawn
+            assert f">{told}</text>" in drawn, f"{row.workload.name}: {row.peer.name}"
