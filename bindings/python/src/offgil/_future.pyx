@@ -27,6 +27,7 @@ from offgil._call cimport call_t, drop_call, has_ended, to_python, wait_for
 from offgil.capi cimport (
     FUTURE_CANCELED,
     FUTURE_DONE,
+    FUTURE_QUEUED,
     FUTURE_RUNNING,
     OFFGIL_EBUSY,
     OFFGIL_ECANCELED,
