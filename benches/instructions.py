@@ -17,8 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import machine
 from harness.peers import BENCHES, CHECKOUT, Failure, compile_c, run
+
+from harness import machine
 
 COUNTS = BENCHES / "instructions.json"
 LIBRARY = CHECKOUT / "target" / "release"
