@@ -17,9 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.peers import BENCHES, CHECKOUT, Failure, compile_c, run
-
 from harness import machine
+from harness.base import BENCHES, CHECKOUT, Failure, run
+from harness.c_peers import compile_c
 
 COUNTS = BENCHES / "instructions.json"
 LIBRARY = CHECKOUT / "target" / "release"
