@@ -53,6 +53,7 @@ ctypedef struct slot_t:
 
 
 @cython.final
+@cython.no_gc_clear  # the end needs `call`
 cdef class Batch:
     """The calls of one `map`. Iterating gives their results, in order; one that failed raises."""
 

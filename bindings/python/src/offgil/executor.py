@@ -15,9 +15,9 @@ from offgil._array import map_array
 from offgil._executor import Submitter
 from offgil._future import Future
 from offgil._library import lib
+from offgil._map import Batch, map_native
 from offgil._progress import bar_for, total_of, watched
 from offgil._work_queue import WorkQueue
-from offgil._map import Batch, map_native
 from offgil.ctypes import pool_stats_t, pool_t
 
 if TYPE_CHECKING:
