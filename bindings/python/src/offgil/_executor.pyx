@@ -498,6 +498,13 @@ def goes_native(function):
     return isinstance(function, NativeFunction) or (is_plain(function) and recognise(function) is not None)
 
 
+cdef Work opened(Work work):
+    """The same, unless it is that of an executor whose `__init__` was not called."""
+    if work is None:
+        raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
+    return work
+
+
 cdef class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""
 
@@ -513,7 +520,7 @@ cdef class Submitter:
         cdef Work work = self._work
         cdef Call call
         if work is None:
-            raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
+            opened(work)
         if isinstance(fn, NativeFunction):
             if kwargs:
                 raise TypeError("a native function takes no keyword arguments")
