@@ -27,7 +27,6 @@ CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "
 # cffi has no build for the free-threaded 3.13: there the package is without `offgil.cffi`.
 CFFI = [] if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14) else ["cffi>=1.17,<3"]
 FAST = ("_call", "_future", "_pointers", "_native", "_executor", "_array", "_map", "_aio")
-CRATE_PARTS = ("Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "codegen", "src", "include")
 
 
 class BuildError(SystemExit):

@@ -43,7 +43,8 @@ class Native:
     """The C task bodies by address, and gates, which keep a task running until the test opens them."""
 
     def __init__(self, path: Path) -> None:
-        self._library = ctypes.CDLL(str(path))
+        self.path = str(path)
+        self._library = ctypes.CDLL(self.path)
         for name in ("gate_await", "gate_open", "gate_destroy"):
             getattr(self._library, name).argtypes = [ctypes.c_void_p]
         self._library.gate_create.restype = ctypes.c_void_p

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
-import importlib.util
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +14,11 @@ import dask.threaded
 import pytest
 
 import offgil
+import offgil.pool
 
 libc = ctypes.CDLL(None)
 
-KINDS = [offgil.ThreadPoolExecutor]
-if importlib.util.find_spec("offgil.pool") is not None:
-    KINDS.append(importlib.import_module("offgil.pool").ThreadPool)
+KINDS = [offgil.ThreadPoolExecutor, offgil.pool.ThreadPool]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 Kind = Callable[[int], Any]
 

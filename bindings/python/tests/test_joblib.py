@@ -151,12 +151,19 @@ def test_a_generator_unordered_gives_first_what_ended_first() -> None:
 
 def test_a_generator_that_is_closed_early_cancels_the_rest() -> None:
     ran: list[int] = []
+    go = threading.Event()
+
+    def run(number: int) -> None:
+        ran.append(number)
+        assert number == 0 or go.wait(PATIENCE)
+
     results = Parallel(n_jobs=2, return_as="generator", pre_dispatch=4, batch_size=1)(
-        delayed(ran.append)(number) for number in range(1000)
+        delayed(run)(number) for number in range(1000)
     )
     next(results)
     with pytest.warns(UserWarning, match="tasks"):
         results.close()
+    go.set()
     assert len(ran) < 1000
 
 

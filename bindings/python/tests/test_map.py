@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import concurrent.futures
 import ctypes
 import enum
@@ -288,3 +289,20 @@ def test_ctrl_c_interrupts_the_wait_for_a_result_and_cancels_the_rest() -> None:
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stdout) == (0, "interrupted 1\n"), done.stderr
+
+
+def test_an_executor_that_was_not_initialised_says_so() -> None:
+    class Hollow(offgil.ThreadPoolExecutor):
+        def __init__(self) -> None:
+            pass
+
+    pool = Hollow()
+    function = offgil.native(ctypes.CDLL(None).labs, "i64(i64)")
+    for call in (
+        lambda: pool.submit(abs, 1),
+        lambda: pool.submit(function, 1),
+        lambda: pool.map(function, [1]),
+        lambda: pool.map_array(function, array.array("l", [1])),
+    ):
+        with pytest.raises(RuntimeError, match="__init__ was not called"):
+            call()

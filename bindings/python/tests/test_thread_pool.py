@@ -150,6 +150,25 @@ def test_a_task_that_has_waited_goes_on_before_those_that_have_not_begun() -> No
             over.set()
 
 
+def test_a_map_of_a_native_function_of_numbers_waits_for_all_when_one_fails(native: Native) -> None:
+    counter = ctypes.c_size_t(0)
+    bump = ctypes.CDLL(native.path).bump
+    bump.argtypes = [ctypes.c_size_t]
+    bump.restype = ctypes.c_size_t
+    address = ctypes.addressof(counter)
+    with ThreadPool(2) as pool:
+        assert pool.map(bump, [address] * 300) == [address] * 300
+        assert pool.map(bump, (address for _ in range(3))) == [address] * 3
+        assert pool.map(bump, []) == []
+        counter.value = 0
+        with pytest.raises(ctypes.ArgumentError):  # of the ordinary call
+            pool.map(bump, [address, "no number", *[address] * 300])
+        assert counter.value == 301
+        pool.close()
+        with pytest.raises(ValueError, match="Pool not running"):
+            pool.map(bump, [address])
+
+
 def test_native_functions_run_while_another_thread_holds_the_gil(pool: ThreadPool) -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1000)  # nobody else gets the GIL

@@ -51,5 +51,8 @@ cdef class Work:
     cdef int forget_if_over(self) except -1
 
 
+cdef Work opened(Work work)
+
+
 cdef class Submitter:
     cdef readonly Work _work

@@ -23,7 +23,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 
 from offgil._call cimport call_t
-from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, join_thread, new_future
+from offgil._future cimport FutureCore, begin, current_work, enter_work, finish, join_thread, new_future, tell_all
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil._future import stop_completions
 from offgil._pointers import CallsBack
@@ -155,6 +155,7 @@ cdef class Work:
         if call.owner is not None:
             keep.append(call.owner)
         future = new_future()
+        future.pool = self.pool
         future.adopt(handle, block, call.result if call.convert is None else <char>b"O", keep if keep else None)
         return future
 
@@ -416,6 +417,7 @@ cdef class Work:
             with nogil:
                 status = pool_shutdown(pool, POOL_DRAIN, 100_000_000)
             PyErr_CheckSignals()
+        tell_all(pool)
         self.forget_if_over()
 
     cdef int forget_if_over(self) except -1:
@@ -496,6 +498,13 @@ def goes_native(function):
     return isinstance(function, NativeFunction) or (is_plain(function) and recognise(function) is not None)
 
 
+cdef Work opened(Work work):
+    """The same, unless it is that of an executor whose `__init__` was not called."""
+    if work is None:
+        raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
+    return work
+
+
 cdef class Submitter:
     """The half of `ThreadPoolExecutor` that is compiled."""
 
@@ -511,7 +520,7 @@ cdef class Submitter:
         cdef Work work = self._work
         cdef Call call
         if work is None:
-            raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
+            opened(work)
         if isinstance(fn, NativeFunction):
             if kwargs:
                 raise TypeError("a native function takes no keyword arguments")

@@ -4,7 +4,7 @@
 from libc.stdint cimport int32_t
 
 from offgil._call cimport call_t
-from offgil.capi cimport future_t, offgil_status
+from offgil.capi cimport future_t, offgil_status, pool_t
 
 
 cdef class Keep:
@@ -17,7 +17,10 @@ cdef class Keep:
 cdef class FutureCore:
     cdef future_t *handle
     cdef call_t *call
+    cdef pool_t *pool  # whose task it is, if native: a number to compare, it may be gone
     cdef char letter
+    cdef bint watched  # the thread of the completions calls the callbacks
+    cdef bint told  # they are called
     cdef Keep keep
     cdef object condition
     cdef str state
@@ -34,7 +37,9 @@ cdef class FutureCore:
     cdef int look(self) except -1
     cdef int wait_for_call(self, object timeout) except -1
     cdef int settle(self, offgil_status status, void *result, int32_t saved_errno) except -1
-    cdef int take(self, offgil_status status, void *result, int32_t saved_errno) except -1
+    cdef tuple made_of(self, offgil_status status, void *result)
+    cdef Keep take(self, offgil_status status, object value, object error, int32_t saved_errno)
+    cdef int tell(self) except -1
     cdef bint ended(self) except -1
     cdef object outcome(self)
 
@@ -43,6 +48,7 @@ cdef Keep keep_for(future_t *handle, object objects)
 cdef FutureCore new_future()
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1
+cdef int tell_all(pool_t *pool) except -1
 cdef int join_thread(object thread) except -1
 cdef void enter_work(void *work) noexcept nogil
 cdef void *current_work() noexcept nogil

@@ -25,8 +25,6 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from offgil._call cimport call_t, drop_call, has_ended, to_python, wait_for
 from offgil.capi cimport (
-    FUTURE_CANCELED,
-    FUTURE_DONE,
     FUTURE_QUEUED,
     FUTURE_RUNNING,
     OFFGIL_EBUSY,
@@ -50,6 +48,7 @@ from offgil.capi cimport (
     future_t,
     offgil_status,
     offgil_status_message,
+    pool_t,
 )
 
 cdef extern from "Python.h":
@@ -84,6 +83,7 @@ cdef object base_set_result = Base.set_result
 cdef object base_set_exception = Base.set_exception
 cdef object base_add_done_callback = Base.add_done_callback
 cdef object monotonic = time.monotonic
+cdef object get_ident = threading.get_ident
 
 
 class TaskFailed(RuntimeError):
@@ -188,8 +188,12 @@ cdef class FutureCore:
         return self.condition
 
     cdef int create_condition(self) except -1:
-        condition = threading.Condition()
         cdef bint watch = False
+        if self.handle != NULL:
+            self.look()
+            if self.handle != NULL:
+                completions.ready()  # what fails is to fail before there is a condition
+        condition = threading.Condition()
         with cython.critical_section(self):
             if self.condition is None:
                 self.track()
@@ -199,8 +203,11 @@ cdef class FutureCore:
                 watch = self.handle != NULL
         if watch:
             self.look()
-        if watch and self.handle != NULL and not completions.add(self.handle, self) and self.handle != NULL:
-            self.look()  # it ended meanwhile
+        if watch and self.handle != NULL:
+            # From then on that thread calls the callbacks: another may hold a lock that they need.
+            self.watched = completions.add(self.handle, self)
+            if not self.watched and self.handle != NULL:
+                self.look()  # it ended meanwhile
         return 0
 
     @property
@@ -267,18 +274,28 @@ cdef class FutureCore:
 
     cdef int settle(self, offgil_status status, void *result, int32_t saved_errno) except -1:
         """Takes the outcome over, and tells those who wait by the condition."""
-        cdef bint done = False
+        cdef bint alone = False
+        cdef bint taken = False
+        # To make these may run Python code, and so other threads, which may settle it first: so no field changes before.
+        if status == OFFGIL_OK and self.letter != b"O":
+            value = to_python(self.letter, result)
+            error = None
+        else:
+            value, error = self.made_of(status, result)
         with cython.critical_section(self):
-            if self.condition is None:
-                done = True
+            if self.condition is None or self.handle == NULL:
+                alone = True
                 if self.handle != NULL:
-                    self.take(status, result, saved_errno)
-        if done:
+                    keep = self.take(status, value, error, saved_errno)
+        if alone:
             return 0
         with self.condition:
-            if self.handle == NULL:
+            with cython.critical_section(self):
+                taken = self.handle != NULL
+                if taken:
+                    keep = self.take(status, value, error, saved_errno)
+            if not taken:
                 return 0
-            self.take(status, result, saved_errno)
             for waiter in self._waiters:
                 if self.state != FINISHED:
                     waiter.add_cancelled(self)
@@ -287,36 +304,54 @@ cdef class FutureCore:
                 else:
                     waiter.add_result(self)
             self.condition.notify_all()
-        self._invoke_callbacks()
+        if not self.watched:
+            self.tell()
         return 0
 
-    cdef int take(self, offgil_status status, void *result, int32_t saved_errno) except -1:
+    cdef tuple made_of(self, offgil_status status, void *result):
+        """The result and the exception that such an outcome is, if it is no plain number."""
         cdef int32_t code = 0
         cdef char[512] message
-        keep = self.keep  # dropped when all is done: that may run Python code, which may look at this future
+        cdef Keep keep = self.keep
         if status == OFFGIL_OK:
-            if self.letter == b"O":
-                self.track()
-                try:
-                    self._result = (<list>self.keep.objects)[0]((<uint64_t *>result)[0])
-                except Exception as error:
-                    self.track()
-                    self._exception = error
-            else:
-                self._result = to_python(self.letter, result)
-            self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
-        elif status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
+            if keep is None:  # another thread has settled it
+                return None, None
+            try:
+                return (<list>keep.objects)[0]((<uint64_t *>result)[0]), None
+            except Exception as error:
+                return None, error
+        if status == OFFGIL_EFAILED or status == OFFGIL_EPANIC:
+            message[0] = 0
             future_error(self.handle, &code, message, sizeof(message))
+            return None, TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
+        if status == OFFGIL_ECANCELED:
+            return None, None
+        return None, RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
+
+    cdef Keep take(self, offgil_status status, object value, object error, int32_t saved_errno):
+        """Makes it its own; runs no code of anybody's. What it kept is to be dropped afterwards: that may run some."""
+        keep = self.keep
+        if error is not None or self.letter == b"O":
             self.track()
-            self._exception = TaskFailed((<bytes>message).decode("utf-8", "replace"), code)
-        elif status != OFFGIL_ECANCELED:
-            self._exception = RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
+        self._result = value
+        self._exception = error
+        self.saved_errno = saved_errno if self.call == NULL else self.call.saved_errno
         self.state = CANCELLED_AND_NOTIFIED if status == OFFGIL_ECANCELED else FINISHED
         self.keep = None
         future_release(self.handle)
         PyMem_Free(self.call)
         self.handle = NULL
         self.call = NULL
+        return keep
+
+    cdef int tell(self) except -1:
+        """It has ended: calls the callbacks, unless they were."""
+        cdef bint due
+        with cython.critical_section(self):
+            due = self.condition is not None and not self.told
+            self.told = self.told or due
+        if due:
+            self._invoke_callbacks()
         return 0
 
     cdef object outcome(self):
@@ -390,7 +425,10 @@ cdef class FutureCore:
         if status == OFFGIL_EBUSY:
             return False
         self.look()
-        return self.cancelled()
+        if not self.cancelled():
+            return False
+        self.tell()
+        return True
 
 
 cdef int wait_for_python(FutureCore future, object timeout) except -1:
@@ -462,7 +500,10 @@ class Future(FutureCore, Base):
         return awaiting(self)
 
     def add_done_callback(self, fn):
-        """Has `fn(self)` called when the task has ended, by whichever thread sees that; at once if it has."""
+        """Has `fn(self)` called when the task has ended: at once if it has, else by a thread for that.
+
+        If it is cancelled, the thread that cancels it does so.
+        """
         if type(fn) is FunctionType and fn.__module__ == "asyncio.futures":
             from offgil._aio import take_chain
             if take_chain(self, fn):
@@ -538,34 +579,49 @@ cdef class Completions:
             if status != OFFGIL_OK:
                 return
             for index in range(count):
-                waiting = self.waiting.pop(ended[index].tag, None)
+                waiting = self.waiting.get(ended[index].tag)
                 if isinstance(waiting, FutureCore):
                     try:
                         (<FutureCore>waiting).ended()
+                        (<FutureCore>waiting).tell()
                     except BaseException:  # of a callback: no reason to leave the others untold
                         LOGGER.critical("Exception in a callback", exc_info=True)
+                self.waiting.pop(ended[index].tag, None)
             waiting = None
 
-    cdef bint owes(self) except -1:
-        """Whether a task has ended of which somebody is still to be told."""
+    cdef bint owes(self, pool_t *pool) except -1:
+        """Whether a task (of this pool; NULL: of any) has ended of which somebody is still to be told."""
+        cdef FutureCore future
         for waiting in self.waiting.copy().values():
             if isinstance(waiting, FutureCore):
-                state = future_get_state((<FutureCore>waiting).handle)
-                if state == FUTURE_DONE or state == FUTURE_CANCELED:
+                future = waiting
+                if (pool == NULL or future.pool == pool) and (future.handle == NULL or has_ended(future.handle)):
                     return True
         return False
+
+    cdef int tell_all(self, pool_t *pool) except -1:
+        """Returns when of all tasks that have ended it is told, or at once in a callback."""
+        thread = self.thread
+        if thread is not None and thread.ident != get_ident():
+            while self.owes(pool) and thread.is_alive():
+                time.sleep(0.001)
+        return 0
 
     def stop(self):
         """Ends the thread, when it has told of all tasks that have ended."""
         thread = self.thread
         if thread is not None:
-            while self.owes():
-                time.sleep(0.001)
+            self.tell_all(NULL)
             completion_queue_release(self.queue)
             join_thread(thread)
 
 
 cdef Completions completions = Completions()
+
+
+cdef int tell_all(pool_t *pool) except -1:
+    """Returns when all callbacks of the pool's native tasks that have ended are called, or at once in a callback."""
+    return completions.tell_all(pool)
 
 
 def stop_completions():

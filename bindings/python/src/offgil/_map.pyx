@@ -25,7 +25,7 @@ from offgil._call cimport (
     run_call,
     to_python,
 )
-from offgil._executor cimport Work
+from offgil._executor cimport Work, opened
 from offgil._future cimport FutureCore, keep_for, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil.capi cimport (
@@ -53,6 +53,7 @@ ctypedef struct slot_t:
 
 
 @cython.final
+@cython.no_gc_clear  # the end needs `call`
 cdef class Batch:
     """The calls of one `map`. Iterating gives their results, in order; one that failed raises."""
 
@@ -216,7 +217,9 @@ def map_native(executor, Work work, function, tuple iterables, deadline):
     else:
         call = recognise(function) if is_plain(function) else None
     # A queue's limit counts them one by one.
-    if call is None or call.letters is None or call.convert is not None or call.fixed is not None or work.limit != 0:
+    if opened(work).limit != 0:
+        return None
+    if call is None or call.letters is None or call.convert is not None or call.fixed is not None:
         return None
     for letter in call.letters:
         if letter not in NUMBERS:

@@ -1,30 +1,11 @@
-"""Waits that are not the library's: a task that is in one gives its place up, as in `Future.result`."""
+"""dask's own waits: a task that is in one gives its place up, as in `Future.result`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from offgil._future import work_of_task
-
-
-@contextmanager
-def without_place() -> Iterator[None]:
-    """What is in here only waits: if it is part of an executor's task, another task may run meanwhile.
-
-    To be left by the thread that entered it. Leaving it may block until the task has its place again.
-    """
-    work = work_of_task()
-    if work is None:
-        yield
-        return
-    work.block()
-    try:
-        yield
-    finally:
-        work.unblock()
+from offgil._waits import without_place
 
 
 def let_dask_give_places_up() -> None:

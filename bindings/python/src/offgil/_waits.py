@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+<<<<<<< HEAD
 from collections.abc import Callable, Iterable
+=======
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+>>>>>>> review
 
 from offgil._future import work_of_task
 
@@ -17,16 +23,29 @@ if TYPE_CHECKING:
     _Future = concurrent.futures.Future
 
 
-def away(wait: Callable[..., _T], *args: Any) -> _T:
-    """`wait(*args)`; a Python task of ours in which it is called has no place meanwhile."""
+@contextmanager
+def without_place() -> Iterator[None]:
+    """What is in here only waits: if it is part of an executor's task, another task may run meanwhile.
+
+    To be left by the thread that entered it. Leaving it may block until the task has its place again.
+    """
     work = work_of_task()
     if work is None:
-        return wait(*args)
+        yield
+        return
     work.block()
     try:
-        return wait(*args)
+        yield
     finally:
         work.unblock()
+
+
+def away(wait: Callable[..., _T], *args: Any) -> _T:
+    """`wait(*args)`; a Python task of ours in which it is called has no place meanwhile."""
+    if work_of_task() is None:
+        return wait(*args)
+    with without_place():
+        return wait(*args)
 
 
 def wait(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import ctypes
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,15 +16,12 @@ from typing import Any
 import joblib
 from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
 
+from offgil._executor import goes_native
 from offgil._future import work_of_task
-from offgil._native import NativeFunction
-from offgil._places import without_place
+from offgil._waits import without_place
 from offgil.executor import ThreadPoolExecutor
 
 __all__ = ["OffgilBackend", "register"]
-
-# What `submit` may run off the GIL.
-_NATIVE = (NativeFunction, ctypes._CFuncPtr)  # type: ignore[attr-defined]
 
 _Future = concurrent.futures.Future[Any]
 
@@ -107,7 +103,7 @@ class OffgilBackend(AutoBatchingMixin, ParallelBackendBase):
         executor = self._executor()
         calls = getattr(func, "items", ())
         tasks: list[_Future] = []
-        if all(isinstance(fn, _NATIVE) and not kwargs for fn, _, kwargs in calls):
+        if all(goes_native(fn) and not kwargs for fn, _, kwargs in calls):
             tasks = [executor.submit(fn, *args) for fn, args, _ in calls]
         future: _Future = executor.submit(_results, tasks) if tasks else executor.submit(func)
         if self._shares:

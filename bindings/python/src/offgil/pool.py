@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from offgil._executor import goes_native
 from offgil._future import Future
 from offgil._jobs import Tasks
+from offgil._map import map_native
 from offgil._progress import bar_for, total_of
 from offgil._results import (
     ApplyResult,
@@ -188,6 +189,13 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
         self, func: Any, iterable: Iterable[Any], star: bool, chunksize: int | None, progress: bool | str
     ) -> list[Any]:
         open_bar = bar_for(progress)
+        if not star and open_bar is None and goes_native(func):
+            self._check_map(chunksize)
+            if type(iterable) not in (list, tuple, range):
+                iterable = list(iterable)
+            results = self._map_numbers(func, iterable)
+            if results is not None:
+                return results
         work, count = self._start_map(func, iterable, star, chunksize)
         if open_bar is not None:
             with closing(open_bar(count)) as bar:
@@ -198,13 +206,40 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
         finally:
             del work, outcome  # no cycle with the traceback
 
+    def _map_numbers(self, func: Any, iterable: Iterable[Any]) -> list[Any] | None:
+        """The map of a native function of numbers, whose calls go in together; None if `func` isn't one."""
+        try:
+            batch = map_native(self._tasks, self._tasks._work, func, (iterable,), None)
+        except RuntimeError:
+            self._check_running()  # another thread has closed it
+            raise
+        if batch is None:
+            return None
+        results: list[Any] = []
+        first: Exception | None = None
+        while True:
+            try:
+                results.extend(batch)
+                break
+            except Exception as error:  # the others are waited for
+                first = error if first is None else first
+        try:
+            if first is not None:
+                raise first
+            return results
+        finally:
+            del first  # no cycle with the traceback
+
+    def _check_map(self, chunksize: int | None) -> None:
+        self._check_running()
+        if chunksize is not None and chunksize < 1:
+            raise ValueError(f"Chunksize must be 1+, not {chunksize}")
+
     def _start_map(
         self, func: Any, iterable: Any, star: bool, chunksize: int | None
     ) -> tuple[Batch | Values, int]:
         """Sets about a map; what will come of it, and of how many items."""
-        self._check_running()
-        if chunksize is not None and chunksize < 1:
-            raise ValueError(f"Chunksize must be 1+, not {chunksize}")
+        self._check_map(chunksize)
         if goes_native(func):
             batch = self._start_native_map(func, iterable, star)
             return batch, len(batch.futures)
