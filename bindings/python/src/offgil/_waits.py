@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-<<<<<<< HEAD
 from collections.abc import Callable, Iterable
-=======
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
->>>>>>> review
 
 from offgil._future import work_of_task
 
@@ -23,21 +17,20 @@ if TYPE_CHECKING:
     _Future = concurrent.futures.Future
 
 
-@contextmanager
-def without_place() -> Iterator[None]:
-    """What is in here only waits: if it is part of an executor's task, another task may run meanwhile.
+class without_place:  # noqa: N801 - used like a function; contextlib's are slow to import
+    """What is in this block only waits: if it is part of an executor's task, another task may run meanwhile.
 
     To be left by the thread that entered it. Leaving it may block until the task has its place again.
     """
-    work = work_of_task()
-    if work is None:
-        yield
-        return
-    work.block()
-    try:
-        yield
-    finally:
-        work.unblock()
+
+    def __enter__(self) -> None:
+        self._work = work_of_task()
+        if self._work is not None:
+            self._work.block()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._work is not None:
+            self._work.unblock()
 
 
 def away(wait: Callable[..., _T], *args: Any) -> _T:
