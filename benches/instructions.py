@@ -18,7 +18,8 @@ import tempfile
 from pathlib import Path
 
 from harness import machine
-from harness.peers import BENCHES, CHECKOUT, Failure, compile_c, run
+from harness.base import BENCHES, CHECKOUT, Failure, run
+from harness.c_peers import compile_c
 
 COUNTS = BENCHES / "instructions.json"
 LIBRARY = CHECKOUT / "target" / "release"

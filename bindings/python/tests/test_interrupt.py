@@ -169,7 +169,8 @@ thing = Thing()
     ),
     "Ctrl-C, and others are queued": (
         CTRL_C_AT_EXIT
-        + "pool = Executor(1)\n[pool.submit(libc.sleep, 100_000) for _ in range(9)]\npool.submit(print, 1)"
+        + "pool = Executor(1)\nfutures = [pool.submit(libc.sleep, 100_000) for _ in range(9)]\n"
+        "while not futures[0].running(): time.sleep(0.01)\npool.submit(print, 1)"
     ),
     "Ctrl-C, and somebody is to be told": (
         CTRL_C_AT_EXIT + "pool = Executor(1)\npool.submit(libc.sleep, 100_000).add_done_callback(print)"

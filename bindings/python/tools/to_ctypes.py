@@ -105,11 +105,12 @@ class _Module:
         }
         names = sorted(used, key=_import_order)
         own = [name for name in ("Function", "Handle", "function_type") if re.search(rf"\b{name}\b", body)]
-        typing = [name for name in ("TYPE_CHECKING", "Any", "Final", "TypeAlias") if name in body]
+        typing = [name for name in ("Any", "Final", "TypeAlias") if name in body]
         return (
             _sequence("from ctypes import ", names, "", brackets=False)
-            + f"from typing import {', '.join(typing)}\n\n"
-            + f"from offgil._ctypes_types import {', '.join(own)}\n"
+            + f"\nfrom offgil._ctypes_types import {', '.join(own)}\n\n"
+            + "TYPE_CHECKING = False  # typing is slow to import\n"
+            + f"if TYPE_CHECKING:\n    from typing import {', '.join(typing)}\n"
         )
 
     def alias(self, alias: Alias) -> str:

@@ -18,7 +18,6 @@ lies in `get_include()`.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from offgil import capi, ctypes
 from offgil._future import Future, TaskFailed
@@ -27,7 +26,10 @@ from offgil._native import NativeFunction, native
 from offgil._waits import as_completed, wait
 from offgil.executor import ThreadPoolExecutor
 
+TYPE_CHECKING = False  # as in typing, whose import takes longer than that of all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from offgil import cffi, pool
     from offgil import dask as dask
     from offgil import joblib as joblib

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from _ctypes import FUNCFLAG_CDECL, CFuncPtr
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Handle(ctypes.c_void_p):

@@ -394,6 +394,19 @@ cdef class FutureCore(Awaited):
         return True
 
 
+cdef int wait_for_python(FutureCore future, object timeout) except -1:
+    """Returns when a Python task has ended; TimeoutError if the time is over first, CancelledError."""
+    deadline = None if timeout is None else monotonic() + timeout
+    while True:
+        try:
+            base_exception(future, 0.1 if deadline is None else min(0.1, deadline - monotonic()))
+            return 0
+        except TimeoutError:
+            PyErr_CheckSignals()
+            if deadline is not None and monotonic() >= deadline:
+                raise
+
+
 cdef object wait_without_a_place(FutureCore future, object timeout, object wait):
     """Waits until the future has ended; a task of ours that waits lets others run meanwhile."""
     cdef void *work = current_work()
@@ -403,7 +416,7 @@ cdef object wait_without_a_place(FutureCore future, object timeout, object wait)
         if future.native:
             future.wait_for_call(timeout)
         else:
-            base_exception(future, timeout)
+            wait_for_python(future, timeout)
     except CancelledError:
         pass
     finally:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Final
 
 from offgil import capi
 from offgil.ctypes import Library
 
-_PACKAGE: Final = Path(__file__).resolve().parent
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+_PACKAGE: Final = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is slow to import
 
 # The compiled module is linked with the library; all else opens the very file that the loader bound it to, so
 # that there is one library in the process, and a handle means the same to all.
@@ -25,9 +27,9 @@ def get_library() -> str:
 
 def get_library_dir() -> str:
     """The folder to link from: `-L<folder> -loffgil -Wl,-rpath,<folder>`."""
-    return str(_PACKAGE)
+    return _PACKAGE
 
 
 def get_include() -> str:
     """The folder of `offgil.h`: `-I<folder>`."""
-    return str(_PACKAGE / "include")
+    return os.path.join(_PACKAGE, "include")  # noqa: PTH118

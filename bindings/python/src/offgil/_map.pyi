@@ -1,8 +1,9 @@
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, final
 
 from offgil._executor import Submitter
 
+@final
 class Batch(Iterator[Any]):
     """The calls of one `map`."""
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib import import_module
-from typing import Protocol, TypeVar
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol, TypeVar
 
+    _T = TypeVar("_T")
 
-class Bar(Protocol):
-    """What is used of a `tqdm`."""
+    class Bar(Protocol):
+        """What is used of a `tqdm`."""
 
-    def update(self, n: int) -> object:
-        """So many more are done."""
+        def update(self, n: int) -> object:
+            """So many more are done."""
 
-    def close(self) -> object:
-        """No more will be."""
+        def close(self) -> object:
+            """No more will be."""
 
 
 def bar_for(progress: bool | str) -> Callable[[int | None], Bar] | None:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from offgil._callbacks import Callbacks, Told
 from offgil._future import Future
 from offgil._jobs import Job, Tasks, without_caller
-from offgil._progress import Bar
 from offgil._waits import away
 
 _T = TypeVar("_T")
 
 if TYPE_CHECKING:
     from multiprocessing.pool import IMapIterator as _IMapIterator
+
+    from offgil._progress import Bar
 else:
 
     class _IMapIterator(multiprocessing.pool.IMapIterator, Generic[_T]):

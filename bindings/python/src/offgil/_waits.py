@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable
 
 from offgil._future import work_of_task
 
-_T = TypeVar("_T")
-_Future = concurrent.futures.Future
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    from offgil._as_completed import AsCompleted
+
+    _T = TypeVar("_T")
+    _Future = concurrent.futures.Future
 
 
-@contextmanager
-def without_place() -> Iterator[None]:
-    """What is in here only waits: if it is part of an executor's task, another task may run meanwhile.
+class without_place:  # noqa: N801 - used like a function; contextlib's are slow to import
+    """What is in this block only waits: if it is part of an executor's task, another task may run meanwhile.
 
     To be left by the thread that entered it. Leaving it may block until the task has its place again.
     """
-    work = work_of_task()
-    if work is None:
-        yield
-        return
-    work.block()
-    try:
-        yield
-    finally:
-        work.unblock()
+
+    def __enter__(self) -> None:
+        self._work = work_of_task()
+        if self._work is not None:
+            self._work.block()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._work is not None:
+            self._work.unblock()
 
 
 def away(wait: Callable[..., _T], *args: Any) -> _T:
@@ -50,30 +53,12 @@ def wait(
     return away(concurrent.futures.wait, fs, timeout, return_when)
 
 
-class AsCompleted(Generic[_T]):
-    """The iterator of `as_completed`. `len` of it is how many futures there are, yielded or not."""
-
-    def __init__(self, futures: set[_Future[_T]], timeout: float | None) -> None:
-        self._length = len(futures)
-        self._futures = concurrent.futures.as_completed(futures, timeout)
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __bool__(self) -> bool:
-        return True  # as every iterator
-
-    def __iter__(self) -> Iterator[_Future[_T]]:
-        return self
-
-    def __next__(self) -> _Future[_T]:
-        return away(self._futures.__next__)
-
-
 def as_completed(fs: Iterable[_Future[_T]], timeout: float | None = None) -> AsCompleted[_T]:
     """Iterates over the futures as they end, each once, as `concurrent.futures.as_completed` does.
 
     The iterator has a length, so that `tqdm(as_completed(futures))` knows its total. A task that waits here
     gives its place to another. Raises TimeoutError `timeout` seconds after it was first asked.
     """
+    from offgil._as_completed import AsCompleted
+
     return AsCompleted(set(fs), timeout)

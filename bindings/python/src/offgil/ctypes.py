@@ -26,9 +26,12 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from offgil._ctypes_types import Function, Handle, function_type
+
+TYPE_CHECKING = False  # typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeAlias
 
 OFFGIL_FOREVER: Final = -1
 OFFGIL_OK: Final = 0

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from ctypes import byref, sizeof
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from offgil._array import map_array
 from offgil._executor import Submitter
@@ -20,7 +19,10 @@ from offgil._progress import bar_for, total_of, watched
 from offgil._work_queue import WorkQueue
 from offgil.ctypes import pool_stats_t, pool_t
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
+
     from typing_extensions import Buffer
 
     from offgil._native import _NativeObject
@@ -32,9 +34,8 @@ if TYPE_CHECKING:
 
         def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
 
-
-_T = TypeVar("_T")
-_B = TypeVar("_B", bound="Buffer | NumpyArray")
+    _T = TypeVar("_T")
+    _B = TypeVar("_B", bound="Buffer | NumpyArray")
 
 _WHEN_FULL = ("block", "fail", "run")
 
@@ -150,20 +151,22 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
         return submit
 
-    @overload
-    def map_array(
-        self, fn: NativeCode, array: Buffer | NumpyArray, out: _B, *, progress: bool | str = False
-    ) -> _B: ...
+    if TYPE_CHECKING:
 
-    @overload
-    def map_array(
-        self, fn: NativeCode, array: NumpyArray, out: None = None, *, progress: bool | str = False
-    ) -> Any: ...
+        @overload
+        def map_array(
+            self, fn: NativeCode, array: Buffer | NumpyArray, out: _B, *, progress: bool | str = False
+        ) -> _B: ...
 
-    @overload
-    def map_array(
-        self, fn: NativeCode, array: Buffer, out: None = None, *, progress: bool | str = False
-    ) -> memoryview: ...
+        @overload
+        def map_array(
+            self, fn: NativeCode, array: NumpyArray, out: None = None, *, progress: bool | str = False
+        ) -> Any: ...
+
+        @overload
+        def map_array(
+            self, fn: NativeCode, array: Buffer, out: None = None, *, progress: bool | str = False
+        ) -> memoryview: ...
 
     def map_array(
         self, fn: NativeCode, array: Buffer | NumpyArray, out: Any = None, *, progress: bool | str = False

@@ -9,13 +9,13 @@ from contextlib import closing
 from functools import partial
 from multiprocessing import TimeoutError  # noqa: A004 - also of multiprocessing.pool
 from multiprocessing.util import Finalize
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from offgil._executor import goes_native
 from offgil._future import Future
 from offgil._jobs import Tasks
 from offgil._map import map_native
-from offgil._progress import Bar, bar_for, total_of
+from offgil._progress import bar_for, total_of
 from offgil._results import (
     ApplyResult,
     AsyncResult,
@@ -28,6 +28,9 @@ from offgil._results import (
     Values,
 )
 from offgil.executor import usable_cpus
+
+if TYPE_CHECKING:
+    from offgil._progress import Bar
 
 __all__ = [
     "ApplyResult",
