@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     _Future = concurrent.futures.Future
 
 
-class without_place:  # noqa: N801 - used like a function; contextlib's are slow to import
+class without_place:  # used like a function; contextlib's are slow to import
     """What is in this block only waits: if it is part of an executor's task, another task may run meanwhile.
 
     To be left by the thread that entered it. Leaving it may block until the task has its place again.
