@@ -26,7 +26,19 @@ HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
 # cffi has no build for the free-threaded 3.13: there the package is without `offgil.cffi`.
 CFFI = [] if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14) else ["cffi>=1.17,<3"]
-FAST = ("_call", "_future", "_pointers", "_native", "_executor", "_array", "_map", "_aio")
+FAST = (
+    "_call",
+    "_completions",
+    "_future",
+    "_pointers",
+    "_native",
+    "_item",
+    "_work",
+    "_executor",
+    "_array",
+    "_map",
+    "_aio",
+)
 
 
 class BuildError(SystemExit):

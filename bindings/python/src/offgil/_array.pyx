@@ -8,7 +8,7 @@ Ctrl-C stops it: then the task is asked to stop, and each part looks now and the
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint8_t
 
-from offgil._executor cimport Work, opened
+from offgil._work cimport Work, opened
 from offgil._future cimport current_work
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
 from offgil.capi cimport (

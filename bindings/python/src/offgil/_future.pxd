@@ -4,20 +4,12 @@
 from libc.stdint cimport int32_t
 
 from offgil._call cimport call_t
-from offgil.capi cimport future_t, offgil_status, pool_t
+from offgil._completions cimport Awaited, Keep
+from offgil.capi cimport future_t, offgil_status
 
 
-cdef class Keep:
-    cdef future_t *handle
-    cdef object objects
-
-    cdef bint hand_over(self) noexcept
-
-
-cdef class FutureCore:
-    cdef future_t *handle
+cdef class FutureCore(Awaited):
     cdef call_t *call
-    cdef pool_t *pool  # whose task it is, if native: a number to compare, it may be gone
     cdef char letter
     cdef bint watched  # the thread of the completions calls the callbacks
     cdef bint told  # they are called
@@ -44,11 +36,8 @@ cdef class FutureCore:
     cdef object outcome(self)
 
 
-cdef Keep keep_for(future_t *handle, object objects)
 cdef FutureCore new_future()
 cdef bint begin(FutureCore future) except -1
 cdef int finish(FutureCore future, object result) except -1
-cdef int tell_all(pool_t *pool) except -1
-cdef int join_thread(object thread) except -1
 cdef void enter_work(void *work) noexcept nogil
 cdef void *current_work() noexcept nogil

@@ -4,7 +4,7 @@ import concurrent.futures
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from offgil._executor import Work
+from offgil._work import Work
 
 _T = TypeVar("_T")
 

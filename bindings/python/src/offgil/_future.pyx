@@ -10,20 +10,19 @@ turns the first kind into the second.
 """
 
 import concurrent.futures
-import os
 import threading
 import time
 from concurrent.futures import CancelledError, TimeoutError
-from concurrent.futures._base import LOGGER
 from types import FunctionType
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free
-from cpython.ref cimport Py_INCREF, PyObject
+from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from offgil._call cimport call_t, drop_call, has_ended, to_python, wait_for
+from offgil._call cimport call_t, drop_call, to_python, wait_for
+from offgil._completions cimport Awaited, Keep, get_ready, keep_for, watch
 from offgil.capi cimport (
     FUTURE_QUEUED,
     FUTURE_RUNNING,
@@ -34,21 +33,13 @@ from offgil.capi cimport (
     OFFGIL_EPANIC,
     OFFGIL_ETIMEDOUT,
     OFFGIL_OK,
-    completion_queue_add,
-    completion_queue_create,
-    completion_queue_next,
-    completion_queue_release,
-    completion_queue_t,
-    completion_t,
     future_cancel,
     future_error,
     future_get_state,
     future_release,
-    future_retain,
     future_t,
     offgil_status,
     offgil_status_message,
-    pool_t,
 )
 
 cdef extern from "Python.h":
@@ -83,7 +74,6 @@ cdef object base_set_result = Base.set_result
 cdef object base_set_exception = Base.set_exception
 cdef object base_add_done_callback = Base.add_done_callback
 cdef object monotonic = time.monotonic
-cdef object get_ident = threading.get_ident
 
 
 class TaskFailed(RuntimeError):
@@ -113,39 +103,7 @@ def work_of_task():
     return None if work == NULL else <object><PyObject *>work
 
 
-@cython.final
-@cython.no_gc
-cdef class Keep:
-    """Keeps what a native task works on until the task has ended, also when its future is gone before.
-
-    Not known to the garbage collector, which could otherwise drop a buffer before its task is done.
-    """
-
-    def __dealloc__(self):
-        if self.handle == NULL:
-            return
-        if not has_ended(self.handle) and not self.hand_over() and not has_ended(self.handle):
-            Py_INCREF(self.objects)  # nobody will tell of the end: better kept for ever than dropped too soon
-        future_release(self.handle)
-
-    cdef bint hand_over(self) noexcept:
-        """Has the thread of the completions keep the objects; False if it can't, at exit or out of memory."""
-        try:
-            return completions.add(self.handle, self.objects)
-        except BaseException:
-            return False
-
-
-cdef Keep keep_for(future_t *handle, object objects):
-    """Keeps `objects` until the task has ended; may be dropped before."""
-    cdef Keep keep = Keep.__new__(Keep)
-    keep.objects = objects
-    keep.handle = future_retain(handle)
-    completions.ready()
-    return keep
-
-
-cdef class FutureCore:
+cdef class FutureCore(Awaited):
     """The fields of a `Future`, and what is compiled of it."""
 
     def __cinit__(self):
@@ -188,11 +146,11 @@ cdef class FutureCore:
         return self.condition
 
     cdef int create_condition(self) except -1:
-        cdef bint watch = False
+        cdef bint due = False
         if self.handle != NULL:
             self.look()
             if self.handle != NULL:
-                completions.ready()  # what fails is to fail before there is a condition
+                get_ready()  # what fails is to fail before there is a condition
         condition = threading.Condition()
         with cython.critical_section(self):
             if self.condition is None:
@@ -200,12 +158,12 @@ cdef class FutureCore:
                 self._waiters = []
                 self._done_callbacks = []
                 self.condition = condition
-                watch = self.handle != NULL
-        if watch:
+                due = self.handle != NULL
+        if due:
             self.look()
-        if watch and self.handle != NULL:
+        if due and self.handle != NULL:
             # From then on that thread calls the callbacks: another may hold a lock that they need.
-            self.watched = completions.add(self.handle, self)
+            self.watched = watch(self)
             if not self.watched and self.handle != NULL:
                 self.look()  # it ended meanwhile
         return 0
@@ -343,6 +301,11 @@ cdef class FutureCore:
         self.handle = NULL
         self.call = NULL
         return keep
+
+    cdef int learn(self) except -1:
+        """The thread of the completions has learned that it has ended."""
+        self.ended()
+        return self.tell()
 
     cdef int tell(self) except -1:
         """It has ended: calls the callbacks, unless they were."""
@@ -513,124 +476,3 @@ class Future(FutureCore, Base):
 
 cdef FutureCore new_future():
     return (<PyTypeObject *>Future).tp_new(Future, (), NULL)
-
-
-cdef int join_thread(object thread) except -1:
-    """`thread.join()`, which signals interrupt on every version: that of 3.13 alone would not look at them."""
-    while thread.is_alive():
-        thread.join(0.1)
-    return 0
-
-
-@cython.final
-cdef class Completions:
-    """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
-
-    cdef completion_queue_t *queue
-    cdef dict waiting
-    cdef uint64_t last
-    cdef object thread
-    cdef object lock
-
-    def __cinit__(self):
-        self.reset()
-
-    cdef int reset(self) except -1:
-        """As in the child of a fork, which has neither the thread nor the tasks of its parent."""
-        self.queue = NULL
-        self.waiting = {}
-        self.thread = None
-        self.lock = threading.Lock()
-        return 0
-
-    cdef int ready(self) except -1:
-        if self.thread is None:
-            with self.lock:
-                if self.thread is None:
-                    self.queue = completion_queue_create()
-                    if self.queue == NULL:
-                        raise MemoryError("no completion queue can be had")
-                    thread = threading.Thread(target=self.run, name="offgil-completions")
-                    thread.start()
-                    self.thread = thread
-        return 0
-
-    cdef bint add(self, future_t *future, object waiting) except -1:
-        """Holds `waiting` until the task has ended, then settles it if it is a future; False if that can't be."""
-        cdef uint64_t number
-        self.ready()
-        with cython.critical_section(self):
-            self.last += 1
-            number = self.last
-        self.waiting[number] = waiting
-        if completion_queue_add(self.queue, future, number) == OFFGIL_OK:
-            return True
-        self.waiting.pop(number, None)
-        return False
-
-    def run(self):
-        """The thread."""
-        cdef completion_t[256] ended
-        cdef size_t count = 0
-        cdef completion_queue_t *queue = self.queue
-        while True:
-            with nogil:
-                status = completion_queue_next(queue, -1, ended, 256, &count)
-            if status != OFFGIL_OK:
-                return
-            for index in range(count):
-                waiting = self.waiting.get(ended[index].tag)
-                if isinstance(waiting, FutureCore):
-                    try:
-                        (<FutureCore>waiting).ended()
-                        (<FutureCore>waiting).tell()
-                    except BaseException:  # of a callback: no reason to leave the others untold
-                        LOGGER.critical("Exception in a callback", exc_info=True)
-                self.waiting.pop(ended[index].tag, None)
-            waiting = None
-
-    cdef bint owes(self, pool_t *pool) except -1:
-        """Whether a task (of this pool; NULL: of any) has ended of which somebody is still to be told."""
-        cdef FutureCore future
-        for waiting in self.waiting.copy().values():
-            if isinstance(waiting, FutureCore):
-                future = waiting
-                if (pool == NULL or future.pool == pool) and (future.handle == NULL or has_ended(future.handle)):
-                    return True
-        return False
-
-    cdef int tell_all(self, pool_t *pool) except -1:
-        """Returns when of all tasks that have ended it is told, or at once in a callback."""
-        thread = self.thread
-        if thread is not None and thread.ident != get_ident():
-            while self.owes(pool) and thread.is_alive():
-                time.sleep(0.001)
-        return 0
-
-    def stop(self):
-        """Ends the thread, when it has told of all tasks that have ended."""
-        thread = self.thread
-        if thread is not None:
-            self.tell_all(NULL)
-            completion_queue_release(self.queue)
-            join_thread(thread)
-
-
-cdef Completions completions = Completions()
-
-
-cdef int tell_all(pool_t *pool) except -1:
-    """Returns when all callbacks of the pool's native tasks that have ended are called, or at once in a callback."""
-    return completions.tell_all(pool)
-
-
-def stop_completions():
-    """Ends the thread of the completions, once it has told of the tasks that have ended."""
-    completions.stop()
-
-
-def _forget_in_child():
-    completions.reset()
-
-
-os.register_at_fork(after_in_child=_forget_in_child)

@@ -25,9 +25,10 @@ from offgil._call cimport (
     run_call,
     to_python,
 )
-from offgil._executor cimport Work, opened
-from offgil._future cimport FutureCore, keep_for, new_future
+from offgil._completions cimport keep_for
+from offgil._future cimport FutureCore, new_future
 from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
+from offgil._work cimport Work, opened
 from offgil.capi cimport (
     OFFGIL_OK,
     future_cancel,

@@ -1,0 +1,198 @@
+# cython: language_level=3, freethreading_compatible=True
+"""The thread that learns of native tasks whose end somebody has to be told, and what it keeps until then."""
+
+import os
+import threading
+import time
+from concurrent.futures._base import LOGGER
+
+cimport cython
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport uint64_t
+
+from offgil._call cimport has_ended
+from offgil.capi cimport (
+    OFFGIL_OK,
+    completion_queue_add,
+    completion_queue_create,
+    completion_queue_next,
+    completion_queue_release,
+    completion_queue_t,
+    completion_t,
+    future_release,
+    future_retain,
+    future_t,
+    pool_t,
+)
+
+cdef object get_ident = threading.get_ident
+
+
+cdef class Awaited:
+    """A native task's future, as the thread sees it."""
+
+    cdef int learn(self) except -1:
+        """The task has ended."""
+        return 0
+
+
+@cython.final
+@cython.no_gc
+cdef class Keep:
+    """Keeps what a native task works on until the task has ended, also when its future is gone before.
+
+    Not known to the garbage collector, which could otherwise drop a buffer before its task is done.
+    """
+
+    def __dealloc__(self):
+        if self.handle == NULL:
+            return
+        if not has_ended(self.handle) and not self.hand_over() and not has_ended(self.handle):
+            Py_INCREF(self.objects)  # nobody will tell of the end: better kept for ever than dropped too soon
+        future_release(self.handle)
+
+    cdef bint hand_over(self) noexcept:
+        """Has the thread of the completions keep the objects; False if it can't, at exit or out of memory."""
+        try:
+            return completions.add(self.handle, self.objects)
+        except BaseException:
+            return False
+
+
+cdef Keep keep_for(future_t *handle, object objects):
+    """Keeps `objects` until the task has ended; may be dropped before."""
+    cdef Keep keep = Keep.__new__(Keep)
+    keep.objects = objects
+    keep.handle = future_retain(handle)
+    completions.ready()
+    return keep
+
+
+cdef int join_thread(object thread) except -1:
+    """`thread.join()`, which signals interrupt on every version: that of 3.13 alone would not look at them."""
+    while thread.is_alive():
+        thread.join(0.1)
+    return 0
+
+
+@cython.final
+cdef class Completions:
+    """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
+
+    cdef completion_queue_t *queue
+    cdef dict waiting
+    cdef uint64_t last
+    cdef object thread
+    cdef object lock
+
+    def __cinit__(self):
+        self.reset()
+
+    cdef int reset(self) except -1:
+        """As in the child of a fork, which has neither the thread nor the tasks of its parent."""
+        self.queue = NULL
+        self.waiting = {}
+        self.thread = None
+        self.lock = threading.Lock()
+        return 0
+
+    cdef int ready(self) except -1:
+        if self.thread is None:
+            with self.lock:
+                if self.thread is None:
+                    self.queue = completion_queue_create()
+                    if self.queue == NULL:
+                        raise MemoryError("no completion queue can be had")
+                    thread = threading.Thread(target=self.run, name="offgil-completions")
+                    thread.start()
+                    self.thread = thread
+        return 0
+
+    cdef bint add(self, future_t *future, object waiting) except -1:
+        """Holds `waiting` until the task has ended, then tells it if it is `Awaited`; False if that can't be."""
+        cdef uint64_t number
+        self.ready()
+        with cython.critical_section(self):
+            self.last += 1
+            number = self.last
+        self.waiting[number] = waiting
+        if completion_queue_add(self.queue, future, number) == OFFGIL_OK:
+            return True
+        self.waiting.pop(number, None)
+        return False
+
+    def run(self):
+        """The thread."""
+        cdef completion_t[256] ended
+        cdef size_t count = 0
+        cdef completion_queue_t *queue = self.queue
+        while True:
+            with nogil:
+                status = completion_queue_next(queue, -1, ended, 256, &count)
+            if status != OFFGIL_OK:
+                return
+            for index in range(count):
+                waiting = self.waiting.get(ended[index].tag)
+                if isinstance(waiting, Awaited):
+                    try:
+                        (<Awaited>waiting).learn()
+                    except BaseException:  # of a callback: no reason to leave the others untold
+                        LOGGER.critical("Exception in a callback", exc_info=True)
+                self.waiting.pop(ended[index].tag, None)
+            waiting = None
+
+    cdef bint owes(self, pool_t *pool) except -1:
+        """Whether a task (of this pool; NULL: of any) has ended of which somebody is still to be told."""
+        cdef Awaited future
+        for waiting in self.waiting.copy().values():
+            if isinstance(waiting, Awaited):
+                future = waiting
+                if (pool == NULL or future.pool == pool) and (future.handle == NULL or has_ended(future.handle)):
+                    return True
+        return False
+
+    cdef int tell_all(self, pool_t *pool) except -1:
+        """Returns when of all tasks that have ended it is told, or at once in a callback."""
+        thread = self.thread
+        if thread is not None and thread.ident != get_ident():
+            while self.owes(pool) and thread.is_alive():
+                time.sleep(0.001)
+        return 0
+
+    def stop(self):
+        """Ends the thread, when it has told of all tasks that have ended."""
+        thread = self.thread
+        if thread is not None:
+            self.tell_all(NULL)
+            completion_queue_release(self.queue)
+            join_thread(thread)
+
+
+cdef Completions completions = Completions()
+
+
+cdef bint watch(Awaited future) except -1:
+    """Has the thread of the completions tell the future of its end; False if that can't be, as it has ended."""
+    return completions.add(future.handle, future)
+
+
+cdef int get_ready() except -1:
+    """Has the thread started, so that `watch` starts none."""
+    return completions.ready()
+
+
+cdef int tell_all(pool_t *pool) except -1:
+    """Returns when all callbacks of the pool's native tasks that have ended are called, or at once in a callback."""
+    return completions.tell_all(pool)
+
+
+def stop_completions():
+    """Ends the thread of the completions, once it has told of the tasks that have ended."""
+    completions.stop()
+
+
+def _forget_in_child():
+    completions.reset()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
