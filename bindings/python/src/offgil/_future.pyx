@@ -67,7 +67,6 @@ cdef str FINISHED = "FINISHED"
 cdef int64_t SLICE_NS = 100_000_000
 
 Base = concurrent.futures.Future
-cdef object base_result = Base.result
 cdef object base_exception = Base.exception
 cdef object base_cancel = Base.cancel
 cdef object base_set_result = Base.set_result
@@ -356,7 +355,7 @@ cdef class FutureCore(Awaited):
         gives its place to another.
         """
         if not self.ended():
-            wait_without_a_place(self, timeout, base_result)
+            wait_without_a_place(self, timeout)
         try:
             return self.outcome()
         finally:
@@ -365,15 +364,14 @@ cdef class FutureCore(Awaited):
     def exception(self, timeout=None):
         """What the task raised, None if it returned; waits, and raises of its own, as `result` does."""
         if not self.ended():
-            wait_without_a_place(self, timeout, base_exception)
+            wait_without_a_place(self, timeout)
         if self.state != FINISHED:
             raise CancelledError()
         return self._exception
 
     def set_result(self, result):
         """Ends it with a result; for whoever made it, or runs its task."""
-        if not end_unseen(self, result, None):
-            base_set_result(self, result)
+        finish(self, result)
 
     def set_exception(self, exception):
         """Ends it with an exception, likewise."""
@@ -407,7 +405,7 @@ cdef int wait_for_python(FutureCore future, object timeout) except -1:
                 raise
 
 
-cdef object wait_without_a_place(FutureCore future, object timeout, object wait):
+cdef int wait_without_a_place(FutureCore future, object timeout) except -1:
     """Waits until the future has ended; a task of ours that waits lets others run meanwhile."""
     cdef void *work = current_work()
     if work != NULL:
@@ -422,6 +420,7 @@ cdef object wait_without_a_place(FutureCore future, object timeout, object wait)
     finally:
         if work != NULL:
             (<object><PyObject *>work).unblock()
+    return 0
 
 
 cdef bint begin(FutureCore future) except -1:

@@ -35,8 +35,6 @@ class without_place:
 
 def away(wait: Callable[..., _T], *args: Any) -> _T:
     """`wait(*args)`; a Python task of ours in which it is called has no place meanwhile."""
-    if work_of_task() is None:
-        return wait(*args)
     with without_place():
         return wait(*args)
 

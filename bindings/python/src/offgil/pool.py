@@ -294,11 +294,9 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
     def _start_imap(
         self, func: Any, iterable: Iterable[Any], chunksize: int | None, ordered: bool, progress: bool | str
     ) -> tuple[Results, bool, int | None, Bar | None]:
-        self._check_running()
+        self._check_map(chunksize)
         if chunksize is None:
             chunksize = 1
-        if chunksize < 1:
-            raise ValueError(f"Chunksize must be 1+, not {chunksize}")
         length = total_of(iterable)
         open_bar = bar_for(progress)
         native = goes_native(func)
