@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +23,7 @@ import offgil
 from offgil.ctypes import OFFGIL_EHANDLE, OFFGIL_OK
 
 HERE = Path(__file__).resolve().parent
+PATIENCE = 30.0
 # Neither has a build for the free-threaded 3.13.
 if importlib.util.find_spec("cffi") is None or importlib.util.find_spec("numba") is None:
     collect_ignore = ["test_conversions.py", "test_native_buffers.py", "test_native_kinds.py"]
@@ -31,6 +34,39 @@ def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def run_script(code: str) -> tuple[int, str, str]:
+    """Runs a program; how it ends, and what it writes."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return condition()
+
+
+class Running:
+    """How many tasks ran at a time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def task(self, number: int) -> int:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.001)
+        with self._lock:
+            self.now -= 1
+        return number
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +120,12 @@ def native(tmp_path_factory: pytest.TempPathFactory, compiler: str) -> Native:
     source = HERE / "native" / "tasks.c"
     run([compiler, "-shared", "-fPIC", "-O1", "-pthread", "-o", str(library), str(source)])
     return Native(library)
+
+
+@pytest.fixture
+def enter(native: Native) -> offgil.NativeFunction:
+    """A task that stays until its gate is opened."""
+    return offgil.native(native.gate_enter, "ptr(ptr)")
 
 
 @pytest.fixture(scope="session")

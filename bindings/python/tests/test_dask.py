@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import dask
 import dask.local
 import dask.threaded
 import pytest
+from conftest import Running
 
 import offgil
 import offgil.pool
@@ -21,23 +21,6 @@ libc = ctypes.CDLL(None)
 KINDS = [offgil.ThreadPoolExecutor, offgil.pool.ThreadPool]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 Kind = Callable[[int], Any]
-
-
-class Running:
-    """How many tasks ran at a time."""
-
-    def __init__(self) -> None:
-        self.now = self.most = 0
-        self._lock = threading.Lock()
-
-    def task(self, number: int) -> int:
-        with self._lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
-        time.sleep(0.001)
-        with self._lock:
-            self.now -= 1
-        return number
 
 
 def total(tasks: list[Any]) -> int:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Gate, Native
+from conftest import Gate, run_script
 
 import offgil
 
@@ -30,26 +30,6 @@ libc = ctypes.CDLL(None)
 def pool() -> Iterator[offgil.ThreadPoolExecutor]:
     with offgil.ThreadPoolExecutor(2) as executor:
         yield executor
-
-
-@pytest.fixture
-def gate(native: Native) -> Iterator[Gate]:
-    made = Gate(native)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def enter(native: Native) -> offgil.NativeFunction:
-    """A task that stays until its gate is opened."""
-    return offgil.native(native.gate_enter, "ptr(ptr)")
-
-
-def run_script(code: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_future_is_one_of_the_stdlib(pool: offgil.ThreadPoolExecutor) -> None:

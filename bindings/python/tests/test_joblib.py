@@ -7,12 +7,12 @@ import multiprocessing
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import joblib
 import pytest
+from conftest import Running
 from joblib import Parallel, delayed, parallel_config
 
 import offgil
@@ -33,23 +33,6 @@ def backend() -> Iterator[None]:
 
 def thread_name(_: object = None) -> str:
     return threading.current_thread().name
-
-
-class Running:
-    """How many tasks ran at a time."""
-
-    def __init__(self) -> None:
-        self.now = self.most = 0
-        self._lock = threading.Lock()
-
-    def task(self, number: int) -> int:
-        with self._lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
-        time.sleep(0.001)
-        with self._lock:
-            self.now -= 1
-        return number
 
 
 def test_results_come_in_order_from_threads_of_an_executor() -> None:

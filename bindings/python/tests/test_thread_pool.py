@@ -7,7 +7,6 @@ import concurrent.futures.thread
 import ctypes
 import itertools
 import multiprocessing.pool
-import subprocess
 import sys
 import threading
 import time
@@ -30,33 +29,6 @@ libc.labs.restype = ctypes.c_long
 def pool() -> Iterator[ThreadPool]:
     with ThreadPool(2) as made:
         yield made
-
-
-@pytest.fixture
-def gate(native: Native) -> Iterator[Gate]:
-    made = Gate(native)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def enter(native: Native) -> offgil.NativeFunction:
-    """A task that stays until its gate is opened."""
-    return offgil.native(native.gate_enter, "ptr(ptr)")
-
-
-def run_script(code: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return condition()
 
 
 def by_next(results: Any) -> list[Any]:

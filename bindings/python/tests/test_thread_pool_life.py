@@ -9,7 +9,6 @@ import gc
 import multiprocessing.pool
 import os
 import pickle
-import subprocess
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Gate, Native
+from conftest import Gate, eventually, run_script
 
 import offgil
 from offgil.pool import AsyncResult, ThreadPool
@@ -33,33 +32,6 @@ libc.labs.restype = ctypes.c_long
 def pool() -> Iterator[ThreadPool]:
     with ThreadPool(2) as made:
         yield made
-
-
-@pytest.fixture
-def gate(native: Native) -> Iterator[Gate]:
-    made = Gate(native)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def enter(native: Native) -> offgil.NativeFunction:
-    """A task that stays until its gate is opened."""
-    return offgil.native(native.gate_enter, "ptr(ptr)")
-
-
-def run_script(code: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return condition()
 
 
 def test_a_pool_is_one_of_multiprocessing_for_dask() -> None:
