@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t
 
 from offgil._work cimport Work, opened
 from offgil._future cimport current_work
-from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
+from offgil._native cimport Call, native_call
 from offgil.capi cimport (
     OFFGIL_ETIMEDOUT,
     OFFGIL_OK,
@@ -198,10 +198,7 @@ def map_array(Work work, function, array, out, open_bar):
     cdef Call call
     cdef job_t job
     opened(work)
-    if isinstance(function, NativeFunction):
-        call = declared(function)
-    else:
-        call = recognise(function) if is_plain(function) else None
+    call = native_call(function)
     if call is None or call.letters is None:
         raise TypeError("map_array takes a native function whose types are known")
     letters = call.letters.decode("ascii")

@@ -4,7 +4,7 @@
 from ctypes import ArgumentError
 
 from offgil._future cimport FutureCore
-from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
+from offgil._native cimport Call, NativeFunction, is_plain, recognise
 from offgil._pointers import CallsBack
 from offgil._work cimport Work, opened
 
@@ -44,12 +44,11 @@ cdef class Submitter:
         return work.submit_python(fn, args, kwargs)
 
 
-cdef FutureCore submit_declared(Work work, object function, tuple args):
+cdef FutureCore submit_declared(Work work, NativeFunction function, tuple args):
     """Submits the call of a `native` function; what can't be carried off the GIL runs as a Python task."""
-    call = declared(function)
-    if call is not None:
+    if function.call is not None:
         try:
-            return work.submit_call(call, function, args)
+            return work.submit_call(function.call, function, args)
         except CallsBack:
             pass
     return work.submit_python(function, args, {})

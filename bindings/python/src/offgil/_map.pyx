@@ -27,7 +27,7 @@ from offgil._call cimport (
 )
 from offgil._completions cimport keep_for
 from offgil._future cimport FutureCore, new_future
-from offgil._native cimport Call, NativeFunction, declared, is_plain, recognise
+from offgil._native cimport Call, native_call
 from offgil._work cimport Work, opened
 from offgil.capi cimport (
     OFFGIL_OK,
@@ -211,12 +211,8 @@ cdef object outcome(object future, object deadline):
 
 def map_native(executor, Work work, function, tuple iterables, deadline):
     """The calls of `map(function, *iterables)`, submitted: an iterator of their results. None if it isn't for this."""
-    cdef Call call
+    cdef Call call = native_call(function)
     cdef Batch batch = Batch()
-    if isinstance(function, NativeFunction):
-        call = declared(function)
-    else:
-        call = recognise(function) if is_plain(function) else None
     # A queue's limit counts them one by one.
     if opened(work).limit != 0:
         return None

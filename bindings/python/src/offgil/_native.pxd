@@ -49,4 +49,4 @@ cdef class NativeFunction:
 
 cdef Call recognise(object function)
 cdef bint is_plain(object function)
-cdef Call declared(object function)
+cdef Call native_call(object function)

@@ -90,13 +90,9 @@ cdef dict recognised = {}  # by id: of ctypes' functions, and of cffi's
 cdef dict recognised_cffi = {}
 
 
-cdef void new_epoch():
+def _make_signatures_anew():
     global epoch
     epoch += 1
-
-
-def _make_signatures_anew():
-    new_epoch()
 
 
 os.register_at_fork(after_in_child=_make_signatures_anew)
@@ -479,9 +475,11 @@ cdef class NativeFunction:
         return f"offgil.native({self.function!r}{'' if self.signature is None else f', {self.signature!r}'})"
 
 
-cdef Call declared(object function):
-    """The call of a `NativeFunction`, None for anything else."""
-    return (<NativeFunction>function).call if isinstance(function, NativeFunction) else None
+cdef Call native_call(object function):
+    """How a function is called off the GIL, declared native or recognised; None if it runs the ordinary way."""
+    if isinstance(function, NativeFunction):
+        return (<NativeFunction>function).call
+    return recognise(function) if is_plain(function) else None
 
 
 def native(function, signature=None):
