@@ -92,7 +92,7 @@ instructions: $(LIBRARY)  ## counts them and makes these the ones to keep: write
 test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples, the README's code, and that the benchmarks run
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m pyright --pythonpath $(CURDIR)/$(VENV_PYTHON)
-	$(VENV_PYTHON) -m pytest -q bindings/python/tests examples/tests
+	$(VENV_PYTHON) bindings/python/tools/run_tests.py -q bindings/python/tests examples/tests
 	$(VENV_PYTHON) -m pytest -q tests/bench
 
 test-wheel: $(VENV)/tools $(LIBRARY)  ## builds a wheel, and installs and uses it where there is no compiler

@@ -334,6 +334,35 @@ static void lent_threads_keep_the_bound_on_concurrency(void) {
         check_join(threads[i]);
 }
 
+static void *hold_place(void *gate) {
+    while (!__atomic_load_n((int *)gate, __ATOMIC_ACQUIRE))
+        sleep_ns(1000000);
+    return NULL;
+}
+
+static void lent_threads_that_stand_in_line_for_the_only_place_all_get_it(void) {
+    enum { LENT = 40, ROUNDS = 5 };
+    pool_t *pool = pool_create(1);
+    pthread_t threads[LENT];
+    int round, i;
+    for (i = 0; i < LENT; i++)
+        threads[i] = check_thread(lend, pool);
+    for (round = 0; round < ROUNDS; round++) {
+        int gate = 0;
+        future_t *holds = check_submit(pool, hold_place, &gate), *lent[LENT];
+        for (i = 0; i < LENT; i++)
+            lent[i] = submit_lent(pool, where, NULL);
+        sleep_ns(5000000); /* they are in line by now */
+        __atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
+        check_take(holds);
+        for (i = 0; i < LENT; i++)
+            CHECK_EQ(unpack(check_take(lent[i])), 1);
+    }
+    CHECK_OK(pool_destroy(pool));
+    for (i = 0; i < LENT; i++)
+        check_join(threads[i]);
+}
+
 CHECK_MAIN(TEST(only_lent_threads_run_lent_only_tasks), TEST(a_lent_thread_runs_ordinary_tasks_too),
            TEST(an_idle_lent_thread_is_used_again), TEST(as_many_are_asked_for_as_are_needed),
            TEST(a_lent_task_may_wait_for_another_in_a_pool_of_one),
@@ -344,4 +373,5 @@ CHECK_MAIN(TEST(only_lent_threads_run_lent_only_tasks), TEST(a_lent_thread_runs_
            TEST(canceled_lent_tasks_do_not_keep_the_pool_busy),
            TEST(a_canceling_shutdown_cancels_lent_tasks_that_nobody_came_for),
            TEST(submits_that_race_a_shutdown_neither_hang_nor_get_lost),
-           TEST(lent_threads_keep_the_bound_on_concurrency))
+           TEST(lent_threads_keep_the_bound_on_concurrency),
+           TEST(lent_threads_that_stand_in_line_for_the_only_place_all_get_it))

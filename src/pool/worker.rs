@@ -85,6 +85,13 @@ impl Crew for Parked<'_> {
     }
 }
 
+/// What a search ends with.
+struct Found {
+    place: u32,
+    /// It was waited for, among the bodies that want theirs back.
+    in_line: bool,
+}
+
 /// A thread at work.
 struct Worker<'a> {
     context: &'a Context,
@@ -134,10 +141,10 @@ impl Worker<'_> {
             self.sit_down();
             let found = self.search(&spins);
             spins.learn(found.is_some());
-            if let Some(place) = found {
-                self.context.place.set(Some(place));
+            if let Some(found) = found {
+                self.context.place.set(Some(found.place));
                 self.note_busy(true);
-                self.run_until_dry();
+                self.run_until_dry(found.in_line);
                 continue;
             }
             match self.park() {
@@ -163,18 +170,19 @@ impl Worker<'_> {
     }
 
     /// Looks for work for a while; with a place if there is some.
-    fn search(&self, spins: &SpinBudget) -> Option<u32> {
+    fn search(&self, spins: &SpinBudget) -> Option<Found> {
         let (pool, mut spin) = (self.pool, spins.start());
         loop {
             let for_me = self.is_lent() && self.work_for_lent();
             if for_me || pool.work_visible() {
                 if let Some(place) = pool.places.try_take_from_search() {
-                    return Some(place);
+                    return Some(Found { place, in_line: false });
                 }
             }
             if for_me {
                 // Nobody who holds a place need be one who can do this: in line for the next that is given back.
-                return pool.places.take_from_search_in_line();
+                let place = pool.places.take_from_search_in_line()?;
+                return Some(Found { place, in_line: true });
             }
             // Without a free place there is nothing to look for: who holds one finds the work.
             let census = pool.places.census();
@@ -201,15 +209,17 @@ impl Worker<'_> {
         }
     }
 
-    /// Runs tasks while there are any, then gives the place back and is a searcher.
-    fn run_until_dry(&mut self) {
+    /// Runs tasks while there are any, then gives the place back and is a searcher. Who has stood in line for the place
+    /// runs one before he minds those behind him: they would hand it round for ever if none of them did.
+    fn run_until_dry(&mut self, in_line: bool) {
         let (context, pool) = (self.context, self.pool);
         let place = || context.place.get().expect("a worker between two tasks holds a place");
         self.small_hauls = 0;
         let mut first = true;
         loop {
             let census = pool.places.census();
-            let wanted = census.is_wanted_by_a_body() || !first && census.is_wanted_by_a_visitor();
+            let wanted = !(first && in_line) && census.is_wanted_by_a_body()
+                || !first && census.is_wanted_by_a_visitor();
             if wanted || !census.lets_start_on(place()) {
                 break;
             }

@@ -37,7 +37,7 @@ test_on() {
         --force-reinstall ./bindings/python
     echo "$("$venv/bin/python" -VV)${left_out:+: without $left_out}"
     # Types are the same on all versions, and checked by tools that are not among these.
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider --ignore bindings/python/tests/test_types.py bindings/python/tests
+    "$venv/bin/python" bindings/python/tools/run_tests.py -q -p no:cacheprovider --ignore bindings/python/tests/test_types.py bindings/python/tests
 }
 
 # A process of its own, as `set -e` is off in a condition.
