@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-instructions instructions test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
+.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-instructions instructions where test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -88,6 +88,9 @@ test-instructions: $(LIBRARY)  ## fails when a call takes 3 % more or fewer inst
 
 instructions: $(LIBRARY)  ## counts them and makes these the ones to keep: writes benches/instructions.json
 	$(PYTHON) benches/instructions.py --write
+
+where: | tools  ## says in which files the instructions are: writes the tables of docs/performance.md
+	$(PYTHON) benches/where.py
 
 test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples, the README's code, and that the benchmarks run
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
