@@ -67,10 +67,12 @@ class Peer:
     futures: bool = False
     ours: bool = False
     notes: str = ""
-    absent_because: str = ""
 
     def offers(self, workload: Workload) -> bool:
         return workload.table == "C"
+
+    def absent_because(self, workload: str) -> str:
+        return ""
 
 
 def run(command: list[str], directory: Path) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +21,18 @@ WORKLOADS = (
 
 @dataclass(frozen=True)
 class CPeer(Peer):
-    """A crate of peers/, or a source of c/ that is linked with a package of pkg-config."""
+    """A crate of peers/, or a source of c/ that is linked with a package of pkg-config.
+
+    `absent`: workloads, separated by spaces, and why the peer, "it ...", has no such row.
+    """
 
     crates: tuple[str, ...] = ()
     pkg_config: str = ""
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def absent_because(self, workload: str) -> str:
+        """Why the adapter lacks the function; empty: it should have it."""
+        return next((why for names, why in self.absent.items() if workload in names.split()), "")
 
 
 PEERS = (
@@ -43,7 +52,7 @@ PEERS = (
         "libuv",
         "libuv.c",
         pkg_config="libuv",
-        absent_because="queues work from its loop's thread only",
+        absent={"inside producers4": "queues work from its loop's thread only"},
         notes="uv_queue_work, a callback each",
     ),
     CPeer("GLib", "glib.c", pkg_config="glib-2.0", notes="GThreadPool, a counted latch"),

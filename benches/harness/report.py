@@ -190,8 +190,8 @@ def _how(row: Row) -> str:
 
 def _notes(rows: list[Row]) -> list[str]:
     notes = [f"{row.peer.name} failed: {row.failures[0]}." for row in rows if row.failures]
-    absent = (row.peer for row in rows if row.not_offered)
-    notes += [f"{peer.name} is not here: it {peer.absent_because}." for peer in absent]
+    absent = ((row.peer, row.workload.name) for row in rows if row.not_offered)
+    notes += [f"{peer.name} is not here: it {peer.absent_because(name)}." for peer, name in absent]
     return notes + [text for row in rows if row.peer.ours and row.measured and (text := _phases(row))]
 
 

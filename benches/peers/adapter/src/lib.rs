@@ -1,17 +1,20 @@
 //! `../../c/adapter.h` in Rust.
 
 use std::ffi::c_void;
-use std::ptr;
+use std::{ptr, slice};
 
 /// `batch_t`: how many tasks to submit, one by one, and which.
 #[repr(C)]
 pub struct Batch {
     pub count: usize,
-    task: extern "C" fn(*mut c_void) -> *mut c_void,
+    task: TaskFn,
     slots: *mut *mut c_void,
     submitted_at: i64,
     waited_at: i64,
 }
+
+/// What a task is in C.
+pub type TaskFn = extern "C" fn(*mut c_void) -> *mut c_void;
 
 impl Batch {
     /// The task of this batch, to be called once for each of `count`.
@@ -19,6 +22,48 @@ impl Batch {
         let task = self.task;
         move || {
             task(ptr::null_mut());
+        }
+    }
+
+    /// Room for a pointer a task.
+    pub fn slots(&mut self) -> &mut [*mut c_void] {
+        // SAFETY: the driver gave an array of `count` pointers, and nobody else uses it while it lends the batch.
+        unsafe { slice::from_raw_parts_mut(self.slots, self.count) }
+    }
+}
+
+/// The argument of `bench_fire`'s task, which may run on any thread.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct Argument(*mut c_void);
+
+// SAFETY: the driver expects its task, with this argument, on any thread.
+unsafe impl Send for Argument {}
+// SAFETY: as above.
+unsafe impl Sync for Argument {}
+
+impl Argument {
+    pub fn run(self, task: TaskFn) {
+        task(self.0);
+    }
+}
+
+/// `loop_t`: a body for the indices `0..count`, all of it to be done `times` times.
+#[repr(C)]
+pub struct Loop {
+    pub times: usize,
+    pub count: usize,
+    body: extern "C" fn(*mut c_void, usize, usize),
+    context: Argument,
+}
+
+impl Loop {
+    /// The body, to be called with parts `begin, end` that together are `0..count`.
+    pub fn body(&self) -> impl Fn(usize, usize) + Copy + Send + Sync + 'static {
+        let (body, context) = (self.body, self.context);
+        move |begin, end| {
+            let Argument(context) = { context };
+            body(context, begin, end);
         }
     }
 }
