@@ -1,4 +1,4 @@
-"""The rows in C and Rust: workloads, peers, and how each peer becomes a dynamic library for the driver."""
+"""The peers in C and Rust, and how each becomes a dynamic library for the driver."""
 
 import json
 import os
@@ -8,54 +8,134 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .base import BENCHES, CHECKOUT, FASTEST, Failure, Goal, Peer, Workload, run
+from .base import BENCHES, CHECKOUT, Failure, Peer, run
+from .c_workloads import ONETBB, RAYON, WORKLOADS
 
-WORKLOADS = (
-    Workload(
-        "outside", "no-op tasks submitted by one outside thread, then all waited for", (Goal(0.5, FASTEST),)
-    ),
-    Workload("inside", "the same, submitted from inside a worker", (Goal(50),)),
-    Workload("producers4", "the same from 4 outside threads at once, a quarter each", (Goal(1.0, FASTEST),)),
-)
+__all__ = ["PEERS", "WORKLOADS", "Builder", "CPeer", "install_peers", "is_installed"]
+
+DRIVER = ["driver.c", "measure.c", "workloads_batch.c", "workloads_loop.c", "workloads_quiet.c"]
+
+LOOPS = "for_trivial for_1us for_empty for_empty_inside"
+NO_LOOPS = {f"{LOOPS} fib": "has neither parallel loops nor fork-join"}
 
 
 @dataclass(frozen=True)
 class CPeer(Peer):
     """A crate of peers/, or a source of c/ that is linked with a package of pkg-config.
 
-    `absent`: workloads, separated by spaces, and why the peer, "it ...", has no such row.
+    `absent`: workloads, separated by spaces, and why the peer, "it ...", has no such row. `also`: workloads,
+    and what is used there instead of what `notes` says.
     """
 
     crates: tuple[str, ...] = ()
     pkg_config: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, str] = field(default_factory=dict)
 
     def absent_because(self, workload: str) -> str:
-        """Why the adapter lacks the function; empty: it should have it."""
-        return next((why for names, why in self.absent.items() if workload in names.split()), "")
+        """Why the row isn't measured; empty: the adapter has the function for it."""
+        return _of(self.absent, workload, "")
+
+    def notes_on(self, workload: str) -> str:
+        return _of(self.also, workload, self.notes)
+
+
+def _of(told: Mapping[str, str], workload: str, otherwise: str) -> str:
+    return next((text for names, text in told.items() if workload in names.split()), otherwise)
 
 
 PEERS = (
-    CPeer("offgil", "offgil.c", futures=True, ours=True, notes="future_wait_all, every future released"),
-    CPeer("offgil, no future", "offgil_spawn.c", ours=True, notes="pool_spawn, pool_wait_idle"),
-    CPeer("rayon", "peer-rayon", crates=("rayon",), notes="a scope"),
-    CPeer("threadpool", "peer-threadpool", crates=("threadpool",), notes="execute, join"),
+    CPeer(
+        "offgil",
+        "offgil.c",
+        futures=True,
+        ours=True,
+        notes="future_wait_all, every future released",
+        also={
+            "claim": "future_wait, future_release",
+            "handoff": "future_wait with a time limit, future_release",
+            "silence idle create": "",
+            LOOPS: "pool_for",
+            "fib": "pool_invoke",
+        },
+    ),
+    CPeer(
+        "offgil, no future",
+        "offgil_spawn.c",
+        ours=True,
+        notes="pool_spawn, pool_wait_idle",
+        also={"silence": ""},
+        absent={
+            "claim handoff": "has nothing to wait for one task by",
+            f"{LOOPS} fib sleeps2000 idle create": "would be the same as with futures",
+        },
+    ),
+    CPeer(
+        RAYON,
+        "peer-rayon",
+        crates=("rayon",),
+        notes="a scope",
+        also={
+            "claim handoff": "install",
+            "silence memory": "spawn",
+            "idle": "",
+            "create": "its threads joined, too",
+            LOOPS: "a parallel iterator over ranges",
+            "fib": "join",
+        },
+    ),
+    CPeer(
+        "threadpool",
+        "peer-threadpool",
+        crates=("threadpool",),
+        notes="execute, join",
+        also={"silence idle create memory": ""},
+        absent=NO_LOOPS,
+    ),
     CPeer(
         "crossbeam-channel + oneshot",
         "peer-crossbeam",
         futures=True,
         crates=("crossbeam-channel", "oneshot"),
         notes="boxed closures, a oneshot each",
+        also={"silence": "a boxed closure", "idle create": ""},
+        absent=NO_LOOPS,
     ),
-    CPeer("oneTBB", "onetbb.cpp", pkg_config="tbb", notes="task_group; its wait helps"),
+    CPeer(
+        ONETBB,
+        "onetbb.cpp",
+        pkg_config="tbb",
+        notes="task_group; its wait helps",
+        also={
+            "handoff": "enqueue, a promise",
+            "silence": "enqueue",
+            "memory": "task_group",
+            "idle": "",
+            "create": "enqueue; finalize joins its threads",
+            LOOPS: "parallel_for",
+            "fib": "parallel_invoke",
+        },
+    ),
     CPeer(
         "libuv",
         "libuv.c",
         pkg_config="libuv",
-        absent={"inside producers4": "queues work from its loop's thread only"},
         notes="uv_queue_work, a callback each",
+        also={"idle": ""},
+        absent={
+            "inside producers4": "queues work from its loop's thread only",
+            "create": "has one pool for the whole life of the process",
+            **NO_LOOPS,
+        },
     ),
-    CPeer("GLib", "glib.c", pkg_config="glib-2.0", notes="GThreadPool, a counted latch"),
+    CPeer(
+        "GLib",
+        "glib.c",
+        pkg_config="glib-2.0",
+        notes="GThreadPool, a counted latch",
+        also={"silence idle create memory": "GThreadPool"},
+        absent=NO_LOOPS,
+    ),
 )
 
 
@@ -78,7 +158,7 @@ class Builder:
 
     def build(self, peers: list[CPeer]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        compile_c(["driver.c"], self.driver, ["-ldl", "-lpthread"])
+        compile_c(DRIVER, self.driver, ["-ldl", "-lpthread"])
         if any(peer.ours for peer in peers):
             self._build_ours(peers)
         if any(peer.crates for peer in peers):
