@@ -27,11 +27,15 @@ WORKLOADS = (
     Workload(
         "outside", "no-op tasks submitted by one outside thread, then all waited for", (Goal(0.5, FASTEST),)
     ),
-    Workload("inside", "the same, submitted from inside a worker", (Goal(50),)),
-    Workload("producers4", "the same from 4 outside threads at once, a quarter each", (Goal(1.0, FASTEST),)),
+    Workload("inside", "no-op tasks submitted from inside a worker, then all waited for", (Goal(50),)),
+    Workload(
+        "producers4",
+        "no-op tasks submitted by 4 outside threads at once, a quarter each",
+        (Goal(1.0, FASTEST),),
+    ),
     Workload(
         "claim",
-        "one no-op task submitted, waited for at once, and again; the waiter may run it",
+        "a no-op task submitted and waited for, then the next; the waiter may run it",
         (Goal(1.0, ONETBB),),
         count=30_000,
         quick_count=1_000,
@@ -39,14 +43,14 @@ WORKLOADS = (
     ),
     Workload(
         "handoff",
-        "the same; the task must run on another thread",
+        "a no-op task submitted and waited for, then the next; another thread must run it",
         (Goal(1.0, FASTEST),),
         count=30_000,
         quick_count=1_000,
     ),
     Workload(
         "silence",
-        "one submit after 1 ms of silence, nobody waits: until the task has run",
+        "a submit after 1 ms of silence, for which nobody waits: until the task has run",
         (Goal(1.0, FASTEST_SLEEPER),),
         figure="p50_ns",
         unit="ns, p50",
@@ -69,7 +73,7 @@ WORKLOADS = (
     ),
     calls(
         "for_empty_inside",
-        "the same, called in a worker",
+        "an empty parallel loop (an index for each worker), called in a worker",
         Goal(1.0, ONETBB),
         count=100_000,
         quick=10_000,

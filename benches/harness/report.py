@@ -9,6 +9,9 @@ from .results import Results
 
 PHASES = {"submit_ns": "submit", "wait_ns": "wait", "release_ns": "release"}
 CHARTS = {"C": "benchmarks-c.svg", "Python": "benchmarks-python.svg"}
+# What the README shows of the many rows from C.
+PICKED_CHART = "benchmarks-c-picked.svg"
+PICKED = ("outside", "inside", "handoff", "for_trivial", "fib", "memory")
 ALMOST_NOTHING = 1e-9
 
 # What else a row may show, and under which title.
@@ -76,6 +79,18 @@ def by_workload(rows: Iterable[Row]) -> dict[str, list[Row]]:
     for row in rows:
         groups.setdefault(row.workload.name, []).append(row)
     return groups
+
+
+def charts(results: Results) -> dict[str, list[list[Row]]]:
+    """Under the names of their files, the panels of each chart."""
+    every = by_workload(results.rows)
+    drawn = {
+        CHARTS[table]: [rows for rows in every.values() if rows[0].workload.table == table]
+        for table in results.tables
+    }
+    if picked := [every[name] for name in PICKED if name in every]:
+        drawn[PICKED_CHART] = picked
+    return drawn
 
 
 def ranked(rows: Iterable[Row]) -> list[Row]:
