@@ -4,12 +4,14 @@
  * clock, calls one, stops the clock and looks whether the work was done. A function that a peer hasn't got is
  * a row that can't be measured with it; PEERS in harness/c_peers.py says why, and the report repeats it.
  *
- *   bench_start    every row                            bench_fire     silence; memory, create
- *   bench_outside  outside, sleeps2000; idle, silence   bench_queue    memory
- *   bench_inside   inside                               bench_for      for_trivial, for_1us, for_empty
- *   bench_producer producers4                           bench_for_inside  for_empty_inside
- *   bench_claim    claim                                bench_fib      fib
- *   bench_handoff  handoff                              bench_stop     create
+ *   bench_start    every row                bench_fire        silence, memory, create
+ *   bench_stop     create                   bench_queue       memory
+ *   bench_outside  outside, sleeps2000      bench_for         for_trivial, for_1us, for_empty
+ *   bench_producer producers4               bench_for_inside  for_empty_inside
+ *   bench_inside   inside                   bench_fib         fib
+ *   bench_claim    claim                    bench_handoff     handoff
+ *
+ * For idle, one of bench_outside, bench_for and bench_fib will do.
  */
 #ifndef OFFGIL_BENCH_ADAPTER_H
 #define OFFGIL_BENCH_ADAPTER_H
@@ -46,7 +48,7 @@ const char *bench_version(void);
  * bench_stop. In loops and bench_fib the calling thread may be one of the `workers`, but not one more. */
 void bench_start(uint32_t workers);
 
-/* End the pool, all of whose tasks have run. Waits for the end of its threads if the library can. */
+/* End the pool, whose tasks have all begun. Waits for its threads' end if the library can. */
 void bench_stop(void);
 
 /* Submit the batch from the calling thread, which is no worker, and return when all of it is done. */
@@ -58,14 +60,14 @@ void bench_producer(batch_t *batch);
 /* The same from inside a task of the pool. Peers that can wait in a worker wait there, the others outside. */
 void bench_inside(batch_t *batch);
 
-/* As bench_outside, but each task is waited for, and its future given back, before the next is submitted. The
- * thread that waits may run it. Peers that only workers run tasks of do here what they do in bench_handoff. */
+/* As bench_outside, but each task is waited for, and its future given back, before the next is submitted.
+ * The thread that waits may run it. Where only workers can, this does what bench_handoff does. */
 void bench_claim(batch_t *batch);
 
 /* The same, and each task must run on another thread: the driver looks. */
 void bench_handoff(batch_t *batch);
 
-/* Submit `task(argument)` from the calling thread, which is no worker, and return. Nobody ever waits for it. */
+/* Submit `task(argument)` from the calling thread, which is no worker, and return. Nobody waits for it. */
 void bench_fire(void *(*task)(void *), void *argument);
 
 /* Submit the batch as bench_outside does, with a future each if the peer has them, and return without a wait:
