@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from harness.base import FASTEST, Workload
 from harness.cells import Row
-from harness.report import CHARTS, by_workload, number, ranked
+from harness.report import CHARTS, by_workload, number, ranked, rivals
 from harness.results import Results, load
 
 OURS, ALSO_OURS, OTHERS, GOAL = "#1769aa", "#7db3dc", "#b0b7bf", "#c0392b"
@@ -40,7 +40,7 @@ def limit_of(rows: list[Row]) -> float | None:
             return goal.limit
         others = [row for row in rows if row.peer.name == goal.of and row.measured]
         if goal.of == FASTEST:
-            others = ranked(row for row in rows if not row.peer.ours)
+            others = rivals(rows)
         if others:
             return goal.limit * others[0].figure
     return None

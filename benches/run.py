@@ -123,6 +123,9 @@ class Run:
 
         def run_cell(row: Row) -> None:
             assert isinstance(row.peer, c_peers.CPeer)
+            if row.peer.absent_because(row.workload.name):
+                row.not_offered = True
+                return
             row.version = row.version or builder.version_of(row.peer)
             tasks = row.workload.tasks(self.options.quick, self.options.tasks)
             measure_c(builder.driver, builder.path_of(row.peer), row, tasks)

@@ -16,9 +16,11 @@ typedef struct {
 static apr_pool_t *memory;
 static apr_thread_pool_t *pool;
 
+/* On top rather than at the end of the queue, which APR finds by walking past every task of the same
+ * priority: with 100,000 queued that makes a submit 100 us. */
 static void push(apr_thread_start_t function, void *argument) {
-    check(apr_thread_pool_push(pool, function, argument, APR_THREAD_TASK_PRIORITY_NORMAL, NULL) == APR_SUCCESS,
-          "apr_thread_pool_push");
+    check(apr_thread_pool_top(pool, function, argument, APR_THREAD_TASK_PRIORITY_NORMAL, NULL) == APR_SUCCESS,
+          "apr_thread_pool_top");
 }
 
 static void *APR_THREAD_FUNC run_task(apr_thread_t *thread, void *argument) {

@@ -1,5 +1,6 @@
-/* OpenMP, built twice: by gcc for libgomp, by clang for libomp. Its threads are the team of a parallel region, to
- * which the thread that meets the region belongs: `workers` with it. Only the team can submit tasks and run them. */
+/* OpenMP, built twice: by gcc for libgomp, by clang for libomp. Its threads are the team of a parallel
+ * region, to which the thread that meets the region belongs: `workers` with it. Only the team can submit
+ * tasks and run them. */
 #include "adapter.h"
 
 #include <omp.h>

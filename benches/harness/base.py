@@ -74,6 +74,10 @@ class Peer:
     def absent_because(self, workload: str) -> str:
         return ""
 
+    def aside_because(self, workload: str) -> str:
+        """Why its figure, which is shown, isn't one that ours is compared with; mostly empty."""
+        return ""
+
 
 def run(command: list[str], directory: Path) -> str:
     """The command's standard output; its standard error only when it fails, in the message."""

@@ -72,6 +72,12 @@ def ranked(rows: Iterable[Row]) -> list[Row]:
     return sorted(measured, key=lambda row: row.figure, reverse=_more(measured))
 
 
+def rivals(rows: Iterable[Row]) -> list[Row]:
+    """What ours is compared with, the best first."""
+    others = (row for row in rows if not row.peer.ours)
+    return ranked(row for row in others if not row.peer.aside_because(row.workload.name))
+
+
 def _more(rows: list[Row]) -> bool:
     return bool(rows) and rows[0].workload.more_is_better
 
@@ -81,7 +87,7 @@ def _judge_one(rows: list[Row]) -> Verdict:
     parts = [f"{row.peer.name} FAILED ({row.failures[0]})" for row in rows if row.failures]
     broken = bool(parts)
     ours = [row for row in rows if row.peer.ours and row.measured]
-    peers = ranked(row for row in rows if not row.peer.ours)
+    peers = rivals(rows)
     over = 0.0
     if ours:
         parts.append(f"{ours[0].peer.name} {number(ours[0].figure)} {workload.unit}")
@@ -122,7 +128,7 @@ def judge_goal(goal: Goal, rows: list[Row]) -> tuple[str, float]:
     if goal.of:
         others = [other for other in rows if other.peer.name == goal.of]
         if goal.of == FASTEST:
-            others = ranked(other for other in rows if not other.peer.ours)
+            others = rivals(rows)
         if not others or not others[0].measured:
             return "", 0.0
         allowed *= others[0].middle(key)
@@ -159,7 +165,7 @@ def markdown(results: Results) -> str:
 
 def _section(rows: list[Row]) -> list[str]:
     workload = rows[0].workload
-    best = next((row.figure for row in ranked(row for row in rows if not row.peer.ours)), None)
+    best = next((row.figure for row in rivals(rows)), None)
     ours = next((row.figure for row in rows if row.peer.name == "offgil" and row.measured), None)
     more = "; more is better" if workload.more_is_better else ""
     lines = [f"## {workload.name}: {workload.title}", ""]
@@ -192,6 +198,8 @@ def _notes(rows: list[Row]) -> list[str]:
     notes = [f"{row.peer.name} failed: {row.failures[0]}." for row in rows if row.failures]
     absent = ((row.peer, row.workload.name) for row in rows if row.not_offered)
     notes += [f"{peer.name} is not here: it {peer.absent_because(name)}." for peer, name in absent]
+    aside = ((row.peer, row.peer.aside_because(row.workload.name)) for row in rows if row.measured)
+    notes += [f"{peer.name} is not compared with: {why}." for peer, why in aside if why]
     return notes + [text for row in rows if row.peer.ours and row.measured and (text := _phases(row))]
 
 

@@ -1,5 +1,6 @@
 //! What a pool without futures, or a wait for a batch, needs beside it: `../../c/latch.h` in Rust.
 
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 
@@ -15,7 +16,7 @@ impl Latch {
     pub fn wait_for(count: usize, submit: impl FnOnce(&'static Latch)) {
         let latch = Latch::new(count);
         // SAFETY: it is used by tasks until each has counted down, which is what is waited for.
-        submit(unsafe { &*(&raw const latch) });
+        submit(unsafe { &*ptr::from_ref(&latch) });
         latch.wait();
     }
 

@@ -8,6 +8,7 @@ use forte::{ThreadPool, Worker};
 /// forte takes pools only if they last as long as the process: `bench_stop` ends the threads.
 static POOL: ThreadPool = ThreadPool::new();
 static WORKERS: AtomicUsize = AtomicUsize::new(0);
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 #[no_mangle]
 pub extern "C" fn bench_start(workers: u32) {
@@ -19,6 +20,12 @@ pub extern "C" fn bench_start(workers: u32) {
 #[no_mangle]
 pub extern "C" fn bench_stop() {
     POOL.depopulate();
+}
+
+/// A worker that is about to sleep may miss what is spawned from outside just then (it looks for work before it says
+/// that it sleeps, and not again). What is sent to a certain worker always wakes it, and then it finds the rest.
+fn nudge() {
+    POOL.spawn_on(0, |_: &Worker| ());
 }
 
 fn spawn(task: impl Fn() + Copy + Send + 'static, latch: &'static Latch) {
@@ -34,6 +41,7 @@ pub extern "C" fn bench_outside(batch: &mut Batch) {
         for _ in 0..batch.count {
             spawn(batch.task(), latch);
         }
+        nudge();
     });
 }
 
@@ -45,10 +53,11 @@ pub extern "C" fn bench_producer(batch: &mut Batch) {
 /// Runs it in a worker that the pool started, and waits outside.
 fn run_inside(run: impl FnOnce(&Worker) + Send + 'static) {
     Latch::wait_for(1, |latch| {
-        POOL.spawn(move |worker: &Worker| {
+        let run = move |worker: &Worker| {
             run(worker);
             latch.count_down();
-        });
+        };
+        POOL.spawn_on(0, run);
     });
 }
 
@@ -67,7 +76,14 @@ pub extern "C" fn bench_inside(batch: &mut Batch) {
 #[no_mangle]
 pub extern "C" fn bench_handoff(batch: &mut Batch) {
     for _ in 0..batch.count {
-        Latch::wait_for(1, |latch| spawn(batch.task(), latch));
+        let task = batch.task();
+        Latch::wait_for(1, |latch| {
+            let run = move |_: &Worker| {
+                task();
+                latch.count_down();
+            };
+            POOL.spawn_on(0, run);
+        });
     }
 }
 
@@ -83,7 +99,8 @@ pub extern "C" fn bench_claim(batch: &mut Batch) {
 
 #[no_mangle]
 pub extern "C" fn bench_fire(task: TaskFn, argument: Argument) {
-    POOL.spawn(move |_: &Worker| argument.run(task));
+    let worker = NEXT.fetch_add(1, Ordering::Relaxed) % WORKERS.load(Ordering::Relaxed);
+    POOL.spawn_on(worker, move |_: &Worker| argument.run(task));
 }
 
 #[no_mangle]
