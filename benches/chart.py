@@ -12,9 +12,9 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from harness.base import FASTEST, Workload
+from harness.base import Workload
 from harness.cells import Row
-from harness.report import CHARTS, by_workload, number, ranked, rivals
+from harness.report import CHARTS, by_workload, number, ranked, rival
 from harness.results import Results, load
 
 OURS, ALSO_OURS, OTHERS, GOAL = "#1769aa", "#7db3dc", "#b0b7bf", "#c0392b"
@@ -32,17 +32,13 @@ STYLE = {
 
 def limit_of(rows: list[Row]) -> float | None:
     """Where the bar of ours has to end, by the first goal that is about it."""
-    workload = rows[0].workload
-    for goal in workload.goals:
+    for goal in rows[0].workload.goals:
         if goal.whose or goal.figure:
             continue
         if not goal.of:
             return goal.limit
-        others = [row for row in rows if row.peer.name == goal.of and row.measured]
-        if goal.of == FASTEST:
-            others = rivals(rows)
-        if others:
-            return goal.limit * others[0].figure
+        if (other := rival(goal, rows)) is not None:
+            return goal.limit * other.figure
     return None
 
 

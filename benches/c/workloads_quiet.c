@@ -9,13 +9,13 @@ enum { MILLISECOND = 1000000, SILENCE_WARM_UP = 20, WARM_UP_TASKS = 1000 };
 
 /* ---- a submit after a silence ---- */
 
-static _Atomic uint32_t has_run;
+static _Atomic int64_t ran_at; /* 0: it hasn't */
 static _Thread_local int is_submitter;
 
 static void *raise_flag(void *argument) {
     if (is_submitter)
         die("the submitter ran the task itself");
-    atomic_store_explicit(&has_run, 1, memory_order_release);
+    atomic_store_explicit(&ran_at, bench_now(), memory_order_release);
     return argument;
 }
 
@@ -25,47 +25,51 @@ static void pause_a_little(void) {
 #endif
 }
 
-/* From before the submit until the task has run, with nobody waiting for it but this look at the flag. */
-static int64_t time_one(void) {
-    atomic_store_explicit(&has_run, 0, memory_order_relaxed);
+typedef struct {
+    int64_t *seen,
+        *ran; /* from before each submit until the driver saw that its task had run; until it ran */
+    int64_t quiet;
+    double burnt; /* processor time of the others in the silences, in seconds */
+} silences_t;
+
+/* Nobody waits for the task but this look at the flag. */
+static void time_one(silences_t *silences, size_t index) {
+    int64_t ran;
+    atomic_store_explicit(&ran_at, 0, memory_order_relaxed);
     int64_t began = bench_now();
     peer.fire(raise_flag, NULL);
-    while (!atomic_load_explicit(&has_run, memory_order_acquire))
+    while ((ran = atomic_load_explicit(&ran_at, memory_order_acquire)) == 0)
         pause_a_little();
-    return bench_now() - began;
+    silences->seen[index] = bench_now() - began;
+    silences->ran[index] = ran - began;
 }
 
-typedef struct {
-    int64_t quiet;
-    double burnt; /* processor time of the others meanwhile, in seconds */
-} silence_t;
-
-static silence_t time_silences(int64_t *took, size_t count) {
-    silence_t all = {0};
+static silences_t time_silences(size_t count) {
+    silences_t silences = {allocate(count * sizeof(int64_t)), allocate(count * sizeof(int64_t)), 0, 0};
     for (size_t i = 0; i < count; i++) {
         double others = cpu_seconds_of_others();
         int64_t began = bench_now();
         sleep_ns(MILLISECOND);
-        all.quiet += bench_now() - began;
-        all.burnt += cpu_seconds_of_others() - others;
-        took[i] = time_one();
+        silences.quiet += bench_now() - began;
+        silences.burnt += cpu_seconds_of_others() - others;
+        time_one(&silences, i);
     }
-    return all;
+    return silences;
 }
 
 /* What is burnt in the silences shows whether the workers sleep or spin. */
 void run_silence(size_t count, uint32_t workers) {
     if (peer.fire == NULL)
         not_offered();
-    int64_t warm_up[SILENCE_WARM_UP], *took = allocate(count * sizeof *took);
     is_submitter = 1;
     peer.start(workers);
-    time_silences(warm_up, SILENCE_WARM_UP);
+    time_silences(SILENCE_WARM_UP);
     double cpu = cpu_seconds();
-    silence_t all = time_silences(took, count);
-    tell("p50_ns", (double)median(took, count));
+    silences_t silences = time_silences(count);
+    tell("p50_ns", (double)median(silences.seen, count));
+    tell("ran_p50_ns", (double)median(silences.ran, count));
     tell("cpu_s", cpu_seconds() - cpu);
-    tell("silence_cpu_percent", all.burnt * 1e9 / (double)all.quiet * 100);
+    tell("silence_cpu_percent", silences.burnt * 1e9 / (double)silences.quiet * 100);
 }
 
 /* ---- an idle pool ---- */

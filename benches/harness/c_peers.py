@@ -1,4 +1,4 @@
-"""The rows in C and Rust: workloads, peers, and how each peer becomes a dynamic library for the driver."""
+"""The peers in C and Rust, and how each becomes a dynamic library for the driver."""
 
 import json
 import os
@@ -8,25 +8,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .base import BENCHES, CHECKOUT, FASTEST, Failure, Goal, Peer, Workload, run
+from .base import BENCHES, CHECKOUT, Failure, Peer, run
+from .c_workloads import ONETBB, RAYON, WORKLOADS
 
-WORKLOADS = (
-    Workload(
-        "outside", "no-op tasks submitted by one outside thread, then all waited for", (Goal(0.5, FASTEST),)
-    ),
-    Workload("inside", "the same, submitted from inside a worker", (Goal(50),)),
-    Workload("producers4", "the same from 4 outside threads at once, a quarter each", (Goal(1.0, FASTEST),)),
-)
+__all__ = ["PEERS", "WORKLOADS", "Builder", "CPeer", "install_peers", "is_installed"]
+
+DRIVER = ["driver.c", "measure.c", "workloads_batch.c", "workloads_loop.c", "workloads_quiet.c"]
+
+LOOPS = "for_trivial for_1us for_empty for_empty_inside"
+NO_LOOPS = {f"{LOOPS} fib": "has neither parallel loops nor fork-join"}
+TASKS = "outside inside producers4 claim handoff silence sleeps2000 memory create"
+LOOPS_ONLY = {f"{TASKS} fib": "has loops only", "for_empty_inside": "has no loops in loops"}
+JOIN = "join in halves, shared when a heartbeat says so; the caller is one of the threads"
+ONE_POOL = "has one pool for the whole life of the process"
+
+OPENMP_ABSENT = {
+    "producers4 silence memory create": "has no tasks but those of a team, which waits for all of them",
+    "handoff": "doesn't let one say which thread of a team runs a task",
+}
+OPENMP_ASIDE = {
+    "outside claim": "submits as one of the team, a worker, rather than from outside; its own row is `inside`"
+}
+OPENMP_ALSO = {
+    "idle": "",
+    "for_trivial for_1us for_empty": "OpenMP, parallel for; the caller is one of the team",
+    "for_empty_inside": "OpenMP, taskloop",
+}
 
 
 @dataclass(frozen=True)
 class CPeer(Peer):
-    """A crate of peers/, or a source of c/: that is linked with packages of pkg-config, or with `flags`.
+    """A crate of peers/, or a source of c/ that is linked with packages of pkg-config, or with `flags`.
 
     `compiler`: if it takes a certain one. `header`: what is there if the library is. `package`: what Debian
     calls the library, for the version of one that doesn't tell it.
-    `absent`: workloads, separated by spaces, and why the peer, "it ...", has no such row.
-    `aside`: likewise, why a row that it has is not what a goal is measured by.
+    `absent`: workloads, separated by spaces, and why the peer, "it ...", has no such row. `aside`: likewise,
+    why a row that it has is none that ours is compared with. `also`: workloads, and what is used there
+    instead of what `notes` says.
     """
 
     crates: tuple[str, ...] = ()
@@ -37,6 +55,7 @@ class CPeer(Peer):
     package: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
     aside: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def library(self) -> str:
@@ -46,67 +65,128 @@ class CPeer(Peer):
         return f"{Path(self.source).stem}-{self.compiler}" if self.compiler else Path(self.source).stem
 
     def absent_because(self, workload: str) -> str:
-        """Why the adapter lacks the function; empty: it should have it."""
-        return _of(self.absent, workload)
+        """Why the row isn't measured; empty: the adapter has the function for it."""
+        return _of(self.absent, workload, "")
 
     def aside_because(self, workload: str) -> str:
-        return _of(self.aside, workload)
+        return _of(self.aside, workload, "")
+
+    def notes_on(self, workload: str) -> str:
+        return _of(self.also, workload, self.notes)
 
 
-def _of(reasons: Mapping[str, str], workload: str) -> str:
-    return next((why for names, why in reasons.items() if workload in names.split()), "")
-
-
-LOOPS_ONLY = "has loops only"
-NO_FORK = "has no fork-join: a task that waits for another holds its thread"
-NO_LOOPS = "has no loops"
-ALL_TASKS = "outside inside producers4 claim handoff silence sleeps2000 memory create"
-ALL_LOOPS = "for_trivial for_1us for_empty for_empty_inside"
-TEAM = "has no submit from outside: tasks belong to a parallel region, whose end waits for them"
-OPENMP_ABSENT = {
-    "producers4 silence memory create": TEAM,
-    "handoff": "lets the thread that waits run the task",
-}
-OPENMP_ASIDE = {
-    "outside claim": "the thread that submits is one of the team's, a worker: the row of its own is inside"
-}
+def _of(told: Mapping[str, str], workload: str, otherwise: str) -> str:
+    return next((text for names, text in told.items() if workload in names.split()), otherwise)
 
 
 PEERS = (
-    CPeer("offgil", "offgil.c", futures=True, ours=True, notes="future_wait_all, every future released"),
-    CPeer("offgil, no future", "offgil_spawn.c", ours=True, notes="pool_spawn, pool_wait_idle"),
-    CPeer("rayon", "peer-rayon", crates=("rayon",), notes="a scope"),
-    CPeer("threadpool", "peer-threadpool", crates=("threadpool",), notes="execute, join"),
+    CPeer(
+        "offgil",
+        "offgil.c",
+        futures=True,
+        ours=True,
+        notes="future_wait_all, every future released",
+        also={
+            "claim": "future_wait, future_release",
+            "handoff": "future_wait with a time limit, future_release",
+            "silence idle create": "",
+            LOOPS: "pool_for",
+            "fib": "pool_invoke",
+        },
+    ),
+    CPeer(
+        "offgil, no future",
+        "offgil_spawn.c",
+        ours=True,
+        notes="pool_spawn, pool_wait_idle",
+        also={"silence": ""},
+        absent={
+            "claim handoff": "has nothing to wait for one task by",
+            f"{LOOPS} fib sleeps2000 idle create": "would be the same as with futures",
+        },
+    ),
+    CPeer(
+        RAYON,
+        "peer-rayon",
+        crates=("rayon",),
+        notes="a scope",
+        also={
+            "claim handoff": "install",
+            "silence memory": "spawn",
+            "idle": "",
+            "create": "its threads joined, too",
+            LOOPS: "a parallel iterator over ranges",
+            "fib": "join",
+        },
+    ),
+    CPeer(
+        "threadpool",
+        "peer-threadpool",
+        crates=("threadpool",),
+        notes="execute, join",
+        also={"silence idle create memory": ""},
+        absent=NO_LOOPS,
+    ),
     CPeer(
         "crossbeam-channel + oneshot",
         "peer-crossbeam",
         futures=True,
         crates=("crossbeam-channel", "oneshot"),
         notes="boxed closures, a oneshot each",
+        also={"silence": "a boxed closure", "idle create": ""},
+        absent=NO_LOOPS,
     ),
-    CPeer("oneTBB", "onetbb.cpp", pkg_config="tbb", notes="task_group; its wait helps"),
+    CPeer(
+        ONETBB,
+        "onetbb.cpp",
+        pkg_config="tbb",
+        notes="task_group; its wait helps",
+        also={
+            "handoff": "enqueue, a promise",
+            "silence": "enqueue",
+            "memory": "task_group",
+            "idle": "",
+            "create": "enqueue; finalize joins its threads",
+            LOOPS: "parallel_for",
+            "fib": "parallel_invoke",
+        },
+    ),
     CPeer(
         "libuv",
         "libuv.c",
         pkg_config="libuv",
-        absent={"inside producers4": "queues work from its loop's thread only"},
         notes="uv_queue_work, a callback each",
+        also={"idle": ""},
+        absent={
+            "inside producers4": "queues work from its loop's thread only",
+            "create": ONE_POOL,
+            **NO_LOOPS,
+        },
     ),
-    CPeer("GLib", "glib.c", pkg_config="glib-2.0", notes="GThreadPool, a counted latch"),
+    CPeer(
+        "GLib",
+        "glib.c",
+        pkg_config="glib-2.0",
+        notes="GThreadPool, a counted latch",
+        also={"silence idle create memory": "GThreadPool"},
+        absent=NO_LOOPS,
+    ),
     CPeer(
         "asio",
         "asio.cpp",
         flags=("-lpthread",),
         header="asio/thread_pool.hpp",
-        absent={ALL_LOOPS: NO_LOOPS, "fib": NO_FORK},
         notes="post to a thread_pool, a counted latch",
+        also={"silence idle create": ""},
+        absent=NO_LOOPS,
     ),
     CPeer(
         "APR",
         "apr.c",
         pkg_config="apr-util-1 apr-1",
-        absent={ALL_LOOPS: NO_LOOPS, "fib": NO_FORK},
-        notes="apr_thread_pool_top, newest first (push takes as long as the queue is); a counted latch",
+        notes="apr_thread_pool_top, a counted latch; newest first, as push walks past all that is queued",
+        also={"silence idle create": ""},
+        absent=NO_LOOPS,
     ),
     CPeer(
         "libgomp",
@@ -114,9 +194,11 @@ PEERS = (
         compiler="gcc",
         flags=("-fopenmp",),
         header="omp.h",
+        notes="OpenMP of gcc, task and taskwait; the caller is one of the team. While 64 tasks a thread are "
+        "queued it runs the next at once",
+        also=OPENMP_ALSO,
         absent=OPENMP_ABSENT,
         aside=OPENMP_ASIDE,
-        notes="OpenMP of gcc; the caller is one of the team; runs tasks at once while 64 a thread are queued",
     ),
     CPeer(
         "libomp",
@@ -124,9 +206,10 @@ PEERS = (
         compiler="clang",
         flags=("-fopenmp=libomp",),
         header="omp.h",
+        notes="OpenMP of clang, task and taskwait; the caller is one of the team",
+        also=OPENMP_ALSO,
         absent=OPENMP_ABSENT,
         aside=OPENMP_ASIDE,
-        notes="OpenMP of clang; the caller is one of the team; spins for 200 ms after the last work",
     ),
     CPeer(
         "pthreadpool",
@@ -134,57 +217,66 @@ PEERS = (
         flags=("-lpthreadpool",),
         header="pthreadpool.h",
         package="libpthreadpool-dev",
-        absent={f"{ALL_TASKS} fib": LOOPS_ONLY, "for_empty_inside": "has no loops in loops"},
         notes="parallelize_1d_tile_1d, 8 tiles a thread; the caller is one of them",
+        also={"idle": ""},
+        absent=LOOPS_ONLY,
     ),
     CPeer(
         "tokio",
         "peer-tokio",
         futures=True,
         crates=("tokio",),
-        absent={ALL_LOOPS: NO_LOOPS, "fib": "has no fork-join"},
-        notes="spawn on a multi-threaded runtime",
+        notes="spawn on the multi-threaded runtime",
+        also={"idle": ""},
+        absent=NO_LOOPS,
     ),
     CPeer(
         "tokio, spawn_blocking",
         "peer-tokio-blocking",
         futures=True,
         crates=("tokio",),
-        absent={ALL_LOOPS: NO_LOOPS, "fib": NO_FORK},
-        notes="its threads for blocking calls",
+        notes="spawn_blocking, so many threads at most",
+        also={"idle": ""},
+        absent=NO_LOOPS,
     ),
     CPeer(
         "blocking",
         "peer-blocking",
         futures=True,
         crates=("blocking",),
-        absent={
-            ALL_LOOPS: NO_LOOPS,
-            "fib": NO_FORK,
-            "create": "has one pool for the process, which never ends",
-        },
         notes="unblock",
+        also={"idle": "its threads end after 0.5 s"},
+        absent={**NO_LOOPS, "create": ONE_POOL},
     ),
     CPeer(
         "chili",
         "peer-chili",
         crates=("chili",),
-        absent={ALL_TASKS: "has join only: nothing is queued that nobody waits for"},
-        notes="join; the caller is one of the threads; shares by a heartbeat of 0.1 ms",
+        notes=JOIN,
+        also={"idle": ""},
+        absent={TASKS: "has join only, no tasks without one"},
     ),
     CPeer(
         "fork_union",
         "peer-fork_union",
         crates=("fork_union",),
-        absent={f"{ALL_TASKS} fib": LOOPS_ONLY, "for_empty_inside": "has no loops in loops"},
-        notes="for_slices; the caller is one of the threads; its threads never sleep",
+        notes="for_slices; the caller is one of the threads",
+        also={"idle": ""},
+        absent=LOOPS_ONLY,
     ),
     CPeer(
         "forte",
         "peer-forte",
         crates=("forte",),
+        notes="spawn, a counted latch; a spawn_on at the end, as a spawn may miss a worker that falls asleep",
+        also={
+            "inside": "a scope",
+            "claim": "a scope; the caller joins the pool",
+            "handoff silence create": "spawn_on, which picks the worker",
+            "idle": "",
+            f"{LOOPS} fib": JOIN,
+        },
         absent={"sleeps2000": "has 32 threads at most"},
-        notes="spawn, a counted latch; spawn_on where one task must wake a worker; in a worker a scope; join",
     ),
 )
 
@@ -208,7 +300,7 @@ class Builder:
 
     def build(self, peers: list[CPeer]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        compile_c(["driver.c"], self.driver, ["-ldl", "-lpthread"])
+        compile_c(DRIVER, self.driver, ["-ldl", "-lpthread"])
         if any(peer.ours for peer in peers):
             self._build_ours(peers)
         if any(peer.crates for peer in peers):

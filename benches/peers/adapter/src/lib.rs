@@ -1,12 +1,11 @@
 //! `../../c/adapter.h` in Rust.
 
 use std::ffi::c_void;
+use std::sync::RwLock;
 use std::{ptr, slice};
 
-mod global;
 mod latch;
 
-pub use global::Global;
 pub use latch::Latch;
 
 /// `batch_t`: how many tasks to submit, one by one, and which.
@@ -82,5 +81,29 @@ impl Loop {
             let Argument(context) = { context };
             body(context, begin, end);
         }
+    }
+}
+
+/// The pool, or what leads to it, from `bench_start` to `bench_stop`.
+pub struct Current<P>(RwLock<Option<P>>);
+
+impl<P> Current<P> {
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Current(RwLock::new(None))
+    }
+
+    pub fn start(&self, pool: P) {
+        let before = self.0.write().unwrap().replace(pool);
+        assert!(before.is_none(), "bench_start is called once, or after bench_stop");
+    }
+
+    pub fn stop(&self) -> P {
+        self.0.write().unwrap().take().expect("bench_start was called")
+    }
+
+    /// Any number of threads may be in here at the same time.
+    pub fn with<R>(&self, call: impl FnOnce(&P) -> R) -> R {
+        call(self.0.read().unwrap().as_ref().expect("bench_start was called"))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use adapter::{Global, Loop};
+use adapter::{Current, Loop};
 use chili::{Config, Scope, ThreadPool};
 
-static POOL: Global<ThreadPool> = Global::new();
+static POOL: Current<ThreadPool> = Current::new();
 
 #[no_mangle]
 pub extern "C" fn bench_start(workers: u32) {
@@ -15,7 +15,7 @@ pub extern "C" fn bench_start(workers: u32) {
 
 #[no_mangle]
 pub extern "C" fn bench_stop() {
-    POOL.stop();
+    drop(POOL.stop());
 }
 
 fn fib(scope: &mut Scope<'_>, n: u32) -> u64 {
@@ -28,7 +28,7 @@ fn fib(scope: &mut Scope<'_>, n: u32) -> u64 {
 
 #[no_mangle]
 pub extern "C" fn bench_fib(n: u32) -> u64 {
-    fib(&mut POOL.get().scope(), n)
+    POOL.with(|pool| fib(&mut pool.scope(), n))
 }
 
 /// Halves as far as `grain`. A join costs next to nothing until the heartbeat says that others may have its half.
@@ -46,16 +46,14 @@ fn run_whole(scope: &mut Scope<'_>, whole: &Loop) {
 
 #[no_mangle]
 pub extern "C" fn bench_for(whole: &mut Loop) {
-    for _ in 0..whole.times {
-        run_whole(&mut POOL.get().scope(), whole);
-    }
+    POOL.with(|pool| (0..whole.times).for_each(|_| run_whole(&mut pool.scope(), whole)));
 }
 
 /// A thread is in the pool while it has a scope.
 #[no_mangle]
 pub extern "C" fn bench_for_inside(whole: &mut Loop) {
-    let mut scope = POOL.get().scope();
-    for _ in 0..whole.times {
-        run_whole(&mut scope, whole);
-    }
+    POOL.with(|pool| {
+        let mut scope = pool.scope();
+        (0..whole.times).for_each(|_| run_whole(&mut scope, whole));
+    });
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Mutex;
 
-use adapter::{Global, Loop};
+use adapter::{Current, Loop};
 use fork_union::ThreadPool;
 
 /// A loop takes the pool for itself.
-static POOL: Global<Mutex<ThreadPool>> = Global::new();
+static POOL: Current<Mutex<ThreadPool>> = Current::new();
 
 #[no_mangle]
 pub extern "C" fn bench_start(workers: u32) {
@@ -15,15 +15,17 @@ pub extern "C" fn bench_start(workers: u32) {
 
 #[no_mangle]
 pub extern "C" fn bench_stop() {
-    POOL.stop();
+    drop(POOL.stop());
 }
 
 /// Slices of equal size, one a thread. What `for_slices` returns runs when it is dropped.
 #[no_mangle]
 pub extern "C" fn bench_for(whole: &mut Loop) {
-    let mut pool = POOL.get().lock().expect("nobody panics");
-    let body = whole.body();
-    for _ in 0..whole.times {
-        drop(pool.for_slices(whole.count, |first, count| body(first.task_index, first.task_index + count)));
-    }
+    let (count, body) = (whole.count, whole.body());
+    POOL.with(|pool| {
+        let mut pool = pool.lock().expect("nobody panics");
+        for _ in 0..whole.times {
+            drop(pool.for_slices(count, |first, len| body(first.task_index, first.task_index + len)));
+        }
+    });
 }

@@ -1,22 +1,26 @@
 //! tokio's threads for blocking calls, where it wants what isn't asynchronous: spawn_blocking, as many threads as there
 //! are workers.
 
-use adapter::{Argument, Batch, Global, TaskFn};
-use tokio::runtime::{Builder, Runtime};
+use adapter::{Argument, Batch, Current, TaskFn};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-static RUNTIME: Global<Runtime> = Global::new();
+static RUNTIME: Current<Runtime> = Current::new();
 
-fn submit(task: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    RUNTIME.get().spawn_blocking(task)
+fn runtime() -> Handle {
+    RUNTIME.with(|runtime| runtime.handle().clone())
 }
 
-fn submit_all(count: usize, task: impl Fn() + Copy + Send + 'static) -> Vec<JoinHandle<()>> {
-    (0..count).map(|_| submit(task)).collect()
+fn submit_all(
+    runtime: &Handle,
+    count: usize,
+    task: impl Fn() + Copy + Send + 'static,
+) -> Vec<JoinHandle<()>> {
+    (0..count).map(|_| runtime.spawn_blocking(task)).collect()
 }
 
-fn wait_all(futures: Vec<JoinHandle<()>>) {
-    RUNTIME.get().block_on(async {
+fn wait_all(runtime: &Handle, futures: Vec<JoinHandle<()>>) {
+    runtime.block_on(async {
         for future in futures {
             future.await.expect("the task ran");
         }
@@ -31,12 +35,13 @@ pub extern "C" fn bench_start(workers: u32) {
 
 #[no_mangle]
 pub extern "C" fn bench_stop() {
-    RUNTIME.stop();
+    drop(RUNTIME.stop());
 }
 
 #[no_mangle]
 pub extern "C" fn bench_outside(batch: &mut Batch) {
-    wait_all(submit_all(batch.count, batch.task()));
+    let runtime = runtime();
+    wait_all(&runtime, submit_all(&runtime, batch.count, batch.task()));
 }
 
 #[no_mangle]
@@ -47,15 +52,16 @@ pub extern "C" fn bench_producer(batch: &mut Batch) {
 /// A wait in a worker would hold that worker: the futures are handed out and waited for outside.
 #[no_mangle]
 pub extern "C" fn bench_inside(batch: &mut Batch) {
-    let (count, task) = (batch.count, batch.task());
-    let futures = RUNTIME.get().spawn_blocking(move || submit_all(count, task));
-    wait_all(RUNTIME.get().block_on(futures).expect("the task ran"));
+    let (runtime, count, task) = (runtime(), batch.count, batch.task());
+    let futures = runtime.spawn_blocking(move || submit_all(&Handle::current(), count, task));
+    wait_all(&runtime, runtime.block_on(futures).expect("the task ran"));
 }
 
 #[no_mangle]
 pub extern "C" fn bench_handoff(batch: &mut Batch) {
+    let runtime = runtime();
     for _ in 0..batch.count {
-        RUNTIME.get().block_on(submit(batch.task())).expect("the task ran");
+        runtime.block_on(runtime.spawn_blocking(batch.task())).expect("the task ran");
     }
 }
 
@@ -66,12 +72,13 @@ pub extern "C" fn bench_claim(batch: &mut Batch) {
 
 #[no_mangle]
 pub extern "C" fn bench_fire(task: TaskFn, argument: Argument) {
-    drop(submit(move || argument.run(task)));
+    RUNTIME.with(|runtime| drop(runtime.spawn_blocking(move || argument.run(task))));
 }
 
 #[no_mangle]
 pub extern "C" fn bench_queue(batch: &mut Batch) {
+    let (runtime, task) = (runtime(), batch.task());
     for index in 0..batch.count {
-        batch.keep(index, submit(batch.task()));
+        batch.keep(index, runtime.spawn_blocking(task));
     }
 }

@@ -1,17 +1,21 @@
 //! tokio: a spawned future for every task, on the multi-threaded runtime. Made for other things, but at hand.
 
-use adapter::{Argument, Batch, Global, TaskFn};
-use tokio::runtime::{Builder, Runtime};
+use adapter::{Argument, Batch, Current, TaskFn};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-static RUNTIME: Global<Runtime> = Global::new();
+static RUNTIME: Current<Runtime> = Current::new();
 
-fn spawn(task: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    RUNTIME.get().spawn(async move { task() })
+fn runtime() -> Handle {
+    RUNTIME.with(|runtime| runtime.handle().clone())
 }
 
-fn spawn_all(count: usize, task: impl Fn() + Copy + Send + 'static) -> Vec<JoinHandle<()>> {
-    (0..count).map(|_| spawn(task)).collect()
+fn spawn(runtime: &Handle, task: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    runtime.spawn(async move { task() })
+}
+
+fn spawn_all(runtime: &Handle, count: usize, task: impl Fn() + Copy + Send + 'static) -> Vec<JoinHandle<()>> {
+    (0..count).map(|_| spawn(runtime, task)).collect()
 }
 
 async fn wait_all(futures: Vec<JoinHandle<()>>) {
@@ -28,12 +32,13 @@ pub extern "C" fn bench_start(workers: u32) {
 
 #[no_mangle]
 pub extern "C" fn bench_stop() {
-    RUNTIME.stop();
+    drop(RUNTIME.stop());
 }
 
 #[no_mangle]
 pub extern "C" fn bench_outside(batch: &mut Batch) {
-    RUNTIME.get().block_on(wait_all(spawn_all(batch.count, batch.task())));
+    let runtime = runtime();
+    runtime.block_on(wait_all(spawn_all(&runtime, batch.count, batch.task())));
 }
 
 #[no_mangle]
@@ -43,15 +48,16 @@ pub extern "C" fn bench_producer(batch: &mut Batch) {
 
 #[no_mangle]
 pub extern "C" fn bench_inside(batch: &mut Batch) {
-    let (count, task) = (batch.count, batch.task());
-    let submitter = RUNTIME.get().spawn(async move { wait_all(spawn_all(count, task)).await });
-    RUNTIME.get().block_on(submitter).expect("the task ran");
+    let (runtime, count, task) = (runtime(), batch.count, batch.task());
+    let submitter = runtime.spawn(async move { wait_all(spawn_all(&Handle::current(), count, task)).await });
+    runtime.block_on(submitter).expect("the task ran");
 }
 
 #[no_mangle]
 pub extern "C" fn bench_handoff(batch: &mut Batch) {
+    let runtime = runtime();
     for _ in 0..batch.count {
-        RUNTIME.get().block_on(spawn(batch.task())).expect("the task ran");
+        runtime.block_on(spawn(&runtime, batch.task())).expect("the task ran");
     }
 }
 
@@ -62,12 +68,13 @@ pub extern "C" fn bench_claim(batch: &mut Batch) {
 
 #[no_mangle]
 pub extern "C" fn bench_fire(task: TaskFn, argument: Argument) {
-    drop(spawn(move || argument.run(task)));
+    RUNTIME.with(|runtime| drop(spawn(runtime.handle(), move || argument.run(task))));
 }
 
 #[no_mangle]
 pub extern "C" fn bench_queue(batch: &mut Batch) {
+    let (runtime, task) = (runtime(), batch.task());
     for index in 0..batch.count {
-        batch.keep(index, spawn(batch.task()));
+        batch.keep(index, spawn(&runtime, task));
     }
 }
