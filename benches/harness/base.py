@@ -82,6 +82,10 @@ class Peer:
     def absent_because(self, workload: str) -> str:
         return ""
 
+    def aside_because(self, workload: str) -> str:
+        """Why its figure is shown, but isn't one that ours is compared with; mostly empty."""
+        return ""
+
     def notes_on(self, workload: str) -> str:
         return self.notes
 

@@ -99,6 +99,12 @@ def ranked(rows: Iterable[Row]) -> list[Row]:
     return sorted(measured, key=lambda row: row.figure, reverse=_more(measured))
 
 
+def compared(rows: Iterable[Row]) -> list[Row]:
+    """The peers that ours is compared with, the best first."""
+    peers = (row for row in rows if not row.peer.ours)
+    return ranked(row for row in peers if not row.peer.aside_because(row.workload.name))
+
+
 def _more(rows: list[Row]) -> bool:
     return bool(rows) and rows[0].workload.more_is_better
 
@@ -108,7 +114,7 @@ def _judge_one(rows: list[Row]) -> Verdict:
     parts = [f"{row.peer.name} FAILED ({row.failures[0]})" for row in rows if row.failures]
     broken = bool(parts)
     ours = [row for row in rows if row.peer.ours and row.measured]
-    peers = ranked(row for row in rows if not row.peer.ours)
+    peers = compared(rows)
     over = 0.0
     if ours:
         parts.append(f"{ours[0].peer.name} {number(ours[0].figure)} {workload.unit}")
@@ -146,7 +152,7 @@ def rival(goal: Goal, rows: list[Row]) -> Row | None:
     """The peer whose figure the goal is a share of."""
     if goal.of in (FASTEST, FASTEST_SLEEPER):
         awake = goal.of == FASTEST
-        others = ranked(row for row in rows if not row.peer.ours and (awake or not spins(row)))
+        others = [row for row in compared(rows) if awake or not spins(row)]
     else:
         others = [row for row in rows if row.peer.name == goal.of and row.measured]
     return others[0] if others else None
@@ -202,7 +208,7 @@ def markdown(results: Results) -> str:
 
 def _section(rows: list[Row]) -> list[str]:
     workload = rows[0].workload
-    best = next((row.figure for row in ranked(row for row in rows if not row.peer.ours)), None)
+    best = next((row.figure for row in compared(rows)), None)
     ours = next((row.figure for row in rows if row.peer.name == "offgil" and row.measured), None)
     more = "; more is better" if workload.more_is_better else ""
     lines = [f"## {workload.name}: {workload.title}", ""]
@@ -245,6 +251,11 @@ def _notes(rows: list[Row]) -> list[str]:
         if row.not_offered and not row.failures:
             absent.setdefault(row.peer.absent_because(row.workload.name), []).append(row.peer.name)
     notes += [f"Not here, because it {why}: {', '.join(names)}." for why, names in absent.items()]
+    aside: dict[str, list[str]] = {}
+    for row in rows:
+        if row.measured and (why := row.peer.aside_because(row.workload.name)):
+            aside.setdefault(why, []).append(row.peer.name)
+    notes += [f"Not compared with, because it {why}: {', '.join(names)}." for why, names in aside.items()]
     return notes + [text for row in rows if row.peer.ours and row.measured and (text := _phases(row))]
 
 

@@ -4,6 +4,10 @@ use std::ffi::c_void;
 use std::sync::RwLock;
 use std::{ptr, slice};
 
+mod latch;
+
+pub use latch::Latch;
+
 /// `batch_t`: how many tasks to submit, one by one, and which.
 #[repr(C)]
 pub struct Batch {
@@ -24,6 +28,17 @@ impl Batch {
         move || {
             task(ptr::null_mut());
         }
+    }
+
+    /// Puts a future, of the size of a pointer, where it is kept and never given back.
+    pub fn keep<T>(&mut self, index: usize, future: T) {
+        const {
+            assert!(
+                size_of::<T>() == size_of::<*mut c_void>() && align_of::<T>() <= align_of::<*mut c_void>()
+            )
+        };
+        // SAFETY: as asserted, it is as large as a slot.
+        unsafe { (&raw mut self.slots()[index]).cast::<T>().write(future) };
     }
 
     /// Room for a pointer a task.
