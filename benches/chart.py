@@ -58,10 +58,15 @@ def set_scale(axes: Axes, values: list[float], high: float) -> None:
         axes.set_xlim(0, high * 1.18)
 
 
+def shown_of(rows: list[Row]) -> list[Row]:
+    """Those that have a place, from top to bottom."""
+    return [*ranked(rows), *(row for row in rows if row.deadlock)]
+
+
 def draw_panel(axes: Axes, rows: list[Row], places_there: int) -> None:
     """The bars of one row of the table, the best on top; whoever hangs has a word instead of a bar."""
     workload = rows[0].workload
-    shown = [*ranked(rows), *(row for row in rows if row.deadlock)]
+    shown = shown_of(rows)
     axes.set_title(title(workload), loc="left", fontsize=9)
     values = [row.figure if row.measured else 0.0 for row in shown]
     main = next((row.peer for row in rows if row.peer.ours), None)
@@ -111,7 +116,8 @@ def draw(results: Results, groups: list[list[Row]], path: Path) -> None:
     """A panel for each group of rows."""
     columns = 2 if len(groups) > 3 else 1
     lines = [groups[i : i + columns] for i in range(0, len(groups), columns)]
-    heights = [0.9 + 0.2 * max(len(group) for group in line) for line in lines]
+    most = [max(len(shown_of(group)) for group in line) for line in lines]
+    heights = [0.9 + 0.2 * count for count in most]
     figure, panels = pyplot.subplots(
         len(lines),
         columns,
@@ -123,7 +129,7 @@ def draw(results: Results, groups: list[list[Row]], path: Path) -> None:
     for axes in panels.flat[len(groups) :]:
         axes.set_visible(False)
     for axes, group, index in zip(panels.flat, groups, range(len(groups)), strict=False):
-        draw_panel(axes, group, max(len(other) for other in lines[index // columns]))
+        draw_panel(axes, group, most[index // columns])
     machine = results.machine
     table = groups[0][0].workload.table
     figure.suptitle(f"offgil next to others, from {table}", fontsize=12, fontweight="bold")

@@ -25,7 +25,7 @@ from harness.cells import Row, measure, measure_c, measure_python
 from harness.python_env import DRAWING, Environments
 from harness.results import PEERS, WORKLOADS, Results
 
-ROUNDS = {"C": 7, "Python": 5}
+ROUNDS = {"C": 5, "Python": 5}
 QUICK_ROUNDS = {"C": 1, "Python": 1}
 
 
@@ -37,7 +37,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--bench", action="append", choices=names, help="only this row; may be given again")
     parser.add_argument("--table", choices=list(PEERS), help="only the rows from C, or from Python")
     parser.add_argument("--peer", action="append", metavar="NAME", help="only peers whose name contains this")
-    parser.add_argument("--rounds", type=int, help="fresh processes a cell (default 7 from C, 5 from Python)")
+    parser.add_argument("--rounds", type=int, help="fresh processes a cell (default 5; a row may have fewer)")
     parser.add_argument("--tasks", type=int, help="tasks a cell (default 1,000,000 from C)")
     quick = "one round of few tasks, to see that all works"
     parser.add_argument("--quick", action="store_true", help=quick)

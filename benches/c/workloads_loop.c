@@ -7,7 +7,7 @@ enum {
     SERIAL_TIMES = 30,
     WARM_UP_TIMES = 10,
     TIMES = 100,
-    FIB_TIMES = 5,
+    FIB_TIMES = 3,
     FIB_WARM_UP = 20,
 };
 

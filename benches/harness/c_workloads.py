@@ -54,7 +54,7 @@ WORKLOADS = (
         (Goal(1.0, FASTEST_SLEEPER),),
         figure="p50_ns",
         unit="ns, p50",
-        count=500,
+        count=300,
         quick_count=50,
         counts="silences",
         how="The driver sleeps 1 ms, submits, and looks at a flag until the task has raised it: at p50 the "
@@ -102,7 +102,7 @@ WORKLOADS = (
         counts="ms",
         by_chance=True,
         rounds=3,
-        how="Of all threads but the driver's, half a second after the last work.",
+        how="Of all threads but the driver's, half a second after the last work. Three rounds.",
     ),
     Workload(
         "memory",

@@ -11,7 +11,7 @@ PHASES = {"submit_ns": "submit", "wait_ns": "wait", "release_ns": "release"}
 CHARTS = {"C": "benchmarks-c.svg", "Python": "benchmarks-python.svg"}
 # What the README shows of the many rows from C.
 PICKED_CHART = "benchmarks-c-picked.svg"
-PICKED = ("outside", "inside", "handoff", "for_trivial", "fib", "memory")
+PICKED = ("outside", "inside", "handoff", "memory", "for_trivial", "fib")
 ALMOST_NOTHING = 1e-9
 
 # What else a row may show, and under which title.
@@ -49,6 +49,8 @@ def number(value: float) -> str:
     """Three digits that count."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
+    if 0 < abs(value) < 0.001:
+        return f"{value:.6f}".rstrip("0").rstrip(".")
     return f"{value:.3g}"
 
 
