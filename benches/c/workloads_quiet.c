@@ -111,6 +111,7 @@ void run_idle(size_t count, uint32_t workers) {
     others = others > 0 ? others : 0; /* the two clocks aren't read at the same time */
     tell("cpu_ms", others * 1e3);
     tell("cpu_s", others);
+    tell("silence_cpu_percent", others * 1e9 / (double)span * 100);
     work_a_little(workers);
 }
 

@@ -150,6 +150,14 @@ def spins(row: Row) -> bool:
     return BURNT in row.values and row.middle(BURNT) >= SPINS_FROM
 
 
+def sleepless(rows: Iterable[Row]) -> dict[str, float]:
+    """The names of peers that spin in one of the rows, and the percentage of a processor that they burn."""
+    found: dict[str, float] = {}
+    for row in filter(spins, rows):
+        found[row.peer.name] = max(row.middle(BURNT), found.get(row.peer.name, 0.0))
+    return found
+
+
 def rival(goal: Goal, rows: list[Row]) -> Row | None:
     """The peer whose figure the goal is a share of."""
     if goal.of in (FASTEST, FASTEST_SLEEPER):
@@ -203,12 +211,13 @@ def markdown(results: Results) -> str:
     for text in (HOW, HOW_C, HOW_PYTHON):
         lines += [text.format_map(results.settings), ""]
     lines += [f"- {key}: {value}" for key, value in results.machine.items()]
+    burnt = sleepless(results.rows)
     for group in by_workload(results.rows).values():
-        lines += ["", *_section(group)]
+        lines += ["", *_section(group, burnt)]
     return "\n".join(lines) + "\n"
 
 
-def _section(rows: list[Row]) -> list[str]:
+def _section(rows: list[Row], burnt: dict[str, float]) -> list[str]:
     workload = rows[0].workload
     best = next((row.figure for row in compared(rows)), None)
     ours = next((row.figure for row in rows if row.peer.name == "offgil" and row.measured), None)
@@ -222,7 +231,7 @@ def _section(rows: list[Row]) -> list[str]:
     lines += [f"| {' | '.join(titles)} |", f"|---|---|---|{'---:|' * (len(titles) - 3)}"]
     for row in [*ranked(rows), *(row for row in rows if row.deadlock)]:
         name = f"**{row.peer.name}**" if row.peer.ours else row.peer.name
-        cells = [name, row.version, _how(row)]
+        cells = [name, row.version, _how(row, burnt.get(row.peer.name))]
         if row.deadlock:
             cells += ["deadlock"] + [""] * (len(titles) - 4)
         else:
@@ -236,13 +245,13 @@ def _section(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _how(row: Row) -> str:
+def _how(row: Row, burnt: float | None) -> str:
     workload = row.workload
     parts = [row.peer.notes_on(workload.name)]
     if row.peer.futures and workload.table == "C" and workload.counts == "tasks":
         parts.append("a future each")
-    if spins(row):
-        parts.append("ITS WORKERS NEVER SLEEP")
+    if burnt is not None:
+        parts.append(f"ITS WORKERS NEVER SLEEP, and burn {burnt:.0f} % of a processor with nothing to do")
     return "; ".join(filter(None, parts))
 
 

@@ -20,11 +20,13 @@ sys.path.insert(0, str(BENCHES))
 
 from harness import c_peers, python_peers, readme, report, results  # noqa: E402
 from harness.base import Goal  # noqa: E402
-from harness.cells import Row  # noqa: E402
+from harness.cells import Row, measure_c  # noqa: E402
 from harness.python_env import Environments, requirements  # noqa: E402
 
 LIBRARY = ROOT / "target" / "release" / "liboffgil.so"
 SECONDS = 300  # a guard against hanging
+# Nothing may be left out.
+CI = bool(os.environ.get("OFFGIL_CI"))
 FEW = ["--quick", "--rounds", "1", "--no-install"]
 
 
@@ -215,6 +217,58 @@ def test_a_peer_whose_workers_never_sleep_is_no_measure_of_a_wake_up() -> None:
     text, over = report.judge_goal(rows[0].workload.goals[0], rows)
     assert text == "goal at most the fastest peer whose workers sleep, 1,000 ns, p50: held"
     assert over == pytest.approx(0.9)
+
+
+def test_a_peer_whose_workers_never_sleep_is_marked_in_all_its_rows() -> None:
+    workload = next(each for each in c_peers.WORKLOADS if each.name == "for_1us")
+    peer = next(each for each in c_peers.PEERS if each.name == "rayon")
+    loop = Row(workload, peer, "1", values={workload.figure: [1.0], "cpu_s": [0.0]})
+    found = results.Results({}, {"rounds": 1, "python_rounds": 1, "tasks": 1, "workers": 2}, [])
+    found.settings |= {"reference": "none", "older": "none"}
+    mark = "ITS WORKERS NEVER SLEEP, and burn 99 % of a processor"
+    found.rows = [silence("rayon", 500, 99), loop]
+    assert report.markdown(found).count(mark) == 2
+    found.rows = [silence("rayon", 500, 9), loop]
+    assert mark not in report.markdown(found)
+
+
+def test_a_figure_that_is_set_aside_is_shown_and_not_compared_with() -> None:
+    workload = next(each for each in c_peers.WORKLOADS if each.name == "outside")
+    peers = {each.name: each for each in c_peers.PEERS}
+    figures = {"offgil": 30.0, "rayon": 100.0, "libgomp": 40.0}
+    rows = [
+        Row(workload, peers[name], "1", values={workload.figure: [figure], "cpu_s": [0.0]})
+        for name, figure in figures.items()
+    ]
+    assert report.judge_goal(workload.goals[0], rows)[0].endswith("the fastest peer, 50 ns a task: held")
+    assert [row.peer.name for row in report.compared(rows)] == ["rayon"]
+    assert [row.peer.name for row in report.ranked(rows)] == ["offgil", "libgomp", "rayon"]
+
+
+@pytest.fixture(scope="module")
+def builder() -> c_peers.Builder:
+    """Of all peers from C that are here."""
+    built = c_peers.Builder(ROOT / "build" / "bench-test", LIBRARY)
+    built.build([peer for peer in c_peers.PEERS if c_peers.is_installed(peer)])
+    return built
+
+
+# As little of each row as shows that it works, in tasks, loops, milliseconds or whatever it counts.
+LITTLE = {"for_trivial": 10_000, "for_1us": 100, "fib": 16, "sleeps2000": 64, "idle": 30, "create": 5}
+
+
+@pytest.mark.parametrize("peer", c_peers.PEERS, ids=lambda peer: peer.name)
+def test_a_peer_from_c_does_the_work_of_all_its_rows(builder: c_peers.Builder, peer: c_peers.CPeer) -> None:
+    if not c_peers.is_installed(peer):
+        assert not CI, f"{peer.name} is not installed"
+        pytest.skip(f"{peer.name} is not installed, see benches/install-peers.sh")
+    for workload in c_peers.WORKLOADS:
+        row = Row.of(workload, peer)
+        if not row.not_offered:
+            measure_c(builder.driver, builder.path_of(peer), row, LITTLE.get(workload.name, 100))
+            assert row.failures == [], workload.name
+            assert row.measured, workload.name
+            assert row.version or builder.version_of(peer), workload.name
 
 
 def cells(peer: str, value: float, workload: str = "submit", **more: list[float]) -> Row:
