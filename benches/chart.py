@@ -1,4 +1,4 @@
-"""chart.py RESULTS.json DIRECTORY: draws an SVG for each table, a panel for each row. Needs matplotlib."""
+"""chart.py RESULTS.json DIRECTORY: draws the SVG charts, a panel for each row. Needs matplotlib."""
 
 import sys
 import textwrap
@@ -12,9 +12,9 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from harness.base import FASTEST, Workload
+from harness.base import Workload
 from harness.cells import Row
-from harness.report import CHARTS, by_workload, number, ranked
+from harness.report import charts, number, ranked, rival
 from harness.results import Results, load
 
 OURS, ALSO_OURS, OTHERS, GOAL = "#1769aa", "#7db3dc", "#b0b7bf", "#c0392b"
@@ -32,17 +32,13 @@ STYLE = {
 
 def limit_of(rows: list[Row]) -> float | None:
     """Where the bar of ours has to end, by the first goal that is about it."""
-    workload = rows[0].workload
-    for goal in workload.goals:
+    for goal in rows[0].workload.goals:
         if goal.whose or goal.figure:
             continue
         if not goal.of:
             return goal.limit
-        others = [row for row in rows if row.peer.name == goal.of and row.measured]
-        if goal.of == FASTEST:
-            others = ranked(row for row in rows if not row.peer.ours)
-        if others:
-            return goal.limit * others[0].figure
+        if (other := rival(goal, rows)) is not None:
+            return goal.limit * other.figure
     return None
 
 
@@ -51,10 +47,26 @@ def title(workload: Workload) -> str:
     return f"{wrapped}\n{workload.unit}, {'more' if workload.more_is_better else 'less'} is better"
 
 
-def draw_panel(axes: Axes, rows: list[Row]) -> None:
+def set_scale(axes: Axes, values: list[float], high: float) -> None:
+    """Up to `high`, a little more; logarithmic if the least value is far from that."""
+    if high > LOGARITHMIC_FROM * min(values):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: number(value))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(min(values) / 3, high * 4)
+    else:
+        axes.set_xlim(0, high * 1.18)
+
+
+def shown_of(rows: list[Row]) -> list[Row]:
+    """Those that have a place, from top to bottom."""
+    return [*ranked(rows), *(row for row in rows if row.deadlock)]
+
+
+def draw_panel(axes: Axes, rows: list[Row], places_there: int) -> None:
     """The bars of one row of the table, the best on top; whoever hangs has a word instead of a bar."""
     workload = rows[0].workload
-    shown = [*ranked(rows), *(row for row in rows if row.deadlock)]
+    shown = shown_of(rows)
     axes.set_title(title(workload), loc="left", fontsize=9)
     values = [row.figure if row.measured else 0.0 for row in shown]
     main = next((row.peer for row in rows if row.peer.ours), None)
@@ -75,18 +87,16 @@ def draw_panel(axes: Axes, rows: list[Row]) -> None:
     for label, row in zip(axes.get_yticklabels(), shown, strict=True):
         label.set_color(OURS if row.peer.ours else "black")
         label.set_fontweight("bold" if row.peer.ours else "normal")
-    axes.invert_yaxis()
-    measured = [value for value in values if value > 0]
-    if measured and max(measured) > LOGARITHMIC_FROM * min(measured):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlim(min(measured) / 3, max(row.range()[1] for row in shown if row.measured) * 4)
-    elif measured:
-        axes.set_xlim(0, max(row.range()[1] for row in shown if row.measured) * 1.18)
+    axes.set_ylim(places_there - 0.4, -0.6)
+    limit = limit_of(rows)
+    if positive := [value for value in values if value > 0]:
+        highest = max(row.range()[1] for row in shown if row.measured)
+        set_scale(axes, positive, max(highest, limit or 0.0))
     for place, row in zip(places, shown, strict=True):
         if row.measured:
-            end, text = row.range()[1], "ends" if workload.must_end else number(row.figure)
+            # Nothing is at 0 where the scale is logarithmic.
+            end = max(row.range()[1], axes.get_xlim()[0])
+            text = "ends" if workload.must_end else number(row.figure)
         else:
             end, text = axes.get_xlim()[0], "deadlock"
         axes.annotate(
@@ -98,15 +108,16 @@ def draw_panel(axes: Axes, rows: list[Row]) -> None:
             color="black" if row.measured else GOAL,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
         )
-    if (limit := limit_of(rows)) is not None:
+    if limit is not None:
         axes.axvline(limit, color=GOAL, linestyle="--", linewidth=1)
 
 
-def draw(results: Results, table: str, path: Path) -> None:
-    groups = list(by_workload(row for row in results.rows if row.workload.table == table).values())
+def draw(results: Results, groups: list[list[Row]], path: Path) -> None:
+    """A panel for each group of rows."""
     columns = 2 if len(groups) > 3 else 1
     lines = [groups[i : i + columns] for i in range(0, len(groups), columns)]
-    heights = [0.9 + 0.2 * max(len(group) for group in line) for line in lines]
+    most = [max(len(shown_of(group)) for group in line) for line in lines]
+    heights = [0.9 + 0.2 * count for count in most]
     figure, panels = pyplot.subplots(
         len(lines),
         columns,
@@ -117,9 +128,10 @@ def draw(results: Results, table: str, path: Path) -> None:
     )
     for axes in panels.flat[len(groups) :]:
         axes.set_visible(False)
-    for axes, group in zip(panels.flat, groups, strict=False):
-        draw_panel(axes, group)
+    for axes, group, index in zip(panels.flat, groups, range(len(groups)), strict=False):
+        draw_panel(axes, group, most[index // columns])
     machine = results.machine
+    table = groups[0][0].workload.table
     figure.suptitle(f"offgil next to others, from {table}", fontsize=12, fontweight="bold")
     figure.supxlabel(
         f"Bars: median of fresh processes, with the range. Blue: offgil. Dashed: its goal.\n"
@@ -135,8 +147,8 @@ def draw(results: Results, table: str, path: Path) -> None:
 def main() -> None:
     results = load(Path(sys.argv[1]).read_text())
     with matplotlib.rc_context(STYLE):
-        for table in results.tables:
-            draw(results, table, Path(sys.argv[2]) / CHARTS[table])
+        for name, groups in charts(results).items():
+            draw(results, groups, Path(sys.argv[2]) / name)
 
 
 if __name__ == "__main__":

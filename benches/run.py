@@ -4,7 +4,7 @@
 From C each peer is a dynamic library with the few functions of benches/c/adapter.h; benches/c/driver.c calls
 them and holds the clock. From Python each is an adapter of benches/python/peers, called by
 benches/python/driver.py, in virtual environments that are made in build/bench. A run of everything takes
-some ten minutes. Peers are installed first where that is possible (root and apt-get for those from Debian,
+some twenty minutes. Peers are installed first where that is possible (root and apt-get for those from Debian,
 the package index for Python's); else they are left out, which is an error when CI=true.
 
 The exit status is 1 if a peer failed, or if a row of ours is slower than the slowest peer or doesn't end
@@ -25,8 +25,8 @@ from harness.cells import Row, measure, measure_c, measure_python
 from harness.python_env import DRAWING, Environments
 from harness.results import PEERS, WORKLOADS, Results
 
-ROUNDS = {"C": 7, "Python": 5}
-QUICK_ROUNDS = {"C": 3, "Python": 1}
+ROUNDS = {"C": 5, "Python": 5}
+QUICK_ROUNDS = {"C": 1, "Python": 1}
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -37,9 +37,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--bench", action="append", choices=names, help="only this row; may be given again")
     parser.add_argument("--table", choices=list(PEERS), help="only the rows from C, or from Python")
     parser.add_argument("--peer", action="append", metavar="NAME", help="only peers whose name contains this")
-    parser.add_argument("--rounds", type=int, help="fresh processes a cell (default 7 from C, 5 from Python)")
+    parser.add_argument("--rounds", type=int, help="fresh processes a cell (default 5; a row may have fewer)")
     parser.add_argument("--tasks", type=int, help="tasks a cell (default 1,000,000 from C)")
-    quick = "few rounds of few tasks, to see that all works"
+    quick = "one round of few tasks, to see that all works"
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument(
         "--library", type=Path, help="measure this liboffgil.so from C instead of building one"

@@ -1,5 +1,5 @@
 /* libuv's thread pool: uv_queue_work, its requests out of one array, the loop run until each has called back.
- * Work may only be queued from the loop's own thread, so there is one row. */
+ * Work may only be queued from the loop's own thread. */
 #include "adapter.h"
 #include "check.h"
 
@@ -27,15 +27,70 @@ static void after_task(uv_work_t *request, int status) {
     check(status == 0, "the work ran");
 }
 
-void bench_outside(batch_t *batch) {
-    uv_work_t *requests = malloc(batch->count * sizeof *requests);
+static void queue(uv_work_t *request, void *data, uv_work_cb work, uv_after_work_cb after) {
+    request->data = data;
+    check(uv_queue_work(&loop, request, work, after) == 0, "uv_queue_work");
+}
+
+static uv_work_t *requests_for(size_t count) {
+    uv_work_t *requests = malloc(count * sizeof *requests);
     check(requests != NULL, "malloc");
-    for (size_t i = 0; i < batch->count; i++) {
-        requests[i].data = batch;
-        check(uv_queue_work(&loop, &requests[i], run_task, after_task) == 0, "uv_queue_work");
-    }
+    return requests;
+}
+
+/* The requests are the caller's, who keeps them, and what the tasks look at, until the loop has run. */
+void bench_queue(batch_t *batch) {
+    uv_work_t *requests = requests_for(batch->count);
+    batch_t *kept = malloc(sizeof *kept);
+    check(kept != NULL, "malloc");
+    *kept = *batch;
+    for (size_t i = 0; i < batch->count; i++)
+        queue(&requests[i], kept, run_task, after_task);
+}
+
+void bench_outside(batch_t *batch) {
+    uv_work_t *requests = requests_for(batch->count);
+    for (size_t i = 0; i < batch->count; i++)
+        queue(&requests[i], batch, run_task, after_task);
     batch->submitted_at = bench_now();
     uv_run(&loop, UV_RUN_DEFAULT);
     batch->waited_at = bench_now();
     free(requests);
+}
+
+void bench_claim(batch_t *batch) {
+    uv_work_t request;
+    for (size_t i = 0; i < batch->count; i++) {
+        queue(&request, batch, run_task, after_task);
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+}
+
+void bench_handoff(batch_t *batch) {
+    bench_claim(batch);
+}
+
+typedef struct {
+    uv_work_t request;
+    void *(*task)(void *);
+    void *argument;
+} fired_t;
+
+static void run_fired(uv_work_t *request) {
+    fired_t *fired = request->data;
+    fired->task(fired->argument);
+}
+
+static void free_fired(uv_work_t *request, int status) {
+    (void)status;
+    free(request->data);
+}
+
+/* Given back when the loop runs, which it never does here. */
+void bench_fire(void *(*task)(void *), void *argument) {
+    fired_t *fired = malloc(sizeof *fired);
+    check(fired != NULL, "malloc");
+    fired->task = task;
+    fired->argument = argument;
+    queue(&fired->request, fired, run_fired, free_fired);
 }

@@ -14,26 +14,36 @@ void bench_start(uint32_t workers) {
     check(pool != NULL, "pool_create");
 }
 
-static void *spawn_all(void *argument) {
-    batch_t *batch = argument;
+void bench_fire(void *(*task)(void *), void *argument) {
+    check(pool_spawn(pool, task, argument) == OFFGIL_OK, "pool_spawn");
+}
+
+void bench_queue(batch_t *batch) {
     for (size_t i = 0; i < batch->count; i++)
-        check(pool_spawn(pool, batch->task, NULL) == OFFGIL_OK, "pool_spawn");
+        bench_fire(batch->task, NULL);
     batch->submitted_at = bench_now();
-    return NULL;
+}
+
+static void wait_for(batch_t *batch) {
+    check(pool_wait_idle(pool, OFFGIL_FOREVER) == OFFGIL_OK, "pool_wait_idle");
+    batch->waited_at = bench_now();
 }
 
 void bench_outside(batch_t *batch) {
-    spawn_all(batch);
-    check(pool_wait_idle(pool, OFFGIL_FOREVER) == OFFGIL_OK, "pool_wait_idle");
-    batch->waited_at = bench_now();
+    bench_queue(batch);
+    wait_for(batch);
 }
 
 void bench_producer(batch_t *batch) {
     bench_outside(batch);
 }
 
+static void *queue_inside(void *batch) {
+    bench_queue(batch);
+    return NULL;
+}
+
 void bench_inside(batch_t *batch) {
-    check(pool_spawn(pool, spawn_all, batch) == OFFGIL_OK, "pool_spawn");
-    check(pool_wait_idle(pool, OFFGIL_FOREVER) == OFFGIL_OK, "pool_wait_idle");
-    batch->waited_at = bench_now();
+    bench_fire(queue_inside, batch);
+    wait_for(batch);
 }

@@ -9,6 +9,7 @@ BENCHES = Path(__file__).resolve().parent.parent
 CHECKOUT = BENCHES.parent
 WORKERS = 2
 FASTEST = "the fastest peer"
+FASTEST_SLEEPER = "the fastest peer whose workers sleep"
 
 
 class Failure(Exception):
@@ -19,8 +20,8 @@ class Failure(Exception):
 class Goal:
     """What a figure of ours should be: at most (or at least) `limit`, or so much of a peer's figure.
 
-    `of` is that peer's name, or FASTEST. `figure` and `whose` are the workload's figure and our first row
-    unless given.
+    `of` is that peer's name, FASTEST, or FASTEST_SLEEPER. `figure` and `whose` are the workload's figure and
+    our first row unless given.
     """
 
     limit: float
@@ -36,7 +37,9 @@ class Workload:
     """A row of a table: what the driver calls it, what it is, what is measured, and our goals.
 
     Of `figure` less is better, unless `more_is_better`. `count` is that of the tasks in a cell, `quick_count`
-    that of --quick. With `must_end` the goal is to end at all.
+    that of --quick; where they are no tasks, `counts` says what, and --tasks changes nothing. With `must_end`
+    the goal is to end at all. `by_chance`: peers that do their best differ by chance alone. `rounds`: no more
+    than so many. `how` it is measured, beyond what the page says of all rows.
     """
 
     name: str
@@ -50,12 +53,17 @@ class Workload:
     workers: int = WORKERS
     more_is_better: bool = False
     must_end: bool = False
+    counts: str = "tasks"
+    by_chance: bool = False
+    rounds: int | None = None
+    how: str = ""
 
     def tasks(self, quick: bool, wanted: int | None) -> int:
         """How many tasks a cell has. Where --quick takes as many as ever, no other number does."""
         if self.quick_count == self.count:
             return self.count
-        return wanted or (self.quick_count if quick else self.count)
+        default = self.quick_count if quick else self.count
+        return wanted or default if self.counts == "tasks" else default
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,19 @@ class Peer:
     futures: bool = False
     ours: bool = False
     notes: str = ""
-    absent_because: str = ""
 
     def offers(self, workload: Workload) -> bool:
         return workload.table == "C"
+
+    def absent_because(self, workload: str) -> str:
+        return ""
+
+    def aside_because(self, workload: str) -> str:
+        """Why its figure is shown, but isn't one that ours is compared with; mostly empty."""
+        return ""
+
+    def notes_on(self, workload: str) -> str:
+        return self.notes
 
 
 def run(command: list[str], directory: Path) -> str:

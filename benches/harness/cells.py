@@ -33,6 +33,11 @@ class Row:
     failures: list[str] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, workload: Workload, peer: Peer) -> "Row":
+        """Nothing measured yet."""
+        return cls(workload, peer, not_offered=bool(peer.absent_because(workload.name)))
+
     @property
     def measured(self) -> bool:
         return not self.failures and not self.deadlock and self.workload.figure in self.values
@@ -79,11 +84,9 @@ def measure_c(driver: Path, library: Path, row: Row, tasks: int) -> None:
     """A cell of benches/c/driver.c."""
     command = [str(driver), str(library), row.workload.name, str(tasks), str(row.workload.workers)]
     told = dict(pair.split("=", 1) for pair in run_driver(command, row).split())
+    if row.not_offered:
+        row.failures.append("the adapter has no function for this row, and PEERS doesn't say why")
     if not told:
-        return
-    ran = told.pop("tasks_run")
-    if ran != str(tasks):
-        row.failures.append(f"ran {ran} of {tasks} tasks")
         return
     row.version = told.pop("version") or row.version
     for key, value in told.items():
@@ -145,13 +148,16 @@ def measure(
     run_cell: Callable[[Row], None],
 ) -> list[Row]:
     """Workload by workload, its peers in turns, `rounds` times."""
-    groups = [[Row(workload, peer) for peer in peers if peer.offers(workload)] for workload in workloads]
-    progress = Progress(sum(map(len, groups)) * rounds)
-    for rows in filter(None, groups):
+    groups = [[Row.of(workload, peer) for peer in peers if peer.offers(workload)] for workload in workloads]
+    turns = [min(rounds, workload.rounds or rounds) for workload in workloads]
+    progress = Progress(sum(len(rows) * own for rows, own in zip(groups, turns, strict=True)))
+    for rows, own_rounds in zip(groups, turns, strict=True):
+        if not rows:
+            continue
         name = rows[0].workload.name
-        progress.begin(f"{name}, {len(rows)} peers, {rounds} rounds")
-        for turn, row in schedule(rows, rounds):
-            progress.step(f"{name}, round {turn + 1} of {rounds}: {row.peer.name}")
+        progress.begin(f"{name}, {len(rows)} peers, {own_rounds} rounds")
+        for turn, row in schedule(rows, own_rounds):
+            progress.step(f"{name}, round {turn + 1} of {own_rounds}: {row.peer.name}")
             try:
                 run_cell(row)
             except (Failure, OSError, ValueError, KeyError) as error:

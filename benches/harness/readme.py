@@ -27,7 +27,7 @@ Median of {python_rounds} fresh processes, CPython {reference}; {processor}.
 
 ![offgil next to others from Python](docs/benchmarks-python.svg)
 
-![offgil next to others from C](docs/benchmarks-c.svg)
+![offgil next to others from C](docs/benchmarks-c-picked.svg)
 """  # noqa: E501 - the rows of a table
 
 

@@ -1,28 +1,33 @@
 //! The `threadpool` crate: execute, then join from outside. No futures, and no wait in a worker.
 
-use std::sync::OnceLock;
-
-use adapter::Batch;
+use adapter::{Argument, Batch, Current, TaskFn};
 use threadpool::ThreadPool;
 
 /// `ThreadPool` is a handle that is cloned for every thread that submits, as its documentation says.
-static POOL: OnceLock<ThreadPool> = OnceLock::new();
+static POOL: Current<ThreadPool> = Current::new();
 
-fn pool() -> ThreadPool {
-    POOL.get().expect("bench_start was called").clone()
+fn execute_all(pool: &ThreadPool, batch: &Batch) {
+    let task = batch.task();
+    for _ in 0..batch.count {
+        pool.execute(task);
+    }
 }
 
 #[no_mangle]
 pub extern "C" fn bench_start(workers: u32) {
-    assert!(POOL.set(ThreadPool::new(workers as usize)).is_ok(), "bench_start is called once");
+    POOL.start(ThreadPool::new(workers as usize));
+}
+
+/// Waits for the tasks, not for the threads.
+#[no_mangle]
+pub extern "C" fn bench_stop() {
+    POOL.stop().join();
 }
 
 #[no_mangle]
 pub extern "C" fn bench_outside(batch: &mut Batch) {
-    let (pool, task) = (pool(), batch.task());
-    for _ in 0..batch.count {
-        pool.execute(task);
-    }
+    let pool = POOL.with(ThreadPool::clone);
+    execute_all(&pool, batch);
     pool.join();
 }
 
@@ -33,7 +38,8 @@ pub extern "C" fn bench_producer(batch: &mut Batch) {
 
 #[no_mangle]
 pub extern "C" fn bench_inside(batch: &mut Batch) {
-    let (pool, task, count) = (pool(), batch.task(), batch.count);
+    let pool = POOL.with(ThreadPool::clone);
+    let (task, count) = (batch.task(), batch.count);
     let submitting = pool.clone();
     pool.execute(move || {
         for _ in 0..count {
@@ -41,4 +47,28 @@ pub extern "C" fn bench_inside(batch: &mut Batch) {
         }
     });
     pool.join();
+}
+
+#[no_mangle]
+pub extern "C" fn bench_claim(batch: &mut Batch) {
+    let (pool, task) = (POOL.with(ThreadPool::clone), batch.task());
+    for _ in 0..batch.count {
+        pool.execute(task);
+        pool.join();
+    }
+}
+
+#[no_mangle]
+pub extern "C" fn bench_handoff(batch: &mut Batch) {
+    bench_claim(batch);
+}
+
+#[no_mangle]
+pub extern "C" fn bench_fire(task: TaskFn, argument: Argument) {
+    POOL.with(|pool| pool.execute(move || argument.run(task)));
+}
+
+#[no_mangle]
+pub extern "C" fn bench_queue(batch: &mut Batch) {
+    POOL.with(|pool| execute_all(pool, batch));
 }
