@@ -26,19 +26,9 @@ HERE = Path(__file__).resolve().parent
 CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "Cargo.toml").is_file()), None)
 # cffi has no build for the free-threaded 3.13: there the package is without `offgil.cffi`.
 CFFI = [] if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14) else ["cffi>=1.17,<3"]
-FAST = (
-    "_call",
-    "_completions",
-    "_future",
-    "_pointers",
-    "_native",
-    "_item",
-    "_work",
-    "_executor",
-    "_array",
-    "_map",
-    "_aio",
-)
+# Compiled into the file of capi, and found there by `offgil/__init__.py`; and into files of their own.
+IN_CAPI = ("_call", "_completions", "_future", "_arguments", "_native", "_item", "_work", "_executor")
+APART = ("_array", "_map", "_aio")
 
 
 class BuildError(SystemExit):
@@ -130,7 +120,7 @@ class BuildWithCargo(build_ext):
         (package / "liboffgil.so").write_text(f"INPUT({name})\n", encoding="ascii")
         lay_for_c(package)
         write_cffi_module(package / "_cffi_abi.py")
-        # The other modules call it through capi.
+        # The other files call it through capi.
         for extension in (extension for extension in self.extensions if extension.name == "offgil.capi"):
             extension.extra_objects = [str(package / name)]
             extension.depends = [str(package / name)]  # linked anew when it changes
@@ -176,6 +166,17 @@ class SdistWithCrate(sdist):
         shutil.rmtree(target)
 
 
+def compiled_modules() -> list[Extension]:
+    """What is made of the Cython sources."""
+    names = ("capi", *IN_CAPI, *APART)
+    each = [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in names]
+    capi, *others = cythonize(each, build_dir="build/cython", include_path=["src"])
+    for module in others[: len(IN_CAPI)]:
+        capi.sources += module.sources
+    capi.runtime_library_dirs = ["$ORIGIN"]
+    return [capi, *others[len(IN_CAPI) :]]
+
+
 if sys.platform != "linux" or sys.maxsize < 2**32:
     raise BuildError("offgil's Python package builds on 64-bit Linux only, so far")
 
@@ -183,11 +184,6 @@ setup(
     version=version(),
     install_requires=CFFI,
     setup_requires=CFFI,
-    ext_modules=cythonize(
-        [Extension("offgil.capi", ["src/offgil/capi.pyx"], runtime_library_dirs=["$ORIGIN"])]
-        + [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in FAST],
-        build_dir="build/cython",
-        include_path=["src"],
-    ),
+    ext_modules=compiled_modules(),
     cmdclass={"build_ext": BuildWithCargo, "sdist": SdistWithCrate},
 )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY, files_of, find_tool, run
+from conftest import REPOSITORY, files_of, run
 from test_install import MAJOR, SAYS, check_with_cmake, compile_and_run, pkg_config
+from tools import find_tool
 
 
 @pytest.fixture(scope="module")

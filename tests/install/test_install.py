@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT, REPOSITORY, files_of, find_tool, make, run
+from conftest import PROJECT, REPOSITORY, files_of, make, run
+from tools import find_tool
 
 VERSION = re.findall(r'^version = "(.+)"$', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[0]
 MAJOR = VERSION.split(".")[0]

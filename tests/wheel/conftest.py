@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(REPOSITORY / "tests"))  # for tools.py
 PINS = REPOSITORY / "bindings/python/requirements-dev.txt"
 VERSION = re.findall(r'^version = "(.+)"$', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[0]
 INTERPRETER = f"cp{sys.version_info[0]}{sys.version_info[1]}"
@@ -23,20 +24,6 @@ def run(*command: object, status: int = 0, **options: object) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
     assert done.returncode == status, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout if status == 0 else done.stderr
-
-
-def tool(name: str) -> Path:
-    """A tool that pip has put beside this Python, else the machine's.
-
-    Without it the test is skipped, but not in CI, where OFFGIL_CI says that every tool has to be there.
-    """
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.is_file() else shutil.which(name)
-    if found is None and os.environ.get("OFFGIL_CI"):
-        pytest.fail(f"{name} is missing, and OFFGIL_CI is set")
-    if found is None:
-        pytest.skip(f"{name} is missing")
-    return Path(found)
 
 
 class Environment:

@@ -6,7 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
-from conftest import REPOSITORY, VERSION, Environment, run, tool
+from conftest import REPOSITORY, VERSION, Environment, run
+from tools import find_tool
 
 README = REPOSITORY / "bindings/python/README.md"
 PROGRAM = (REPOSITORY / "tests/install/project/main.c").read_text()
@@ -45,7 +46,15 @@ int main() {
 
 def test_a_cpp_program_links_and_runs_with_what_offgil_config_says(bare: Environment, tmp_path: Path) -> None:
     (tmp_path / "main.cpp").write_text(CPP)
-    run(tool("c++"), "-std=c++17", "main.cpp", "-o", "main", *flags(bare, "--cflags", "--libs"), cwd=tmp_path)
+    run(
+        find_tool("c++"),
+        "-std=c++17",
+        "main.cpp",
+        "-o",
+        "main",
+        *flags(bare, "--cflags", "--libs"),
+        cwd=tmp_path,
+    )
     assert run(tmp_path / "main") == "42\n"
 
 
@@ -82,12 +91,12 @@ def test_offgil_config_says_what_pkg_config_says(bare: Environment, tmp_path: Pa
     (tmp_path / "main.c").write_text(PROGRAM)
     (folder,) = bare("offgil-config", "--pkgconfigdir").splitlines()
     environment = {"PATH": "/usr/bin:/bin", "PKG_CONFIG_PATH": folder}
-    words = shlex.split(run(tool("pkg-config"), "--cflags", "--libs", "offgil", env=environment))
+    words = shlex.split(run(find_tool("pkg-config"), "--cflags", "--libs", "offgil", env=environment))
     mine = flags(bare, "--cflags", "--libs")
     assert [word.replace("/pkgconfig/..", "") for word in words] == mine
     run("cc", "main.c", "-o", "main", *words, cwd=tmp_path)
     assert run(tmp_path / "main") == SAYS
-    assert run(tool("pkg-config"), "--modversion", "offgil", env=environment) == f"{VERSION}\n"
+    assert run(find_tool("pkg-config"), "--modversion", "offgil", env=environment) == f"{VERSION}\n"
 
 
 PROJECT = """
@@ -103,8 +112,8 @@ def test_cmake_finds_the_library_in_the_wheel(bare: Environment, tmp_path: Path)
     (tmp_path / "main.c").write_text(PROGRAM)
     (tmp_path / "CMakeLists.txt").write_text(PROJECT)
     (folder,) = bare("offgil-config", "--cmakedir").splitlines()
-    cmake, build = tool("cmake"), tmp_path / "build"
-    tools = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}", f"-Doffgil_DIR={folder}"]
+    cmake, build = find_tool("cmake"), tmp_path / "build"
+    tools = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}", f"-Doffgil_DIR={folder}"]
     run(cmake, *tools, "-S", tmp_path, "-B", build)
     run(cmake, "--build", build)
     assert run(build / "main") == SAYS

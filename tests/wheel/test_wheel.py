@@ -7,7 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from conftest import REPOSITORY, VERSION, Environment, run, tool
+from conftest import REPOSITORY, VERSION, Environment, run
+from tools import find_tool
 
 MAJOR = VERSION.split(".")[0]
 
@@ -42,7 +43,7 @@ def test_the_wheel_names_no_folder_of_the_machine_that_built_it(wheel: Path, tmp
     modules = [path for path in tmp_path.rglob("*.so*") if path.read_bytes()[:4] == b"\x7fELF"]
     assert len(modules) > 3
     for path in modules:
-        found = re.findall(r"\((?:RUNPATH|RPATH)\).*\[(.*)\]", run(tool("readelf"), "--dynamic", path))
+        found = re.findall(r"\((?:RUNPATH|RPATH)\).*\[(.*)\]", run(find_tool("readelf"), "--dynamic", path))
         assert found == (["$ORIGIN"] if path.name.startswith("capi.") else []), path
     for name in archive.namelist():
         assert str(REPOSITORY).encode() not in archive.read(name), name

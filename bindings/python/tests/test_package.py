@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -185,17 +186,55 @@ def test_an_unknown_command_is_refused_in_words() -> None:
     assert "invalid choice" in done.stderr
 
 
-def test_import_alone_starts_no_thread_and_leaves_cffi_alone() -> None:
-    code = "import os, sys, offgil; print(len(os.listdir('/proc/self/task')), '_cffi_backend' in sys.modules)"
-    assert run([sys.executable, "-c", code]).stdout.split() == ["1", "False"]
+def test_import_alone_starts_no_thread_and_leaves_ctypes_and_cffi_alone() -> None:
+    code = "import os, sys, offgil; from offgil import ThreadPoolExecutor, native\n"
+    code += "print(len(os.listdir('/proc/self/task')), *{'_ctypes', '_cffi_backend'} & sys.modules.keys())"
+    assert run([sys.executable, "-c", code]).stdout.split() == ["1"]
+
+
+CTYPES_LATER = """
+import sys, offgil
+pool = offgil.ThreadPoolExecutor(2)
+before = pool.submit(abs, -1).result(), sum(pool.map(abs, [-1, -2])), "_ctypes" in sys.modules
+import ctypes
+labs = ctypes.CDLL(None).labs
+after = pool.submit(labs, -3), pool.submit(labs, [])
+print(*before, after[0].native, after[0].result(), type(after[1].exception()) is ctypes.ArgumentError)
+"""
+
+
+def test_a_ctypes_function_is_native_also_where_ctypes_came_after_python_tasks() -> None:
+    assert run([sys.executable, "-c", CTYPES_LATER]).stdout.split() == [
+        "1",
+        "3",
+        "False",
+        "True",
+        "3",
+        "True",
+    ]
+
+
+@pytest.mark.parametrize("module", ["offgil.capi", "offgil._work", "offgil._map"])
+def test_a_compiled_module_says_where_it_comes_from(module: str) -> None:
+    found = import_module(module)
+    assert found.__spec__ is not None
+    assert (found.__spec__.name, found.__spec__.origin) == (module, found.__file__)
+    assert found.__package__ == "offgil"
+    assert getattr(offgil, module.partition(".")[2]) is found
 
 
 @pytest.mark.parametrize(
-    "name", ["lib", "ctypes", *BINDINGS.keys() & {"cffi"}, "capi", "get_include", "get_library"]
+    "name",
+    ["lib", "ctypes", *BINDINGS.keys() & {"cffi"}, "capi", "get_include", "get_library", "pool", "wait"],
 )
 def test_all_public_names_are_there(name: str) -> None:
     assert getattr(offgil, name) is not None
     assert name in offgil.__all__
+
+
+def test_dir_names_what_is_imported_only_when_it_is_asked_for() -> None:
+    code = "import sys, offgil; print({*offgil.__all__, '__version__', 'joblib'} <= set(dir(offgil)))"
+    assert run([sys.executable, "-c", f"{code}; print('_ctypes' in sys.modules)"]).stdout == "True\nFalse\n"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

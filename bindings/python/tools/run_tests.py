@@ -48,4 +48,5 @@ def main() -> int:
         return 0 if status == 0 else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":  # a process that a test spawns imports this, as its parent's main module
+    sys.exit(main())

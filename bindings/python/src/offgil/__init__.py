@@ -17,22 +17,54 @@ lies in `get_include()`.
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 
-from offgil import capi, ctypes
-from offgil._future import Future, TaskFailed
-from offgil._library import get_include, get_library, get_library_dir, lib
-from offgil._native import NativeFunction, native
-from offgil._waits import as_completed, wait
-from offgil.executor import ThreadPoolExecutor
+from offgil import capi
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than that of all else here
 if TYPE_CHECKING:
     from typing import Any
 
-    from offgil import cffi, pool
+    from offgil import cffi, ctypes, pool
     from offgil import dask as dask
     from offgil import joblib as joblib
+    from offgil._library import __version__ as __version__
+    from offgil._library import get_include, get_library, get_library_dir, lib
+    from offgil._waits import as_completed, wait
+
+# What all need lies in capi's file, as it takes long to open one; each imports those before it.
+_COMPILED = ("_call", "_completions", "_future", "_arguments", "_native", "_item", "_work", "_executor")
+# What takes long to import, or few programs use, is imported when it is asked for.
+_MODULES = ("cffi", "ctypes", "dask", "joblib", "pool")
+_NAMES = {
+    "__version__": "_library",
+    "as_completed": "_waits",
+    "get_include": "_library",
+    "get_library": "_library",
+    "get_library_dir": "_library",
+    "lib": "_library",
+    "wait": "_waits",
+}
+
+
+def _load_compiled() -> None:
+    """As `import` does for modules with files of their own."""
+    of_capi: Any = capi.__spec__
+    for name in _COMPILED:
+        full = f"{__name__}.{name}"
+        loader = type(of_capi.loader)(full, of_capi.origin)
+        spec = type(of_capi)(full, loader, origin=of_capi.origin)
+        sys.modules[full] = module = loader.create_module(spec)
+        module.__spec__ = spec
+        loader.exec_module(module)
+        globals()[name] = module
+
+
+_load_compiled()
+
+from offgil._future import Future, TaskFailed  # noqa: E402
+from offgil._native import NativeFunction, native  # noqa: E402
+from offgil.executor import ThreadPoolExecutor  # noqa: E402
 
 __all__ = [
     "Future",
@@ -52,11 +84,18 @@ __all__ = [
     "wait",
 ]
 
-__version__: str = (lib.offgil_version_string() or b"").decode("ascii")
-
 
 def __getattr__(name: str) -> Any:
-    """These modules are imported when they are first asked for."""
-    if name in ("cffi", "dask", "joblib", "pool"):
+    """What has to be imported for these is when they are first asked for."""
+    from importlib import import_module
+
+    if name in _MODULES:
         return import_module(f"offgil.{name}")
-    raise AttributeError(f"module 'offgil' has no attribute {name!r}")
+    if name not in _NAMES:
+        raise AttributeError(f"module 'offgil' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"offgil.{_NAMES[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_NAMES})

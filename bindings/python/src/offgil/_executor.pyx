@@ -1,11 +1,11 @@
 # cython: language_level=3, freethreading_compatible=True
 """What is compiled of `ThreadPoolExecutor`: which way a task goes."""
 
-from ctypes import ArgumentError
+import sys
 
 from offgil._future cimport FutureCore
 from offgil._native cimport Call, NativeFunction, is_plain, recognise
-from offgil._pointers import CallsBack
+from offgil._arguments import CallsBack
 from offgil._work cimport Work, opened
 
 
@@ -39,7 +39,7 @@ cdef class Submitter:
             if call is not None:
                 try:
                     return work.submit_call(call, fn, args)
-                except (TypeError, ValueError, OverflowError, ArgumentError):
+                except (TypeError, ValueError, OverflowError, sys.modules["ctypes"].ArgumentError):
                     pass  # ctypes says itself what is wrong, in the future
         return work.submit_python(fn, args, kwargs)
 

@@ -26,14 +26,13 @@ from typing import Any
 from offgil._callbacks import Callbacks
 from offgil._executor import Submitter
 from offgil._future import Future
+from offgil._work import BROKEN
 
 # After so many items a runner lets others have their turn.
 _TURN = 16
 # Iterables of these are read by the caller, up to a length.
 _PLAIN = (list, tuple, range, str, bytes, set, frozenset, dict)
 _MOST_READ = 2**20
-
-_BROKEN = "A thread initializer failed, the thread pool is not usable anymore"
 
 
 class Failure:
@@ -105,9 +104,9 @@ class Tasks(Submitter):
             with self._lock:
                 self._failed = True
                 jobs, self._jobs = self._jobs, set()
-            self._work.fail(_BROKEN)
+            self._work.fail()
             for job in jobs:
-                job.stop(BrokenThreadPool(_BROKEN))
+                job.stop(BrokenThreadPool(BROKEN))
             self.callbacks.add_ended()
             self._finish_if_closed()
             raise
@@ -118,7 +117,7 @@ class Tasks(Submitter):
             if self._closed:
                 raise ValueError("Pool not running")
             if self._failed:
-                raise BrokenThreadPool(_BROKEN)
+                raise BrokenThreadPool(BROKEN)
             self._jobs.add(job)
 
     def end(self, job: Job) -> None:

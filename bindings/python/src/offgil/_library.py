@@ -19,6 +19,8 @@ _LIBRARY: Final = os.path.realpath(capi.library_path())
 
 lib: Final = Library(_LIBRARY)
 
+__version__: Final[str] = (lib.offgil_version_string() or b"").decode("ascii")
+
 
 def get_library() -> str:
     """The path of the shared library in use, for `ctypes.CDLL`, `ffi.dlopen` or a linker."""

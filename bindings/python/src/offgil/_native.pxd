@@ -48,5 +48,5 @@ cdef class NativeFunction:
 
 
 cdef Call recognise(object function)
-cdef bint is_plain(object function)
+cdef bint is_plain(object function) except -1
 cdef Call native_call(object function)

@@ -8,23 +8,30 @@
 `recognise` is for calls that nobody declared native, so it takes only what is certain to end as the ordinary call would.
 """
 
-import ctypes
 import functools
-import operator
 import os
+import sys
 import weakref
-from _ctypes import CFuncPtr, _Pointer
 
 cimport cython
-from cpython.float cimport PyFloat_AsDouble
 from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject_TypeCheck, PyTypeObject, Py_TYPE
 from libc.stdint cimport uint64_t
 from libc.string cimport strncmp
 
+from offgil._arguments cimport (
+    AUTOMATIC,
+    CFFI,
+    CFFI_DECLARED,
+    CTYPES,
+    DECLARED,
+    meet_ctypes,
+    pack,
+    pack_untold,
+    untold_letter,
+)
+from offgil._arguments import HERE, SIMPLE
 from offgil._call cimport call_of, call_t, put_number, run_call, to_python
-from offgil._pointers cimport AUTOMATIC, CFFI, CFFI_DECLARED, CTYPES, DECLARED, pack_pointer
-from offgil._pointers import HERE, SIMPLE, Array, ByReference
 from offgil.capi cimport (
     future_t,
     offgil_last_message,
@@ -38,9 +45,6 @@ from offgil.capi cimport (
 
 cdef extern from "Python.h":
     bint PyLong_Check(object value)
-    bint PyFloat_Check(object value)
-    bint PyBytes_CheckExact(object value)
-    unsigned long long PyLong_AsUnsignedLongLongMask(object value) except? 0xFFFFFFFFFFFFFFFF
     bint PyCFunction_Check(object value)
 
 cdef extern from *:
@@ -74,15 +78,13 @@ cdef dict WORDS = {
     "b": "i8", "B": "u8", "h": "i16", "H": "u16", "i": "i32", "I": "u32", "l": "i64", "L": "u64", "?": "u8", "c": "i8",
     "f": "f32", "d": "f64", "P": "ptr", "z": "ptr", "v": "void",
 }
-cdef dict RANGES = {
-    "b": (-(2**7), 2**7), "B": (0, 2**8), "h": (-(2**15), 2**15), "H": (0, 2**16), "i": (-(2**31), 2**31),
-    "I": (0, 2**32), "l": (-(2**63), 2**63), "L": (0, 2**64),
-}
-cdef object c_void_p = ctypes.c_void_p
-cdef object argtypes = vars(CFuncPtr)["argtypes"]
-cdef object restype = vars(CFuncPtr)["restype"]
-cdef object errcheck = vars(CFuncPtr)["errcheck"]
-cdef object cast = ctypes.cast
+# Of ctypes, from `need_ctypes` on: that was called before there is any `Call`.
+cdef object ctypes = None
+cdef object Pointer = None
+cdef object argtypes = None
+cdef object restype = None
+cdef object errcheck = None
+cdef object CFuncPtr = None
 
 cdef unsigned long epoch = 0
 cdef dict signatures = {}
@@ -230,72 +232,32 @@ cdef class Call:
         return call_here(<size_t>self.address, chr(self.result), letters, values, self.convert)
 
 
-cdef char untold_letter(object value) except 0:
-    """What ctypes passes the value as to a function without `argtypes`."""
-    if PyLong_Check(value):
-        return b"i"
-    if value is None or PyBytes_CheckExact(value) or isinstance(value, (Array, _Pointer, ByReference)):
-        return b"P"
-    letter = SIMPLE.get(type(value))
-    if letter is None:
-        raise TypeError(f"don't know how to pass {type(value).__name__}: set argtypes, or give a signature")
-    return ord(letter)
+cdef int need_ctypes() except -1:
+    """Has ctypes imported."""
+    global ctypes, Pointer, argtypes, restype, errcheck, CFuncPtr
+    if CFuncPtr is None:
+        import _ctypes
+        import ctypes
 
-
-cdef int pack_untold(char letter, object value, uint64_t *cell, list keep) except -1:
-    if PyLong_Check(value):
-        if not -(2**63) <= value < 2**64:
-            raise OverflowError("int too long to convert")
-    elif type(value) in SIMPLE:
-        if letter == b"z":
-            keep.append(value)
-            return pack(b"P", None, cast(value, c_void_p).value, CTYPES, cell, keep)
-        return pack(letter, type(value), value, CTYPES, cell, keep)
-    return pack(letter, None, value, CTYPES, cell, keep)
-
-
-cdef int pack(char letter, object kind, object value, int mode, uint64_t *cell, list keep) except -1:
-    """Writes the argument as C gets it into the cell. `kind` is its ctypes class, None for one of a signature's text."""
-    if letter == b"P" or letter == b"z":
-        return pack_pointer(letter, kind, value, mode, cell, keep)
-    if kind is not None and type(value) is kind:
-        value = value.value
-    if letter == b"d" or letter == b"f":
-        if not PyFloat_Check(value) and not PyLong_Check(value) and (
-            mode == AUTOMATIC or mode == CFFI or not hasattr(value, "__float__")
-        ):
-            raise TypeError(f"must be real number, not {type(value).__name__}")
-        if letter == b"d":
-            (<double *>cell)[0] = PyFloat_AsDouble(value)
-        else:
-            (<float *>cell)[0] = <float>PyFloat_AsDouble(value)
-        return 0
-    if letter == b"c":
-        if not PyBytes_CheckExact(value) or len(value) != 1:
-            raise TypeError("one character bytes expected")
-        (<char *>cell)[0] = value[0]
-        return 0
-    if not PyLong_Check(value):
-        if mode == AUTOMATIC or mode == CFFI or not hasattr(value, "__index__"):
-            raise TypeError(f"an integer is expected, not {type(value).__name__}")
-        value = operator.index(value)
-    if letter == b"?":
-        if mode >= CFFI and value != 0 and value != 1:
-            raise OverflowError(f"{value} is no _Bool")
-        cell[0] = 1 if value else 0
-        return 0
-    if mode >= DECLARED:
-        low, past = RANGES[chr(letter)]
-        if not low <= value < past:
-            raise OverflowError(f"{value} is out of range")
-    # Little endian: the narrower types are the first bytes of it.
-    cell[0] = PyLong_AsUnsignedLongLongMask(value)
+        meet_ctypes()
+        members = vars(_ctypes.CFuncPtr)
+        argtypes, restype, errcheck = members["argtypes"], members["restype"], members["errcheck"]
+        Pointer = _ctypes._Pointer
+        CFuncPtr = _ctypes.CFuncPtr
     return 0
 
 
-cdef bint is_plain(object function):
+cdef bint is_plain(object function) except -1:
     """Whether it is a function of ctypes or cffi at all."""
-    return PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr) or is_cffi(function)
+    return is_ctypes(function) or is_cffi(function)
+
+
+cdef bint is_ctypes(object function) except -1:
+    if CFuncPtr is None:
+        if "_ctypes" not in sys.modules:
+            return False
+        need_ctypes()
+    return PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr)
 
 
 cdef bint is_cffi(object function):
@@ -309,7 +271,7 @@ cdef bint is_cffi(object function):
 cdef object letter_of(object kind):
     """The letter of an argument type; None if it isn't one of those that convert in a known way."""
     letter = SIMPLE.get(kind)
-    if letter is None and isinstance(kind, type) and kind.__bases__ == (_Pointer,) and "from_param" not in vars(kind):
+    if letter is None and isinstance(kind, type) and kind.__bases__ == (Pointer,) and "from_param" not in vars(kind):
         return "P"
     return letter
 
@@ -322,9 +284,9 @@ cdef Call examine(object function, int mode):
     cdef Call call = Call()
     call.mode = mode
     call.owner = function
-    call.address = <void *><size_t>cast(function, c_void_p).value
+    call.address = <void *><size_t>ctypes.cast(function, ctypes.c_void_p).value
     letter = "v" if result is None else letter_of(result)
-    if letter == "P" and result is not c_void_p:
+    if letter == "P" and result is not ctypes.c_void_p:
         call.convert = functools.partial(make_pointer, result)
     # A text that the function returned must be read before anything else runs on its thread.
     if letter is None or (letter == "z" and mode == AUTOMATIC):
@@ -385,6 +347,7 @@ cdef Call recognise_cffi(object function):
 
 cdef Call cffi_call(object types, int mode):
     """The call of a function with these types of cffi's."""
+    need_ctypes()
     cdef Call call = Call()
     call.mode = mode
     call.address = <void *><size_t>types.address
@@ -417,7 +380,7 @@ cdef int remember(dict recognised, object function, object kinds, object result,
 
 cdef Call recognise(object function):
     """How a function that nobody declared native is called as a task; None if it is not certain to be the same."""
-    if not PyObject_TypeCheck(function, <PyTypeObject *>CFuncPtr):
+    if not is_ctypes(function):
         return recognise_cffi(function)
     cdef Recognised entry = recognised.get(<size_t><void *>function)
     if (
@@ -445,6 +408,7 @@ cdef class NativeFunction:
     def __init__(self, function, signature=None):
         from offgil._adapters import Ordinary, ctypes_of, is_python, plan, refuse_python_api
 
+        need_ctypes()
         self.function = self.ordinary = function
         self.signature = signature
         refuse_python_api(function)

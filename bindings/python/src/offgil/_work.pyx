@@ -60,6 +60,7 @@ from offgil.capi cimport (
 cdef enum:
     MOST_THREADS = 4096  # of the library
 
+BROKEN = "A thread initializer failed, the thread pool is not usable anymore"
 cdef bint exiting = False
 # All that may still run something: who is in here is waited for at the interpreter's end.
 cdef set works = set()
@@ -358,17 +359,17 @@ cdef class Work:
         self.room.clear()
         return 0
 
-    def fail(self, reason):
+    def fail(self):
         """An initializer has failed: nothing more is run."""
         with cython.critical_section(self):
-            self.broken = reason
+            self.broken = BROKEN
             items = list(self.items)
             self.items.clear()
             self.wake_all()
         for item in items:
             future = (<Item>item).future
             if future.set_running_or_notify_cancel():
-                future.set_exception(BrokenThreadPool(reason))
+                future.set_exception(BrokenThreadPool(BROKEN))
 
     def close(self, cancel, at_exit=False):
         """Takes no more; what is queued is run, or with `cancel` cancelled."""
@@ -452,7 +453,7 @@ def _lend(Work work):
             work.initializer(*work.initargs)
         except BaseException:
             LOGGER.critical("Exception in initializer:", exc_info=True)
-            work.fail("A thread initializer failed, the thread pool is not usable anymore")
+            work.fail()
     with nogil:
         pool_run_worker(pool)
     work.forget_if_over()

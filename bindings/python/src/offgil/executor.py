@@ -7,25 +7,21 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from ctypes import byref, sizeof
 
-from offgil._array import map_array
 from offgil._executor import Submitter
-from offgil._future import Future
-from offgil._library import lib
-from offgil._map import Batch, map_native
-from offgil._progress import bar_for, total_of, watched
-from offgil._work_queue import WorkQueue
-from offgil.ctypes import pool_stats_t, pool_t
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
     from typing_extensions import Buffer
 
+    from offgil._future import Future
+    from offgil._map import Batch
     from offgil._native import _NativeObject
+    from offgil._work_queue import WorkQueue
+    from offgil.ctypes import pool_t
 
     NativeCode: TypeAlias = Callable[..., Any] | _NativeObject
 
@@ -93,6 +89,8 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
     @property  # type: ignore[override]
     def _work_queue(self) -> WorkQueue:
+        from offgil._work_queue import WorkQueue
+
         return WorkQueue(self.stats)
 
     @_work_queue.setter
@@ -102,6 +100,8 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     @property
     def handle(self) -> pool_t:
         """The pool, for `offgil.lib`; `handle.value` is the number for cffi and Cython."""
+        from offgil.ctypes import pool_t
+
         return pool_t(self._work.handle)
 
     def map(
@@ -125,21 +125,35 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
             raise TypeError("buffersize must be an integer or None")
         if buffersize is not None and buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
+        if progress is False:
+            return self._map(fn, iterables, timeout, buffersize)
+        from offgil._progress import bar_for, total_of, watched
+
         open_bar = bar_for(progress)
+        results = self._map(fn, iterables, timeout, buffersize)
+        return results if open_bar is None else watched(results, open_bar(total_of(*iterables)))
+
+    def _map(
+        self,
+        fn: Callable[..., _T],
+        iterables: tuple[Iterable[Any], ...],
+        timeout: float | None,
+        buffersize: int | None,
+    ) -> Iterator[_T]:
+        from offgil._map import map_native
+
         deadline = None if timeout is None else time.monotonic() + timeout
         # An overridden `submit` gets every call.
         own = type(self).submit is ThreadPoolExecutor.submit and "submit" not in vars(self)
         if own and buffersize is None:
             batch = map_native(self, self._work, fn, iterables, deadline)
             if batch is not None:
-                results = _batch_results(batch)
-                return results if open_bar is None else watched(results, open_bar(total_of(*iterables)))
+                return _batch_results(batch)
         calls = zip(*iterables)  # noqa: B905 - as the built-in map: the shortest counts
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
         # It must not keep the executor alive when nothing more is to be submitted.
         more = self._submit_more(fn, calls) if buffersize is not None else None
-        results = _results(futures, more, deadline)
-        return results if open_bar is None else watched(results, open_bar(total_of(*iterables)))
+        return _results(futures, more, deadline)
 
     def _submit_more(
         self, fn: Callable[..., _T], calls: Iterator[tuple[Any, ...]]
@@ -177,6 +191,9 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         types, of any shape and stride. Without `out` a new NumPy array if `array` is one, else a memoryview.
         `progress` is that of `map`.
         """
+        from offgil._array import map_array
+        from offgil._progress import bar_for
+
         return map_array(self._work, fn, array, out, bar_for(progress))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -194,6 +211,11 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
         In the numbers of the pool each Python thread is one task, blocked while it has nothing to do.
         """
+        from ctypes import byref, sizeof
+
+        from offgil._library import lib
+        from offgil.ctypes import pool_stats_t
+
         stats = pool_stats_t()
         lib.pool_stats(self.handle, byref(stats), sizeof(stats))
         fields = {

@@ -1,15 +1,16 @@
 # cython: language_level=3, freethreading_compatible=True
-"""Arguments that are pointers: what lies where, and stays there until the task has ended."""
+"""The arguments of a native call as C gets them: numbers, and pointers to what stays where it lies until the task has ended."""
 
-import ctypes
+import operator
 import re
-from _ctypes import CFuncPtr, _Pointer, _SimpleCData
 
 from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.float cimport PyFloat_AsDouble
 from libc.stdint cimport uint64_t
 
 cdef extern from "Python.h":
     bint PyLong_Check(object value)
+    bint PyFloat_Check(object value)
     bint PyBytes_CheckExact(object value)
     unsigned long long PyLong_AsUnsignedLongLongMask(object value) except? 0xFFFFFFFFFFFFFFFF
     bint PyObject_CheckBuffer(object value)
@@ -18,30 +19,114 @@ cdef extern from "Python.h":
 cdef enum:
     MOST_DEPTH = 8  # of data that points to data
 
+cdef dict RANGES = {
+    "b": (-(2**7), 2**7), "B": (0, 2**8), "h": (-(2**15), 2**15), "H": (0, 2**16), "i": (-(2**31), 2**31),
+    "I": (0, 2**32), "l": (-(2**63), 2**63), "L": (0, 2**64),
+}
+
 # The first of what is kept for arguments of a call on a thread of Python's, where C may come back into Python.
 HERE = object()
 
-# ctypes' classes of numbers, and their letters.
-SIMPLE = {
-    getattr(ctypes, name): getattr(ctypes, name)._type_
-    for name in (
-        "c_byte", "c_ubyte", "c_short", "c_ushort", "c_int", "c_uint", "c_long", "c_ulong", "c_bool", "c_char", "c_float",
-        "c_double", "c_void_p", "c_char_p",
-    )
-}
-cdef object c_void_p = ctypes.c_void_p
-cdef object cast = ctypes.cast
-Array = ctypes.Array
-ByReference = type(ctypes.byref(ctypes.c_int()))
+# ctypes, and of it: its classes of numbers with their letters, and those of data. Here from `meet_ctypes` on.
+cdef object ctypes = None
+SIMPLE = {}
+cdef object c_void_p = None
+cdef object cast = None
+cdef object ByReference = None
+cdef tuple POINTS = ()
+cdef tuple DATA = ()
 
 
 class CallsBack(TypeError):
     """C would come back into Python through an argument."""
 
 
+cdef int meet_ctypes() except -1:
+    """Imports ctypes, which takes long, and so is put off until there is a native function; nothing else in here works before."""
+    global ctypes, c_void_p, cast, ByReference, POINTS, DATA
+    import _ctypes
+    import ctypes
+
+    for name in (
+        "c_byte", "c_ubyte", "c_short", "c_ushort", "c_int", "c_uint", "c_long", "c_ulong", "c_bool", "c_char", "c_float",
+        "c_double", "c_void_p", "c_char_p",
+    ):
+        kind = getattr(ctypes, name)
+        SIMPLE[kind] = kind._type_
+    c_void_p = ctypes.c_void_p
+    cast = ctypes.cast
+    ByReference = type(ctypes.byref(ctypes.c_int()))
+    POINTS = (ctypes.Array, _ctypes._Pointer, ByReference)
+    DATA = (*POINTS, _ctypes._SimpleCData, ctypes.Structure, ctypes.Union, _ctypes.CFuncPtr)
+    return 0
+
+
 def is_here(list keep):
     """Whether what is kept is for a call on a thread of Python's."""
     return len(keep) > 0 and keep[0] is HERE
+
+
+cdef char untold_letter(object value) except 0:
+    """What ctypes passes the value as to a function without `argtypes`."""
+    if PyLong_Check(value):
+        return b"i"
+    if value is None or PyBytes_CheckExact(value) or isinstance(value, POINTS):
+        return b"P"
+    letter = SIMPLE.get(type(value))
+    if letter is None:
+        raise TypeError(f"don't know how to pass {type(value).__name__}: set argtypes, or give a signature")
+    return ord(letter)
+
+
+cdef int pack_untold(char letter, object value, uint64_t *cell, list keep) except -1:
+    if PyLong_Check(value):
+        if not -(2**63) <= value < 2**64:
+            raise OverflowError("int too long to convert")
+    elif type(value) in SIMPLE:
+        if letter == b"z":
+            keep.append(value)
+            return pack(b"P", None, cast(value, c_void_p).value, CTYPES, cell, keep)
+        return pack(letter, type(value), value, CTYPES, cell, keep)
+    return pack(letter, None, value, CTYPES, cell, keep)
+
+
+cdef int pack(char letter, object kind, object value, int mode, uint64_t *cell, list keep) except -1:
+    """Writes the argument as C gets it into the cell. `kind` is its ctypes class, None for one of a signature's text."""
+    if letter == b"P" or letter == b"z":
+        return pack_pointer(letter, kind, value, mode, cell, keep)
+    if kind is not None and type(value) is kind:
+        value = value.value
+    if letter == b"d" or letter == b"f":
+        if not PyFloat_Check(value) and not PyLong_Check(value) and (
+            mode == AUTOMATIC or mode == CFFI or not hasattr(value, "__float__")
+        ):
+            raise TypeError(f"must be real number, not {type(value).__name__}")
+        if letter == b"d":
+            (<double *>cell)[0] = PyFloat_AsDouble(value)
+        else:
+            (<float *>cell)[0] = <float>PyFloat_AsDouble(value)
+        return 0
+    if letter == b"c":
+        if not PyBytes_CheckExact(value) or len(value) != 1:
+            raise TypeError("one character bytes expected")
+        (<char *>cell)[0] = value[0]
+        return 0
+    if not PyLong_Check(value):
+        if mode == AUTOMATIC or mode == CFFI or not hasattr(value, "__index__"):
+            raise TypeError(f"an integer is expected, not {type(value).__name__}")
+        value = operator.index(value)
+    if letter == b"?":
+        if mode >= CFFI and value != 0 and value != 1:
+            raise OverflowError(f"{value} is no _Bool")
+        cell[0] = 1 if value else 0
+        return 0
+    if mode >= DECLARED:
+        low, past = RANGES[chr(letter)]
+        if not low <= value < past:
+            raise OverflowError(f"{value} is out of range")
+    # Little endian: the narrower types are the first bytes of it.
+    cell[0] = PyLong_AsUnsignedLongLongMask(value)
+    return 0
 
 
 cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t *cell, list keep) except -1:
@@ -141,4 +226,4 @@ cdef bint calls_back(object value, int depth) except -1:
 
 cdef bint is_plain_data(object value):
     """Whether it is data of ctypes' own, which says itself where it lies."""
-    return isinstance(value, (Array, _Pointer, ByReference, _SimpleCData, ctypes.Structure, ctypes.Union, CFuncPtr))
+    return isinstance(value, DATA)

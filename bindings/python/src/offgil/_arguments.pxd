@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What `_native` uses of `_pointers`."""
+"""What `_native` uses of `_arguments`."""
 
 from libc.stdint cimport uint64_t
 
@@ -11,4 +11,7 @@ cdef enum Mode:
     CFFI  # what cffi takes, and no more
     CFFI_DECLARED  # buffers as well
 
-cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t *cell, list keep) except -1
+cdef int meet_ctypes() except -1
+cdef char untold_letter(object value) except 0
+cdef int pack_untold(char letter, object value, uint64_t *cell, list keep) except -1
+cdef int pack(char letter, object kind, object value, int mode, uint64_t *cell, list keep) except -1

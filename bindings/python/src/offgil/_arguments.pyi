@@ -1,4 +1,4 @@
-"""Arguments that are pointers."""
+"""The arguments of a native call as C gets them."""
 
 from typing import Any
 
