@@ -112,7 +112,7 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     }
     let id = create(pool, job, true).inspect_err(|_| pool.left_queue())?;
     pool.injector.push(id.bits());
-    if pool.notify().is_closed() {
+    if pool.notify_of_injected().is_closed() {
         take_back(pool, id, job.owner)?;
     }
     Ok(id)

@@ -80,6 +80,17 @@ pub(crate) fn spin_hint() {
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::Arc;
 
+/// One look more for what another thread is just about to do: `looks` have been in vain. It may have lost its CPU.
+pub(crate) fn snooze(looks: u32) {
+    const SPINS: u32 = 100;
+    #[cfg(not(loom))]
+    if looks >= SPINS {
+        return std::thread::yield_now();
+    }
+    debug_assert!(looks < SPINS || !cfg!(loom), "a model waits for what can't come");
+    spin_hint();
+}
+
 /// Runs a model over all interleavings; every loom test of the crate goes through here.
 #[cfg(all(test, loom))]
 pub(crate) fn model(body: impl Fn() + Sync + Send + 'static) {
