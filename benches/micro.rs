@@ -157,7 +157,7 @@ mod calls {
 
 /// One owner, no thief: the cost of the bookkeeping alone. A round is 1,000 entries.
 mod deque {
-    use super::queue::{Deque, Steal};
+    use super::queue::Deque;
     use crossbeam_deque::Worker;
     use divan::{black_box, counter::ItemsCount, Bencher};
 
@@ -208,8 +208,9 @@ mod deque {
         let deque = Deque::new();
         per_entry(bencher, || {
             fill(&deque);
-            while let Steal::Got(entry) = deque.steal() {
-                black_box(entry);
+            let mut batch = [0; 32];
+            while let taken @ 1.. = deque.steal(&mut batch) {
+                black_box(&batch[..taken]);
             }
         });
     }

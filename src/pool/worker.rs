@@ -19,7 +19,7 @@ use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
 use super::wait::ensure_a_place_to_start_on;
-use crate::queue::{Deque, Entry, Steal};
+use crate::queue::{Deque, Entry};
 use crate::sync::{call_out, spin_hint, Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
 use std::ffi::c_void;
@@ -368,12 +368,7 @@ impl Worker<'_> {
             let seen = other.len();
             self.note_haul(seen);
             let mut batch = [0; BATCH];
-            let mut taken = 0;
-            while taken < seen.div_ceil(2).clamp(1, BATCH) {
-                let Steal::Got(entry) = other.steal() else { break };
-                batch[taken] = entry;
-                taken += 1;
-            }
+            let taken = other.steal(&mut batch);
             observe::note_steal(self.context, taken);
             outcome = match keep(pool, own, &batch[..taken]) {
                 Taken::Nothing => Taken::Stale, // somebody was faster; there may be more

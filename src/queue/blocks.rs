@@ -191,7 +191,8 @@ impl Blocks {
         }
         let mut position = self.head.position.load(Ordering::Relaxed);
         // Acquire: pairs with the Release in `first_block`.
-        let mut block = when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()));
+        let mut block =
+            when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()));
         for place in &mut batch[..count] {
             // SAFETY: the block of the head, which nobody but the taker frees.
             let slot = unsafe { &(*block).slots[position % LAP] };

@@ -6,7 +6,7 @@ mod deque;
 #[cfg(not(loom))]
 mod injector;
 
-pub(crate) use deque::{Deque, Steal};
+pub(crate) use deque::Deque;
 #[cfg(not(loom))]
 pub(crate) use injector::{Injector, Order};
 
