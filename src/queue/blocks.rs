@@ -163,6 +163,11 @@ impl Blocks {
         }
     }
 
+    /// Another number after each push.
+    pub(super) fn pushed(&self) -> usize {
+        self.tail.position.load(Ordering::Relaxed)
+    }
+
     /// How many entries it holds, as it looks.
     pub(super) fn len(&self) -> usize {
         // The head first: it is never ahead of a tail that is read later. Acquire: pairs with the Release in `take`, for
@@ -206,6 +211,24 @@ impl Blocks {
         }
         self.head.position.store(position, Ordering::Release);
         count
+    }
+
+    /// Takes this entry if it is the oldest; whether it did.
+    ///
+    /// # Safety
+    /// As `take`.
+    pub(super) unsafe fn take_if_next(&self, entry: Entry) -> bool {
+        let position = self.head.position.load(Ordering::Relaxed);
+        // Acquire: as in `take`; here and below.
+        let block = self.head.block.load(Ordering::Acquire);
+        // SAFETY: NULL, or the block of the head, which nobody but the taker frees.
+        let Some(slots) = unsafe { block.as_ref() }.map(|block| &block.slots) else { return false };
+        let is_next = slots[position % LAP].load(Ordering::Acquire) == entry + 1;
+        if is_next {
+            // SAFETY: by the contract.
+            unsafe { self.take(&mut [0]) };
+        }
+        is_next
     }
 
     /// From a block whose last entry was taken to the next.

@@ -10,7 +10,7 @@
 
 use super::blocks::Blocks;
 use super::Entry;
-use crate::sync::{fence, lock, AtomicUsize, Mutex, Ordering};
+use crate::sync::{fence, lock, try_lock, AtomicUsize, Mutex, Ordering};
 use std::collections::VecDeque;
 
 /// Which of the entries from outside comes next.
@@ -78,6 +78,11 @@ impl Injector {
         self.blocks.len() + if front == MOVING { 0 } else { front }
     }
 
+    /// Another number after each push, in FIFO order.
+    pub(crate) fn pushed(&self) -> usize {
+        self.blocks.pushed()
+    }
+
     /// Takes up to `batch.len()` entries, the next one first, but no more than `allowed` says, which is asked when it is
     /// this taker's turn; returns how many. In LIFO order one at a time: what comes in later goes before what is here.
     pub(crate) fn take(&self, batch: &mut [Entry], allowed: impl FnOnce() -> usize) -> usize {
@@ -98,6 +103,21 @@ impl Injector {
         }
         // SAFETY: under the lock of `front`.
         taken + unsafe { self.blocks.take(&mut batch[taken..most]) }
+    }
+
+    /// Takes this entry out if it is the next one and nobody else is at it; whether it did.
+    pub(crate) fn take_if_next(&self, entry: Entry) -> bool {
+        let Some(mut front) = try_lock(&self.front.entries) else { return false };
+        if front.is_empty() {
+            // SAFETY: under the lock of `front`.
+            return unsafe { self.blocks.take_if_next(entry) };
+        }
+        let is_next = front.front() == Some(&entry);
+        if is_next {
+            front.pop_front();
+            self.publish_len(&front);
+        }
+        is_next
     }
 
     /// Returns when those who take right now are done: who takes later sees what the caller did before.
@@ -155,6 +175,20 @@ mod tests {
         assert_eq!(injector.len(), 7);
         assert_eq!(drain(&injector), [0, 2, 4, 6, 8, 10, 11]);
         assert!(injector.is_empty());
+    }
+
+    #[test]
+    fn an_entry_is_taken_out_of_turn_only_if_it_is_the_next_one() {
+        for order in [Order::Fifo, Order::Lifo] {
+            let injector = Injector::new(order);
+            assert!(!injector.take_if_next(1));
+            (1..=3).for_each(|entry| injector.push(entry));
+            let (next, last) = if order == Order::Fifo { (1, 3) } else { (3, 1) };
+            assert!(!injector.take_if_next(2) && !injector.take_if_next(last));
+            assert!(injector.take_if_next(next) && injector.take_if_next(2));
+            injector.sweep(|_| true);
+            assert!(injector.len() == 1 && injector.take_if_next(last) && injector.is_empty());
+        }
     }
 
     #[test]
