@@ -1,6 +1,6 @@
-//! `cargo bench`: what single calls cost, and our deque beside the crate that we could have used instead.
+//! `cargo bench`: what single calls cost, and our queues beside the crates that we could have used instead.
 //!
-//! The calls are those of the C ABI, through the rlib. The deque is private to the crate: its source is compiled into
+//! The calls are those of the C ABI, through the rlib. The queues are private to the crate: their source is compiled into
 //! this program, as it stands.
 
 #[path = "../src/queue/mod.rs"]
@@ -157,7 +157,7 @@ mod calls {
 
 /// One owner, no thief: the cost of the bookkeeping alone. A round is 1,000 entries.
 mod deque {
-    use super::queue::{Deque, Steal};
+    use super::queue::Deque;
     use crossbeam_deque::Worker;
     use divan::{black_box, counter::ItemsCount, Bencher};
 
@@ -208,8 +208,9 @@ mod deque {
         let deque = Deque::new();
         per_entry(bencher, || {
             fill(&deque);
-            while let Steal::Got(entry) = deque.steal() {
-                black_box(entry);
+            let mut batch = [0; 32];
+            while let taken @ 1.. = deque.steal(&mut batch) {
+                black_box(&batch[..taken]);
             }
         });
     }
@@ -221,6 +222,37 @@ mod deque {
         per_entry(bencher, || {
             fill_crossbeam(&deque);
             while let crossbeam_deque::Steal::Success(entry) = stealer.steal() {
+                black_box(entry);
+            }
+        });
+    }
+}
+
+/// Many push, one takes: a round is 1,000 entries, pushed by one thread and then taken in batches by the same.
+mod injector {
+    use super::queue::{Injector, Order};
+    use divan::{black_box, counter::ItemsCount, Bencher};
+
+    const ROUND: u64 = 1000;
+
+    #[divan::bench]
+    fn push_take(bencher: Bencher) {
+        let injector = Injector::new(Order::Fifo);
+        bencher.counter(ItemsCount::new(ROUND)).bench_local(|| {
+            (0..ROUND).for_each(|entry| injector.push(black_box(entry)));
+            let mut batch = [0; 32];
+            while let taken @ 1.. = injector.take(&mut batch, || 32) {
+                black_box(&batch[..taken]);
+            }
+        });
+    }
+
+    #[divan::bench]
+    fn push_take_crossbeam(bencher: Bencher) {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        bencher.counter(ItemsCount::new(ROUND)).bench_local(|| {
+            (0..ROUND).for_each(|entry| sender.send(black_box(entry)).expect("the receiver is here"));
+            while let Ok(entry) = receiver.try_recv() {
                 black_box(entry);
             }
         });

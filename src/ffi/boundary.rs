@@ -142,8 +142,13 @@ fn null<T>(error: Error) -> *mut T {
 }
 
 /// The pool behind a handle.
-#[inline]
 pub(super) fn pool(handle: *const pool_t) -> Result<PoolRef, Error> {
+    pool_inlined(handle)
+}
+
+/// The same for the calls that are made a million times a second.
+#[inline(always)]
+pub(super) fn pool_inlined(handle: *const pool_t) -> Result<PoolRef, Error> {
     notice_fork();
     if handle.is_null() {
         return Err(is_null("pool"));

@@ -323,5 +323,11 @@ pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
 ///
 /// Any thread; never blocks.
 pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
-    status(|| pools::release_future(task(future)?))
+    status(|| {
+        let id = task(future)?;
+        if pools::release_plain_future(id) {
+            return Ok(());
+        }
+        pools::release_future(id)
+    })
 }

@@ -1,6 +1,6 @@
 //! Tasks as C sees them: how one goes in, and what it can do while it runs.
 
-use super::boundary::{check_count, future_handle, future_pointer, pool, slice, status, text};
+use super::boundary::{check_count, future_handle, future_pointer, pool, pool_inlined, slice, status, text};
 use super::{future_t, offgil_status, pool_t};
 use crate::pool::{self as pools, Error, Status};
 use crate::task::{Failure, Function, Job, Owner};
@@ -37,7 +37,7 @@ pub(super) fn function(given: task_fn) -> Result<Function, Error> {
 pub unsafe extern "C" fn pool_submit(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> *mut future_t {
     future_handle(|| {
         pools::submit(
-            &self::pool(pool)?,
+            &pool_inlined(pool)?,
             Job { function: function(r#fn)?, argument: arg, owner: Owner::Caller },
         )
     })
@@ -111,7 +111,7 @@ fn null_arguments(count: usize) -> Result<Vec<*mut c_void>, Error> {
 pub unsafe extern "C" fn pool_spawn(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> offgil_status {
     status(|| {
         pools::submit(
-            &self::pool(pool)?,
+            &pool_inlined(pool)?,
             Job { function: function(r#fn)?, argument: arg, owner: Owner::None },
         )
         .map(drop)

@@ -82,6 +82,7 @@ impl Context {
 }
 
 /// Runs `body` with the innermost context, if this thread is in one.
+#[inline(always)]
 pub(super) fn with_context<T>(body: impl FnOnce(Option<&Context>) -> T) -> T {
     let context = local(|local| local.context.get());
     // SAFETY: a linked context is unlinked (`enter`) before its stack frame goes, and only this thread links here.
@@ -90,6 +91,7 @@ pub(super) fn with_context<T>(body: impl FnOnce(Option<&Context>) -> T) -> T {
 
 /// Runs `body` with the innermost context if it is of this pool and has a place: then the thread is inside a task
 /// of the pool, and its submits are the task's own children.
+#[inline(always)]
 pub(super) fn inside<T>(pool: &Pool, body: impl FnOnce(Option<(&Context, u32)>) -> T) -> T {
     with_context(|context| {
         body(

@@ -136,6 +136,12 @@ impl Pool {
         self.sleep.notify(&self.places, self)
     }
 
+    /// New work is in the injector: the same.
+    #[inline]
+    pub(super) fn notify_of_injected(&self) -> Census {
+        self.sleep.notify_of_injected(&self.places, self)
+    }
+
     /// Whether there is something in a queue that any thread of the pool may run.
     fn has_entries(&self) -> bool {
         !self.injector.is_empty()

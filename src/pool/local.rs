@@ -39,13 +39,12 @@ thread_local! {
 }
 
 /// The calling thread's.
-#[inline]
+#[inline(always)]
 pub(super) fn local<T>(body: impl FnOnce(&Local) -> T) -> T {
     // SAFETY: NULL, or set below to this thread's, which has no destructor and so is there as long as the thread.
-    match unsafe { own::<Local>(Own::Local).as_ref() } {
-        Some(local) => body(local),
-        None => body(first_time()),
-    }
+    let local = unsafe { own::<Local>(Own::Local).as_ref() };
+    // The body once, or it isn't inlined.
+    body(local.unwrap_or_else(|| first_time()))
 }
 
 #[cold]

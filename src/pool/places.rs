@@ -118,6 +118,16 @@ impl Places {
         self.census()
     }
 
+    /// The same after a push into the injector, which ends in a SeqCst read-modify-write. A SeqCst load comes after that
+    /// in the order that such accesses and fences have in common, so no fence is due: one that costs as much as the push.
+    #[inline]
+    pub(crate) fn census_after_injection(&self) -> Census {
+        // Loom takes SeqCst accesses for less.
+        #[cfg(loom)]
+        fence(Ordering::SeqCst);
+        self.census_of(self.word.load(Ordering::SeqCst))
+    }
+
     /// Whether nobody holds a place or wants one back. If the queues are empty between two such looks and no place
     /// was taken between them, the pool is idle: what has a place could put something into a queue that was looked at already.
     pub(crate) fn at_rest(&self) -> Option<Census> {

@@ -14,7 +14,7 @@ use super::registry::{self, PoolRef};
 use super::status::{Error, Status};
 use super::wait::while_blocked;
 use super::wait_graph::Want;
-use crate::queue::{Entry, Steal};
+use crate::queue::Entry;
 use crate::sync::{Deadline, Ordering};
 use crate::task::{self, TaskId};
 
@@ -57,12 +57,10 @@ impl Pool {
         };
         self.drain_lanes(&mut { discard });
         for deque in self.deques.iter() {
-            loop {
-                match deque.steal() {
-                    Steal::Got(entry) => discard(entry),
-                    Steal::Retry => {}
-                    Steal::Empty => break,
-                }
+            let mut batch = [0; 64];
+            while !deque.is_empty() {
+                let taken = deque.steal(&mut batch);
+                batch[..taken].iter().copied().for_each(discard);
             }
         }
         self.tell_if_idle();

@@ -113,7 +113,17 @@ impl Sleep {
 
     /// Work was pushed: sees to it that somebody comes for it. Returns the counters it decided by.
     pub(crate) fn notify(&self, places: &Places, crew: &impl Crew) -> Census {
-        let census = places.census_after_push();
+        self.notify_by(places.census_after_push(), places, crew)
+    }
+
+    /// The same after a push into the injector.
+    #[inline]
+    pub(crate) fn notify_of_injected(&self, places: &Places, crew: &impl Crew) -> Census {
+        self.notify_by(places.census_after_injection(), places, crew)
+    }
+
+    #[inline]
+    fn notify_by(&self, census: Census, places: &Places, crew: &impl Crew) -> Census {
         if census.needs_a_searcher() {
             self.wake_somebody(places, crew);
         }

@@ -24,8 +24,53 @@ use crate::task::{self, Canceled, Claimed, Function, Job, Lost, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Submits one task.
-#[inline]
+#[inline(always)]
 pub(crate) fn submit(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
+    match submit_plainly(pool, &job) {
+        Some(id) => Ok(id),
+        None => submit_in_any_case(pool, job),
+    }
+}
+
+/// The same where nothing stands in the way: the queue has no limit, and the pool is open and has a thread. None: nothing
+/// was done.
+#[inline(always)]
+fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
+    if pool.is_bounded() || pool.is_canceling() {
+        return None;
+    }
+    inside(pool, |inside| {
+        let from_outside = inside.is_none();
+        if from_outside && (pool.places.census().is_closed() || pool.roster.is_empty()) {
+            return None;
+        }
+        let id = task::create(*job, pool.number, from_outside)?;
+        note_submit(pool, id);
+        match inside {
+            Some((_, place)) => {
+                push_inside(pool, place, id);
+                pool.notify();
+            }
+            None => {
+                pool.injector.push(id.bits());
+                if pool.notify_of_injected().is_closed() {
+                    return keep_or_take_back(pool, id, job);
+                }
+            }
+        }
+        Some(id)
+    })
+}
+
+/// The pool was closed while the task went in. Out again, the caller is to try once more, and learns so.
+#[cold]
+#[inline(never)]
+fn keep_or_take_back(pool: &PoolRef, id: TaskId, job: &Job) -> Option<TaskId> {
+    take_back(pool, id, job.owner).is_ok().then_some(id)
+}
+
+#[inline(never)]
+fn submit_in_any_case(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     inside(pool, |inside| match inside {
         Some((context, place)) => submit_inside(context, place, job),
         None => submit_outside(pool, job),
@@ -72,6 +117,7 @@ fn submit_inside(context: &Context, place: u32, job: Job) -> Result<TaskId, Erro
     Ok(id)
 }
 
+#[inline]
 pub(super) fn push_inside(pool: &Pool, place: u32, id: TaskId) {
     let own = pool.deques.of(place);
     if pool.may_be_half_stale(own.len()) {
@@ -112,7 +158,7 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     }
     let id = create(pool, job, true).inspect_err(|_| pool.left_queue())?;
     pool.injector.push(id.bits());
-    if pool.notify().is_closed() {
+    if pool.notify_of_injected().is_closed() {
         take_back(pool, id, job.owner)?;
     }
     Ok(id)
@@ -274,6 +320,12 @@ pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
         Canceled::Running => Err(Status::Busy.into()),
         Canceled::Done => Err(Status::Done.into()),
     }
+}
+
+/// Gives the last handle back of a task that has ended and has nothing beside its cell. False: nothing was done.
+#[inline(always)]
+pub(crate) fn release_plain_future(id: TaskId) -> bool {
+    task::release_plain(id)
 }
 
 /// Gives a handle back; a failure that nobody has looked at is reported with the last one.

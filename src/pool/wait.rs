@@ -164,6 +164,8 @@ fn run_if_queued(context: &Context, own_place: Option<u32>, id: TaskId) -> bool 
     let Some(task) = Claimed::claim_to_help(id, context.is_lent) else { return false };
     match own_place {
         Some(place) => forget_entry(pool, place, id, from_outside),
+        // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
+        None if from_outside && pool.injector.take_if_next(id.bits()) => pool.left_queue(),
         None => pool.left_entry_behind(from_outside),
     }
     // A body further down this stack may have called setjmp.

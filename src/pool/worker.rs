@@ -19,9 +19,10 @@ use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
 use super::wait::ensure_a_place_to_start_on;
-use crate::queue::{Deque, Entry, Steal};
+use crate::queue::{Deque, Entry};
 use crate::sync::{call_out, spin_hint, Deadline, SpinBudget};
 use crate::task::{Claimed, TaskId};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -43,8 +44,16 @@ fn work_in(context: Context) {
     // The hooks are within the context, too: one that would wait for its own pool gets EDEADLK.
     context.enter(|context| {
         let pool = &*context.pool;
-        let mut worker =
-            Worker { context, pool, seat: None, turn: 0, passed: 0, favoured: 0, small_hauls: 0 };
+        let mut worker = Worker {
+            context,
+            pool,
+            seat: None,
+            turn: 0,
+            passed: 0,
+            favoured: 0,
+            small_hauls: 0,
+            vain: Cell::new(0),
+        };
         worker.sit_down();
         if pool.options.hooks.on_start.is_some() {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
@@ -106,6 +115,8 @@ struct Worker<'a> {
     favoured: u32,
     /// So many times in a row there was next to nothing in the queues of others.
     small_hauls: u32,
+    /// So many times, by and large, what it came for was gone: its waiter runs it himself.
+    vain: Cell<u32>,
 }
 
 impl Crew for Worker<'_> {
@@ -139,8 +150,7 @@ impl Worker<'_> {
         let mut spins = SpinBudget::new();
         loop {
             self.sit_down();
-            let found = self.search(&spins);
-            spins.learn(found.is_some());
+            let found = self.search(&mut spins);
             if let Some(found) = found {
                 self.context.place.set(Some(found.place));
                 self.note_busy(true);
@@ -170,11 +180,50 @@ impl Worker<'_> {
     }
 
     /// Looks for work for a while; with a place if there is some.
-    fn search(&self, spins: &SpinBudget) -> Option<Found> {
+    fn search(&self, spins: &mut SpinBudget) -> Option<Found> {
+        loop {
+            let pushed = self.pool.injector.pushed();
+            let found = self.search_once(spins);
+            // Tasks come, though their waiters run them: one that is left for the pool is near, and no worker need be woken.
+            let traffic = self.pool.injector.pushed() != pushed;
+            spins.learn(found.is_some() || traffic);
+            if found.is_some() || !traffic || self.has_no_use() {
+                return found;
+            }
+        }
+    }
+
+    /// Without a free place there is nothing to look for: who holds one finds the work.
+    fn has_no_use(&self) -> bool {
+        let census = self.pool.places.census();
+        census.free() == 0 || census.is_over()
+    }
+
+    /// Whether there is work. Where it was mostly gone before, it waits a moment, and looks again.
+    fn sees_work(&self) -> bool {
+        let pool = self.pool;
+        if !pool.work_visible() {
+            return false;
+        }
+        if self.vain.get() > 0 {
+            (0..PAUSES).for_each(|_| spin_hint());
+            if !pool.work_visible() {
+                self.vain.set(MOST_VAIN.min(self.vain.get() + 1));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn search_once(&self, spins: &SpinBudget) -> Option<Found> {
         let (pool, mut spin) = (self.pool, spins.start());
+        if self.vain.get() > 0 {
+            spin = spin.slow(1 + self.vain.get() / 2);
+            spin.pause();
+        }
         loop {
             let for_me = self.is_lent() && self.work_for_lent();
-            if for_me || pool.work_visible() {
+            if for_me || self.sees_work() {
                 if let Some(place) = pool.places.try_take_from_search() {
                     return Some(Found { place, in_line: false });
                 }
@@ -184,9 +233,7 @@ impl Worker<'_> {
                 let place = pool.places.take_from_search_in_line()?;
                 return Some(Found { place, in_line: true });
             }
-            // Without a free place there is nothing to look for: who holds one finds the work.
-            let census = pool.places.census();
-            if census.free() == 0 || census.is_over() || !spin.pause() {
+            if self.has_no_use() || !spin.pause() {
                 return None;
             }
         }
@@ -238,6 +285,8 @@ impl Worker<'_> {
             ensure_a_place_to_start_on(context);
             run(context, task);
         }
+        let vain = self.vain.get();
+        self.vain.set(if first { MOST_VAIN.min(vain + 1) } else { vain / 2 });
         let place = place();
         context.place.set(None);
         self.note_busy(false);
@@ -251,6 +300,7 @@ const SMALL: usize = 8;
 /// a worker that takes each task as it comes costs the submitter a cache line a task.
 const PATIENCE: u32 = 4;
 const PAUSES: u32 = 10;
+const MOST_VAIN: u32 = 8;
 
 enum Taken {
     Task(Claimed),
@@ -368,12 +418,7 @@ impl Worker<'_> {
             let seen = other.len();
             self.note_haul(seen);
             let mut batch = [0; BATCH];
-            let mut taken = 0;
-            while taken < seen.div_ceil(2).clamp(1, BATCH) {
-                let Steal::Got(entry) = other.steal() else { break };
-                batch[taken] = entry;
-                taken += 1;
-            }
+            let taken = other.steal(&mut batch);
             observe::note_steal(self.context, taken);
             outcome = match keep(pool, own, &batch[..taken]) {
                 Taken::Nothing => Taken::Stale, // somebody was faster; there may be more

@@ -1,31 +1,21 @@
 //! A work-stealing deque: its owner pushes and pops at the bottom (newest first), thieves take from the top
-//! (oldest first).
+//! (oldest first), as many as they like in one step.
 //!
 //! ```text
 //!   top -> [ oldest | ... | newest ] <- bottom        indices only grow; slot = index & mask
 //! ```
 //!
-//! Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005), with the orderings of Lê, Pop, Cohen and
-//! Zappa Nardelli, "Correct and efficient work-stealing for weak memory models" (PPoPP 2013). Entries are plain 64-bit
-//! atomics, so a thief that read a slot too late has read garbage but done no harm: its compare-exchange fails.
+//! The protocol is THE of Cilk-5 (Frigo, Leiserson and Randall, PLDI 1998): thieves take turns by a lock. A thief raises `top`
+//! first, fences, and then looks whether the bottom is still above; the owner lowers `bottom` first, fences, and looks whether the
+//! top is still below. So one of the two sees the other, and only then the owner takes the lock, too. Chase and Lev's deque
+//! needs no lock, but a fence, a compare-exchange and a look at the owner's line for each entry that a thief takes: that
+//! costs the owner more than the tasks do, when both are busy.
 
 use super::Entry;
-use crate::sync::{fence, lock, AtomicI64, AtomicPtr, AtomicU64, Mutex, Ordering};
+use crate::sync::{fence, lock, AtomicI64, AtomicPtr, AtomicU64, Mutex, MutexGuard, Ordering};
 
-/// Room to begin with: two cache lines of entries.
-#[cfg(not(loom))]
-const FIRST_CAPACITY: usize = 64;
-#[cfg(loom)]
-const FIRST_CAPACITY: usize = 2;
-
-/// What a thief came back with.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Steal {
-    Got(Entry),
-    Empty,
-    /// Somebody else was faster; there may be more.
-    Retry,
-}
+/// Room to begin with: a few cache lines of entries.
+const FIRST_CAPACITY: usize = if cfg!(loom) { 2 } else { 64 };
 
 struct Ring {
     slots: Box<[AtomicU64]>,
@@ -42,9 +32,14 @@ impl Ring {
     }
 }
 
-/// Index of the oldest entry; only grows, by compare-exchange. On a line of its own.
+/// What the thieves change, on a line of its own.
 #[repr(align(128))]
-struct Top(AtomicI64);
+struct Thieves {
+    /// Index of the oldest entry. Changed under the lock; raised for a moment above what the thief then takes.
+    top: AtomicI64,
+    /// Who holds it may take from the top, and may rely on `top` and the ring.
+    lock: Mutex<()>,
+}
 
 /// The deque. "Owner" is whoever holds the place that it belongs to; places change hands by an acquire-release
 /// step, so the owner's relaxed reads of its own words are of the newest values.
@@ -55,14 +50,12 @@ pub(crate) struct Deque {
     /// `top` as the owner saw it last: it asks again only when the ring looks full, so that a push doesn't fetch the
     /// line that the thieves write.
     seen_top: AtomicI64,
-    top: Top,
+    /// Replaced by the owner, under the lock.
     ring: AtomicPtr<Ring>,
-    /// Rings that were outgrown. A slow thief may still read one, so they live as long as the deque; together they
-    /// are smaller than the ring in use.
-    outgrown: Mutex<Vec<*mut Ring>>,
+    thieves: Thieves,
 }
 
-// SAFETY: the ring pointers are owned by the deque (made by Box::into_raw, freed in Drop only) and what they point
+// SAFETY: the ring is owned by the deque (made by Box::into_raw, freed when it is replaced or in Drop) and what it points
 // to is atomics.
 unsafe impl Send for Deque {}
 // SAFETY: as above; every method that must not run twice at once says so in its contract.
@@ -73,15 +66,16 @@ impl Deque {
         Self {
             bottom: AtomicI64::new(0),
             seen_top: AtomicI64::new(0),
-            top: Top(AtomicI64::new(0)),
             ring: AtomicPtr::new(Box::into_raw(Ring::new(FIRST_CAPACITY))),
-            outgrown: Mutex::new(Vec::new()),
+            thieves: Thieves { top: AtomicI64::new(0), lock: Mutex::new(()) },
         }
     }
 
-    fn ring(&self, order: Ordering) -> &Ring {
-        // SAFETY: `ring` always holds a pointer from Box::into_raw, and no ring is freed before Drop.
-        unsafe { &*self.ring.load(order) }
+    /// For the owner, and for who holds the lock.
+    fn ring(&self) -> &Ring {
+        // SAFETY: `ring` always holds a pointer from Box::into_raw. Only the owner replaces it, under the lock, so it stays as
+        // long as the owner does nothing else or the lock is held.
+        unsafe { &*self.ring.load(Ordering::Relaxed) }
     }
 
     /// Whether it looks empty. Another thread may change that at once.
@@ -89,9 +83,9 @@ impl Deque {
         self.len() == 0
     }
 
-    /// How many entries it seems to hold.
+    /// How many entries it seems to hold. What a thief is about to take doesn't count: it holds all that it hides.
     pub(crate) fn len(&self) -> usize {
-        let top = self.top.0.load(Ordering::Relaxed);
+        let top = self.thieves.top.load(Ordering::Relaxed);
         usize::try_from(self.bottom.load(Ordering::Relaxed) - top).unwrap_or(0)
     }
 
@@ -99,16 +93,12 @@ impl Deque {
     ///
     /// # Safety
     /// Owner only.
+    #[inline]
     pub(crate) unsafe fn push(&self, entry: Entry) {
         let bottom = self.bottom.load(Ordering::Relaxed);
-        let mut ring = self.ring(Ordering::Relaxed);
+        let mut ring = self.ring();
         if bottom - self.seen_top.load(Ordering::Relaxed) >= ring.slots.len() as i64 {
-            // Acquire: pairs with the compare-exchange in `steal`; a slot is filled again only after its thief read it.
-            let top = self.top.0.load(Ordering::Acquire);
-            self.seen_top.store(top, Ordering::Relaxed);
-            if bottom - top >= ring.slots.len() as i64 {
-                ring = self.grow(bottom, top);
-            }
+            ring = self.make_room(bottom);
         }
         ring.slot(bottom).store(entry, Ordering::Relaxed);
         // Release: pairs with the Acquire of `bottom` in `steal`; publishes the slot, and the task behind it. A fence,
@@ -117,43 +107,59 @@ impl Deque {
         self.bottom.store(bottom + 1, Ordering::Relaxed);
     }
 
+    /// The ring looks full: asks where the top is, and doubles the ring if it is full.
     #[cold]
     #[inline(never)]
-    fn grow(&self, bottom: i64, top: i64) -> &Ring {
-        let old = self.ring(Ordering::Relaxed);
-        let new = Ring::new(old.slots.len() * 2);
-        for index in top..bottom {
-            new.slot(index).store(old.slot(index).load(Ordering::Relaxed), Ordering::Relaxed);
+    fn make_room(&self, bottom: i64) -> &Ring {
+        // Under the lock: a thief reads its entries before it leaves it, and no other has seen the old ring.
+        let _no_thief = self.no_thief();
+        let top = self.thieves.top.load(Ordering::Relaxed);
+        self.seen_top.store(top, Ordering::Relaxed);
+        let old = self.ring();
+        if bottom - top >= old.slots.len() as i64 {
+            let new = Ring::new(old.slots.len() * 2);
+            for index in top..bottom {
+                new.slot(index).store(old.slot(index).load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            let old = self.ring.swap(Box::into_raw(new), Ordering::Relaxed);
+            // SAFETY: from Box::into_raw, and out of the deque; thieves use it under the lock only, and the owner is here.
+            drop(unsafe { Box::from_raw(old) });
         }
-        // Release: pairs with the Acquire of `ring` in `steal`; publishes the copied slots.
-        let old = self.ring.swap(Box::into_raw(new), Ordering::Release);
-        lock(&self.outgrown).push(old);
-        self.ring(Ordering::Relaxed)
+        self.ring()
+    }
+
+    fn no_thief(&self) -> MutexGuard<'_, ()> {
+        lock(&self.thieves.lock)
     }
 
     /// Takes the newest entry.
     ///
     /// # Safety
     /// Owner only.
+    #[inline]
     pub(crate) unsafe fn pop(&self) -> Option<Entry> {
         let bottom = self.bottom.load(Ordering::Relaxed);
-        // An empty deque needs no fence: only the owner adds, so what looks empty to it is empty.
-        if bottom <= self.top.0.load(Ordering::Relaxed) {
+        // An empty deque needs no fence: only the owner adds, so what looks empty to it is empty, or a thief's.
+        if bottom <= self.thieves.top.load(Ordering::Relaxed) {
             return None;
         }
         let bottom = bottom - 1;
-        let ring = self.ring(Ordering::Relaxed);
         self.bottom.store(bottom, Ordering::Relaxed);
-        // SeqCst: pairs with the fence in `steal`. Either the thief sees the lowered bottom, or we see its top.
+        // SeqCst: pairs with the fence in `steal`. Either the thief sees the lowered bottom, or we see the raised top.
         fence(Ordering::SeqCst);
-        let top = self.top.0.load(Ordering::Relaxed);
-        if top < bottom {
-            return Some(ring.slot(bottom).load(Ordering::Relaxed));
+        if self.thieves.top.load(Ordering::Relaxed) <= bottom || self.wins(bottom) {
+            return Some(self.ring().slot(bottom).load(Ordering::Relaxed));
         }
-        // The last entry, or none: thieves may be after it too.
-        let entry = (top == bottom && self.take_top(top)).then(|| ring.slot(bottom).load(Ordering::Relaxed));
         self.bottom.store(bottom + 1, Ordering::Relaxed);
-        entry
+        None
+    }
+
+    /// A thief may be after the entry that the owner has lowered the bottom to: whether the owner has it.
+    #[cold]
+    #[inline(never)]
+    fn wins(&self, bottom: i64) -> bool {
+        let _no_thief = self.no_thief();
+        self.thieves.top.load(Ordering::Relaxed) <= bottom
     }
 
     /// The newest entry, without taking it: a thief may do so at any time.
@@ -162,43 +168,41 @@ impl Deque {
     /// Owner only.
     pub(crate) unsafe fn newest(&self) -> Option<Entry> {
         let bottom = self.bottom.load(Ordering::Relaxed);
-        (bottom > self.top.0.load(Ordering::Relaxed))
-            .then(|| self.ring(Ordering::Relaxed).slot(bottom - 1).load(Ordering::Relaxed))
+        (bottom > self.thieves.top.load(Ordering::Relaxed))
+            .then(|| self.ring().slot(bottom - 1).load(Ordering::Relaxed))
     }
 
-    fn take_top(&self, top: i64) -> bool {
-        // SeqCst keeps it in one order with the fences of `pop` and `steal`; Release pairs with the Acquire in `push`.
-        self.top.0.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
-    }
-
-    /// Takes the oldest entry. Any thread.
-    pub(crate) fn steal(&self) -> Steal {
-        // Acquire: the slot is read after this; SeqCst fence: pairs with the one in `pop`.
-        let top = self.top.0.load(Ordering::Acquire);
+    /// Takes the oldest entries: half of what there is, if that fits. Returns how many. Any thread.
+    pub(crate) fn steal(&self, batch: &mut [Entry]) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        let _turn = lock(&self.thieves.lock);
+        let top = self.thieves.top.load(Ordering::Relaxed);
+        let half = self.len().div_ceil(2).min(batch.len());
+        let end = top + half as i64;
+        self.thieves.top.store(end, Ordering::Relaxed);
+        // SeqCst: pairs with the fence in `pop`, see there.
         fence(Ordering::SeqCst);
         // Acquire: pairs with the Release fence in `push`.
-        if self.bottom.load(Ordering::Acquire) <= top {
-            return Steal::Empty;
+        let bottom = self.bottom.load(Ordering::Acquire);
+        if bottom < end {
+            // The owner was faster with some. One who is just about to take another waits for the lock.
+            self.thieves.top.store(bottom.max(top), Ordering::Relaxed);
         }
-        // Acquire: pairs with the Release in `grow`.
-        let entry = self.ring(Ordering::Acquire).slot(top).load(Ordering::Relaxed);
-        if self.take_top(top) {
-            Steal::Got(entry)
-        } else {
-            Steal::Retry
+        let taken = usize::try_from(bottom.min(end) - top).unwrap_or(0);
+        let ring = self.ring();
+        for (entry, index) in batch[..taken].iter_mut().zip(top..) {
+            *entry = ring.slot(index).load(Ordering::Relaxed);
         }
+        taken
     }
 }
 
 impl Drop for Deque {
     fn drop(&mut self) {
-        let mut rings = std::mem::take(&mut *lock(&self.outgrown));
-        rings.push(self.ring.load(Ordering::Relaxed));
-        for ring in rings {
-            // SAFETY: each came from Box::into_raw, is in exactly one of the two places, and `&mut self` says that
-            // no thief is left.
-            drop(unsafe { Box::from_raw(ring) });
-        }
+        // SAFETY: from Box::into_raw, and `&mut self` says that nobody else is here.
+        drop(unsafe { Box::from_raw(self.ring.load(Ordering::Relaxed)) });
     }
 }
 
@@ -212,15 +216,20 @@ mod tests {
         let count = FIRST_CAPACITY as u64 * 5;
         // SAFETY: this thread is the owner.
         unsafe { (0..count).for_each(|entry| deque.push(entry)) };
-        for expected in 0..count / 2 {
-            assert_eq!(deque.steal(), Steal::Got(expected));
+        let mut batch = [0; 7];
+        let mut stolen = 0;
+        while stolen < count / 2 {
+            let most = batch.len().min((count / 2 - stolen) as usize);
+            let taken = deque.steal(&mut batch[..most]) as u64;
+            assert!(taken > 0 && batch[..taken as usize].iter().copied().eq(stolen..stolen + taken));
+            stolen += taken;
         }
         for expected in (count / 2..count).rev() {
             // SAFETY: this thread is the owner.
             assert_eq!(unsafe { deque.pop() }, Some(expected));
         }
         assert!(deque.is_empty());
-        assert_eq!(deque.steal(), Steal::Empty);
+        assert_eq!(deque.steal(&mut batch), 0);
     }
 
     #[test]
@@ -230,11 +239,10 @@ mod tests {
         let done = std::sync::atomic::AtomicBool::new(false);
         let (mut mine, theirs) = std::thread::scope(|scope| {
             let thief = scope.spawn(|| {
-                let mut got = Vec::new();
+                let (mut got, mut batch) = (Vec::new(), [0; 5]);
                 while !done.load(Ordering::Acquire) || !deque.is_empty() {
-                    if let Steal::Got(entry) = deque.steal() {
-                        got.push(entry);
-                    }
+                    let taken = deque.steal(&mut batch);
+                    got.extend_from_slice(&batch[..taken]);
                 }
                 got
             });
@@ -267,9 +275,12 @@ mod tests {
     use loom::thread;
 
     fn steal_some(deque: &Deque) -> Vec<Entry> {
-        (0..2)
-            .filter_map(|_| if let Steal::Got(entry) = deque.steal() { Some(entry) } else { None })
-            .collect()
+        let (mut all, mut batch) = (Vec::new(), [0; 2]);
+        for _ in 0..2 {
+            let taken = deque.steal(&mut batch);
+            all.extend_from_slice(&batch[..taken]);
+        }
+        all
     }
 
     fn check(pushes: u64, pops: usize, thieves: usize) {
@@ -321,7 +332,7 @@ mod tests {
             let thief = {
                 let shared = shared.clone();
                 thread::spawn(move || {
-                    if let Steal::Got(_) = shared.0.steal() {
+                    if shared.0.steal(&mut [0]) == 1 {
                         assert_eq!(shared.1.load(Ordering::Relaxed), 42);
                     }
                 })

@@ -1,16 +1,16 @@
 //! What comes from outside a pool, in order.
 //!
 //! ```text
-//! FIFO:  push -> [ crossbeam channel ] -> [ front ] -> take, a batch at a time
+//! FIFO:  push -> [ blocks ] -> [ front ] -> take, a batch at a time
 //! LIFO:  push -> [ front ] -> take, one at a time
 //! ```
 //!
-//! The channel takes pushes without a lock. `front` is a short list in front of it; all takers hold its lock, which
+//! The blocks take pushes without a lock. `front` is a short list in front of them; all takers hold its lock, which
 //! keeps batches in order and lets `sweep` drop entries that nobody will run, without losing anyone's turn.
 
+use super::blocks::Blocks;
 use super::Entry;
-use crate::sync::{lock, AtomicUsize, Mutex, Ordering};
-use crossbeam_channel::{Receiver, Sender};
+use crate::sync::{fence, lock, try_lock, AtomicUsize, Mutex, Ordering};
 use std::collections::VecDeque;
 
 /// Which of the entries from outside comes next.
@@ -28,8 +28,8 @@ const MOVING: usize = usize::MAX;
 /// The injector.
 pub(crate) struct Injector {
     order: Order,
-    sender: Sender<Entry>,
-    receiver: Receiver<Entry>,
+    /// Taken from by whoever holds the lock of `front`.
+    blocks: Blocks,
     front: Front,
 }
 
@@ -43,32 +43,44 @@ struct Front {
 
 impl Injector {
     pub(crate) fn new(order: Order) -> Self {
-        let (sender, receiver) = crossbeam_channel::unbounded();
         let front = Front { entries: Mutex::new(VecDeque::new()), len: AtomicUsize::new(0) };
-        Self { order, sender, receiver, front }
+        Self { order, blocks: Blocks::new(), front }
     }
 
-    /// Puts an entry in. Any thread.
+    /// Puts an entry in. Any thread. A SeqCst load that comes after this needs no fence in between: who fences before
+    /// he looks into the injector sees the entry, or what he wrote before the fence is seen by that load.
+    #[inline]
     pub(crate) fn push(&self, entry: Entry) {
         match self.order {
-            Order::Fifo => self.sender.send(entry).expect("the injector owns the receiver"),
-            Order::Lifo => {
-                let mut front = lock(&self.front.entries);
-                front.push_front(entry);
-                self.publish_len(&front);
-            }
+            Order::Fifo => self.blocks.push(entry),
+            Order::Lifo => self.push_front(entry),
         }
+    }
+
+    #[cold]
+    fn push_front(&self, entry: Entry) {
+        {
+            let mut front = lock(&self.front.entries);
+            front.push_front(entry);
+            self.publish_len(&front);
+        }
+        fence(Ordering::SeqCst); // see `push`
     }
 
     /// Whether it looks empty. Another thread may change that at once; `sweep` doesn't.
     pub(crate) fn is_empty(&self) -> bool {
-        self.receiver.is_empty() && self.front.len.load(Ordering::Acquire) == 0
+        self.blocks.is_empty() && self.front.len.load(Ordering::Acquire) == 0
     }
 
     /// How many entries it seems to hold: too few while it is swept.
     pub(crate) fn len(&self) -> usize {
         let front = self.front.len.load(Ordering::Relaxed);
-        self.receiver.len() + if front == MOVING { 0 } else { front }
+        self.blocks.len() + if front == MOVING { 0 } else { front }
+    }
+
+    /// Another number after each push, in FIFO order.
+    pub(crate) fn pushed(&self) -> usize {
+        self.blocks.pushed()
     }
 
     /// Takes up to `batch.len()` entries, the next one first, but no more than `allowed` says, which is asked when it is
@@ -81,13 +93,31 @@ impl Injector {
         };
         let most = most.min(allowed());
         let mut taken = 0;
-        while taken < most {
-            let Some(entry) = front.pop_front().or_else(|| self.receiver.try_recv().ok()) else { break };
-            batch[taken] = entry;
-            taken += 1;
+        if !front.is_empty() {
+            let most = most.min(front.len());
+            for entry in front.drain(..most) {
+                batch[taken] = entry;
+                taken += 1;
+            }
+            self.publish_len(&front);
         }
-        self.publish_len(&front);
-        taken
+        // SAFETY: under the lock of `front`.
+        taken + unsafe { self.blocks.take(&mut batch[taken..most]) }
+    }
+
+    /// Takes this entry out if it is the next one and nobody else is at it; whether it did.
+    pub(crate) fn take_if_next(&self, entry: Entry) -> bool {
+        let Some(mut front) = try_lock(&self.front.entries) else { return false };
+        if front.is_empty() {
+            // SAFETY: under the lock of `front`.
+            return unsafe { self.blocks.take_if_next(entry) };
+        }
+        let is_next = front.front() == Some(&entry);
+        if is_next {
+            front.pop_front();
+            self.publish_len(&front);
+        }
+        is_next
     }
 
     /// Returns when those who take right now are done: who takes later sees what the caller did before.
@@ -99,9 +129,15 @@ impl Injector {
     pub(crate) fn sweep(&self, mut live: impl FnMut(Entry) -> bool) {
         let mut front = lock(&self.front.entries);
         // While the entries move, whoever looks must not find both parts empty, or it goes to sleep on them: `is_empty`
-        // looks at the channel first, so this store is seen by whoever sees the channel drained.
+        // looks at the blocks first, so this store is seen by whoever sees them drained.
         self.front.len.store(MOVING, Ordering::Release);
-        front.extend(self.receiver.try_iter().take(self.receiver.len()));
+        let (mut batch, mut left) = ([0; 64], self.blocks.len());
+        while left > 0 {
+            let most = left.min(batch.len());
+            // SAFETY: under the lock of `front`, which everybody has held who took anything: `left` entries are there.
+            left -= unsafe { self.blocks.take(&mut batch[..most]) };
+            front.extend(&batch[..most]);
+        }
         front.retain(|&entry| live(entry));
         let room = front.len() * 2;
         front.shrink_to(room);
@@ -139,6 +175,20 @@ mod tests {
         assert_eq!(injector.len(), 7);
         assert_eq!(drain(&injector), [0, 2, 4, 6, 8, 10, 11]);
         assert!(injector.is_empty());
+    }
+
+    #[test]
+    fn an_entry_is_taken_out_of_turn_only_if_it_is_the_next_one() {
+        for order in [Order::Fifo, Order::Lifo] {
+            let injector = Injector::new(order);
+            assert!(!injector.take_if_next(1));
+            (1..=3).for_each(|entry| injector.push(entry));
+            let (next, last) = if order == Order::Fifo { (1, 3) } else { (3, 1) };
+            assert!(!injector.take_if_next(2) && !injector.take_if_next(last));
+            assert!(injector.take_if_next(next) && injector.take_if_next(2));
+            injector.sweep(|_| true);
+            assert!(injector.len() == 1 && injector.take_if_next(last) && injector.is_empty());
+        }
     }
 
     #[test]

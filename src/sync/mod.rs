@@ -69,6 +69,16 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// The same, if nobody holds it.
+#[cfg(not(loom))]
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(std::sync::TryLockError::WouldBlock) => None,
+    }
+}
+
 /// One step of a spin loop.
 pub(crate) fn spin_hint() {
     #[cfg(loom)]
@@ -79,6 +89,17 @@ pub(crate) fn spin_hint() {
 
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::Arc;
+
+/// One look more for what another thread is just about to do: `looks` have been in vain. It may have lost its CPU.
+pub(crate) fn snooze(looks: u32) {
+    const SPINS: u32 = 100;
+    #[cfg(not(loom))]
+    if looks >= SPINS {
+        return std::thread::yield_now();
+    }
+    debug_assert!(looks < SPINS || !cfg!(loom), "a model waits for what can't come");
+    spin_hint();
+}
 
 /// Runs a model over all interleavings; every loom test of the crate goes through here.
 #[cfg(all(test, loom))]

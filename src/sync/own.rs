@@ -35,10 +35,10 @@ mod imp {
     use std::arch::{asm, global_asm};
     use std::ffi::c_void;
 
-    /// With the version: two copies in one program must not share them.
+    /// With crate and version: two copies in one program must not share them (`cargo bench` has this file twice).
     macro_rules! name {
         () => {
-            concat!("offgil_own_", env!("CARGO_PKG_VERSION"))
+            concat!("offgil_own_", env!("CARGO_CRATE_NAME"), "_", env!("CARGO_PKG_VERSION"))
         };
     }
 

@@ -21,6 +21,11 @@ impl Backoff {
         Self { step: 1, until: None, budget }
     }
 
+    /// One whose steps are so many times the longest of others.
+    pub(crate) fn slow(self, times: u32) -> Self {
+        Self { step: LONGEST_STEP * times, ..self }
+    }
+
     /// Pauses for one step. False when the time is over.
     pub(crate) fn pause(&mut self) -> bool {
         for _ in 0..self.step {

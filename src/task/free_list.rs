@@ -161,6 +161,7 @@ mod magazine {
             }
         }
 
+        #[inline]
         fn allocate(&mut self) -> Option<u32> {
             loop {
                 if self.current.len > 0 {
@@ -189,13 +190,22 @@ mod magazine {
             Some(())
         }
 
+        #[inline]
         fn free(&mut self, slot: u32) {
             if self.current.len == BATCH {
-                std::mem::replace(&mut self.spare, self.current).share();
-                self.current = List::EMPTY;
+                self.make_spare();
             }
             known(slot).set_link(self.current.first);
             self.current = List { first: slot, len: self.current.len + 1 };
+        }
+    }
+
+    impl Magazine {
+        #[cold]
+        #[inline(never)]
+        fn make_spare(&mut self) {
+            std::mem::replace(&mut self.spare, self.current).share();
+            self.current = List::EMPTY;
         }
     }
 
@@ -217,7 +227,7 @@ mod magazine {
         static MAGAZINE: RefCell<Magazine> = const { RefCell::new(Magazine::EMPTY) };
     }
 
-    #[inline]
+    #[inline(always)]
     fn with<T>(work: impl Fn(&mut Magazine) -> T) -> T {
         // SAFETY: NULL, or set below to this thread's, whose destructor takes it out.
         match unsafe { own::<RefCell<Magazine>>(Own::Magazine).as_ref() } {
@@ -249,11 +259,13 @@ mod magazine {
     }
 
     /// A free cell's slot; `None` when memory or numbers are used up.
+    #[inline]
     pub(in crate::task) fn allocate() -> Option<u32> {
         with(Magazine::allocate)
     }
 
     /// Takes a free cell back.
+    #[inline]
     pub(in crate::task) fn free(slot: u32) {
         with(|magazine| magazine.free(slot));
     }

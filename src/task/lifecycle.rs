@@ -43,6 +43,7 @@ impl Owner {
 }
 
 /// Makes a queued task. `None`: out of memory.
+#[inline]
 pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> {
     let slot = free_list::allocate()?;
     let cell = cell(slot)?;
@@ -423,13 +424,23 @@ pub(crate) fn retain(id: TaskId) -> Result<bool, Stale> {
 }
 
 /// Gives one handle back. The task still runs. Returns its failure if nobody has seen it, or will.
-#[inline]
 pub(crate) fn release(id: TaskId) -> Result<Option<Lost>, Stale> {
-    if cell(id.slot()).is_some_and(|cell| cell.state.release_and_free(id)) {
-        free_list::free(id.slot());
+    if release_plain(id) {
         return Ok(None);
     }
     release_step_by_step(id)
+}
+
+/// The same in one step, for the last handle of a task that has ended and has nothing beside its cell. False: nothing was
+/// done.
+#[must_use]
+#[inline(always)]
+pub(crate) fn release_plain(id: TaskId) -> bool {
+    let released = cell(id.slot()).is_some_and(|cell| cell.state.release_and_free(id));
+    if released {
+        free_list::free(id.slot());
+    }
+    released
 }
 
 #[inline(never)]

@@ -1,0 +1,413 @@
+//! A queue of any length: many push at once, one at a time takes.
+//!
+//! ```text
+//!        head (the taker's)                      tail (one word: where the next entry goes)
+//!          v                                       v
+//! block [ . . e e e e ] -> block [ e e e e e e ] -> block [ e e . . . . ] -> NULL
+//! ```
+//!
+//! A position counts the slots of all blocks, and after those of each block one more, which says that the next block is
+//! being linked. So whoever moves the tail on from a slot knows its block. This is the list of blocks of crossbeam's
+//! `SegQueue`, for one taker at a time: he takes what there is without a read-modify-write, and gives a block back himself,
+//! as all who wrote into it are done with it.
+
+use super::Entry;
+use crate::sync::{snooze, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::ptr::null_mut;
+
+/// Slots of a block.
+const SLOTS: usize = if cfg!(loom) { 1 } else { 511 };
+/// Positions of a block.
+const LAP: usize = SLOTS + 1;
+
+const _: () = assert!(LAP.is_power_of_two(), "positions may wrap");
+
+struct Block {
+    /// The next one, once it is linked.
+    next: AtomicPtr<Block>,
+    /// Entry + 1; 0: not written yet.
+    slots: [AtomicU64; SLOTS],
+}
+
+/// What those who push change, on a line of its own.
+#[repr(align(128))]
+struct Tail {
+    position: AtomicUsize,
+    /// The block of that position; NULL before the first push.
+    block: AtomicPtr<Block>,
+}
+
+/// What the taker changes.
+#[repr(align(128))]
+struct Head {
+    position: AtomicUsize,
+    block: AtomicPtr<Block>,
+    /// A block that was emptied, for whoever needs the next one.
+    spare: AtomicPtr<Block>,
+}
+
+/// The queue.
+pub(super) struct Blocks {
+    tail: Tail,
+    head: Head,
+}
+
+/// So many entries came before that position.
+fn entries_before(position: usize) -> usize {
+    position / LAP * SLOTS + position % LAP
+}
+
+impl Blocks {
+    pub(super) fn new() -> Self {
+        let null = || AtomicPtr::new(null_mut());
+        Self {
+            tail: Tail { position: AtomicUsize::new(0), block: null() },
+            head: Head { position: AtomicUsize::new(0), block: null(), spare: null() },
+        }
+    }
+
+    /// Puts an entry in. Any thread. From the SeqCst step in here on nobody finds the queue empty until the entry was taken.
+    #[inline]
+    pub(super) fn push(&self, entry: Entry) {
+        // Acquire, here and below: pairs with the Release in `link_next`: the block is that of the position, or a later one.
+        let mut position = self.tail.position.load(Ordering::Acquire);
+        loop {
+            // Acquire: pairs with the Release in `link_next` and `first_block`; the block is all zeros.
+            let block = self.tail.block.load(Ordering::Acquire);
+            let offset = position % LAP;
+            if offset == SLOTS || block.is_null() {
+                position = self.wait_for_block();
+                continue;
+            }
+            let (ok, failed) = (Ordering::SeqCst, Ordering::Acquire);
+            match self.tail.position.compare_exchange_weak(position, position.wrapping_add(1), ok, failed) {
+                Ok(_) => {
+                    // SAFETY: the position was the same before and after `block` was read, so it is its block, and the
+                    // taker doesn't free that before he has seen its last slot written.
+                    let block = unsafe { &*block };
+                    if offset + 1 == SLOTS {
+                        self.link_next(block, position);
+                    }
+                    // Release: pairs with the Acquire in `take`; publishes the entry's task, and that we are done here.
+                    block.slots[offset].store(entry + 1, Ordering::Release);
+                    return;
+                }
+                Err(now) => position = now,
+            }
+        }
+    }
+
+    /// By who has got the last slot of a block, before he writes it.
+    #[cold]
+    #[inline(never)]
+    fn link_next(&self, block: &Block, last: usize) {
+        let next = self.new_block();
+        // Release: pairs with the Acquire in `leave`.
+        block.next.store(next, Ordering::Release);
+        self.tail.block.store(next, Ordering::Release);
+        self.tail.position.store(last.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The position that is found when there is a block for the next one.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_block(&self) -> usize {
+        for looks in 0.. {
+            if self.tail.block.load(Ordering::Relaxed).is_null() {
+                self.first_block();
+            }
+            let position = self.tail.position.load(Ordering::Acquire);
+            if position % LAP != SLOTS {
+                return position;
+            }
+            snooze(looks);
+        }
+        unreachable!("the loop doesn't end")
+    }
+
+    fn first_block(&self) {
+        let first = self.new_block();
+        // Release: pairs with the Acquire in `push`.
+        let (ok, failed) = (Ordering::Release, Ordering::Relaxed);
+        if self.tail.block.compare_exchange(null_mut(), first, ok, failed).is_ok() {
+            self.head.block.store(first, Ordering::Release);
+        } else {
+            self.give_back(first);
+        }
+    }
+
+    fn new_block(&self) -> *mut Block {
+        // Acquire: pairs with the Release in `give_back`.
+        let spare = self.head.spare.swap(null_mut(), Ordering::Acquire);
+        // SAFETY: what is in `spare` came from Box::into_raw and is nobody else's; swapped out it is ours.
+        match unsafe { spare.as_mut() } {
+            None => Box::into_raw(Box::new(Block {
+                next: AtomicPtr::new(null_mut()),
+                slots: std::array::from_fn(|_| AtomicU64::new(0)),
+            })),
+            Some(block) => {
+                block.next.store(null_mut(), Ordering::Relaxed);
+                block.slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+                spare
+            }
+        }
+    }
+
+    /// A block that nobody uses any more: one is kept.
+    fn give_back(&self, block: *mut Block) {
+        // AcqRel: Release pairs with the Acquire in `new_block`.
+        let before = self.head.spare.swap(block, Ordering::AcqRel);
+        if !before.is_null() {
+            // SAFETY: from Box::into_raw, and swapped out, so it is ours alone.
+            drop(unsafe { Box::from_raw(before) });
+        }
+    }
+
+    /// Another number after each push.
+    pub(super) fn pushed(&self) -> usize {
+        self.tail.position.load(Ordering::Relaxed)
+    }
+
+    /// How many entries it holds, as it looks.
+    pub(super) fn len(&self) -> usize {
+        // The head first: it is never ahead of a tail that is read later. Acquire: pairs with the Release in `take`, for
+        // `Injector::is_empty`.
+        let head = self.head.position.load(Ordering::Acquire);
+        let tail = self.tail.position.load(Ordering::Acquire);
+        entries_before(tail).wrapping_sub(entries_before(head))
+    }
+
+    /// Whether it looks empty.
+    pub(super) fn is_empty(&self) -> bool {
+        // As in `len`. The tail is never found at the position between two blocks when the head has passed the block: it is
+        // moved on before the last slot is written.
+        let head = self.head.position.load(Ordering::Acquire);
+        head == self.tail.position.load(Ordering::Acquire)
+    }
+
+    /// Takes the oldest entries, as many as there are and fit; returns how many.
+    ///
+    /// # Safety
+    /// One thread at a time, each after the one before.
+    pub(super) unsafe fn take(&self, batch: &mut [Entry]) -> usize {
+        let count = self.len().min(batch.len());
+        if count == 0 {
+            return 0;
+        }
+        let mut position = self.head.position.load(Ordering::Relaxed);
+        // Acquire: pairs with the Release in `first_block`.
+        let mut block =
+            when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()));
+        for place in &mut batch[..count] {
+            // SAFETY: the block of the head, which nobody but the taker frees.
+            let slot = unsafe { &(*block).slots[position % LAP] };
+            // Acquire: pairs with the Release in `push`. Who has moved the tail on is about to write.
+            *place = when(|| slot.load(Ordering::Acquire).checked_sub(1));
+            position = position.wrapping_add(1);
+            if position % LAP == SLOTS {
+                position = position.wrapping_add(1);
+                block = self.leave(block);
+            }
+        }
+        self.head.position.store(position, Ordering::Release);
+        count
+    }
+
+    /// Takes this entry if it is the oldest; whether it did.
+    ///
+    /// # Safety
+    /// As `take`.
+    pub(super) unsafe fn take_if_next(&self, entry: Entry) -> bool {
+        let position = self.head.position.load(Ordering::Relaxed);
+        // Acquire: as in `take`; here and below.
+        let block = self.head.block.load(Ordering::Acquire);
+        // SAFETY: NULL, or the block of the head, which nobody but the taker frees.
+        let Some(slots) = unsafe { block.as_ref() }.map(|block| &block.slots) else { return false };
+        let is_next = slots[position % LAP].load(Ordering::Acquire) == entry + 1;
+        if is_next {
+            // SAFETY: by the contract.
+            unsafe { self.take(&mut [0]) };
+        }
+        is_next
+    }
+
+    /// From a block whose last entry was taken to the next.
+    #[cold]
+    fn leave(&self, block: *mut Block) -> *mut Block {
+        // Acquire: pairs with the Release in `link_next`.
+        // SAFETY: as in `take`. It was linked before its last slot was written.
+        let next = unsafe { (*block).next.load(Ordering::Acquire) };
+        self.head.block.store(next, Ordering::Relaxed);
+        // Each who got a slot in it has written that, which was the last that he did with it.
+        self.give_back(block);
+        next
+    }
+}
+
+/// Waits for what another thread is just about to do.
+fn when<T>(look: impl Fn() -> Option<T>) -> T {
+    let mut looks = 0;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        snooze(looks);
+        looks += 1;
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        let mut block = self.head.block.load(Ordering::Relaxed);
+        // SAFETY: each came from Box::into_raw and is in the list once, or is the spare one; `&mut self` says that nobody
+        // else is here.
+        unsafe {
+            while !block.is_null() {
+                let next = (*block).next.load(Ordering::Relaxed);
+                drop(Box::from_raw(block));
+                block = next;
+            }
+            let spare = self.head.spare.load(Ordering::Relaxed);
+            if !spare.is_null() {
+                drop(Box::from_raw(spare));
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn take(blocks: &Blocks, most: usize) -> Vec<Entry> {
+        let mut batch = vec![0; most];
+        // SAFETY: each test takes in one thread.
+        let taken = unsafe { blocks.take(&mut batch) };
+        batch.truncate(taken);
+        batch
+    }
+
+    #[test]
+    fn entries_come_out_in_order_across_blocks() {
+        let blocks = Blocks::new();
+        let count = SLOTS as u64 * 3 + 5;
+        assert!(blocks.is_empty() && take(&blocks, 7).is_empty());
+        (0..count).for_each(|entry| blocks.push(entry));
+        assert_eq!(blocks.len(), count as usize);
+        let mut next = 0;
+        while !blocks.is_empty() {
+            for entry in take(&blocks, 7) {
+                assert_eq!(entry, next);
+                next += 1;
+            }
+            assert_eq!(blocks.len() as u64, count - next);
+        }
+        assert_eq!(next, count);
+    }
+
+    #[test]
+    fn each_entry_of_four_producers_is_taken_once_and_in_its_producers_order() {
+        let (blocks, each) = (Blocks::new(), 50_000);
+        std::thread::scope(|scope| {
+            for producer in 0..4 {
+                let blocks = &blocks;
+                scope.spawn(move || (0..each).for_each(|entry| blocks.push(producer * each + entry)));
+            }
+            let mut next = [0; 4];
+            while next != [each; 4] {
+                for entry in take(&blocks, 100) {
+                    let producer = (entry / each) as usize;
+                    assert_eq!(entry % each, next[producer]);
+                    next[producer] += 1;
+                }
+            }
+        });
+        assert!(blocks.is_empty());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod tests {
+    use super::*;
+    use crate::sync::{fence, model, Arc, AtomicU32};
+    use loom::thread;
+
+    fn take_one(blocks: &Blocks) -> Option<Entry> {
+        let mut one = [0];
+        // SAFETY: in each model one thread takes.
+        (unsafe { blocks.take(&mut one) } == 1).then_some(one[0])
+    }
+
+    #[test]
+    fn two_who_push_while_one_takes_lose_nothing_over_the_end_of_a_block() {
+        model(|| {
+            let blocks = Arc::new(Blocks::new());
+            let producers: Vec<_> = (1..=2)
+                .map(|entry| {
+                    let blocks = blocks.clone();
+                    thread::spawn(move || blocks.push(entry))
+                })
+                .collect();
+            let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
+            producers.into_iter().for_each(|producer| producer.join().unwrap());
+            got.extend(std::iter::from_fn(|| take_one(&blocks)));
+            got.sort_unstable();
+            assert_eq!(got, [1, 2]);
+        });
+    }
+
+    #[test]
+    fn an_entry_brings_what_was_written_before_its_push_and_its_block_is_used_again() {
+        model(|| {
+            let shared = Arc::new((Blocks::new(), AtomicU64::new(0)));
+            let producer = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    for entry in 1..=3 {
+                        shared.1.store(entry, Ordering::Relaxed);
+                        shared.0.push(entry);
+                    }
+                })
+            };
+            let taker = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        if let Some(entry) = take_one(&shared.0) {
+                            assert!(shared.1.load(Ordering::Relaxed) >= entry);
+                        }
+                    }
+                })
+            };
+            producer.join().unwrap();
+            taker.join().unwrap();
+        });
+    }
+
+    /// What `Places::census_after_injection` and `Places::stop_searching` do, with nothing else around it.
+    #[test]
+    fn who_stops_searching_sees_the_entry_or_who_pushed_it_sees_nobody_searching() {
+        model(|| {
+            let shared = Arc::new((Blocks::new(), AtomicU32::new(1)));
+            let pushes = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.0.push(1);
+                    // Loom takes the SeqCst of `push` for less.
+                    fence(Ordering::SeqCst);
+                    shared.1.load(Ordering::SeqCst) == 0
+                })
+            };
+            let parks = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.1.fetch_sub(1, Ordering::SeqCst);
+                    fence(Ordering::SeqCst);
+                    !shared.0.is_empty()
+                })
+            };
+            let (woken, seen) = (pushes.join().unwrap(), parks.join().unwrap());
+            assert!(woken || seen, "the entry lies there and nobody comes");
+        });
+    }
+}
