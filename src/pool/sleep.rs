@@ -47,6 +47,10 @@ unsafe impl Send for Parked {}
 pub(crate) trait Crew {
     /// Whether any queue has an entry.
     fn work_visible(&self) -> bool;
+    /// Whether there is none, also of the kind whose pushers don't fence. To be called after a SeqCst fence.
+    fn surely_no_work(&self) -> bool {
+        !self.work_visible()
+    }
     /// Starts a thread as a searcher that is counted already; false if that can't be.
     fn start_thread(&self) -> bool;
     /// Whether the thread that asks is lent.
@@ -85,7 +89,7 @@ impl Sleep {
         }
         // In the list first, then out of the count: who sees nobody searching finds this thread in the list.
         let census = places.stop_searching();
-        let overlooked = census.searching() == 0 && places.census().free() > 0 && crew.work_visible()
+        let overlooked = census.searching() == 0 && places.census().free() > 0 && !crew.surely_no_work()
             || crew.is_lent() && crew.work_for_lent();
         if overlooked && self.leave(&latch) {
             places.start_searching();
@@ -125,7 +129,7 @@ impl Sleep {
         // SeqCst: pairs with the fence in `census_after_push`. Either the pusher sees the place that is free, or we
         // see what it pushed.
         fence(Ordering::SeqCst);
-        if crew.work_visible() {
+        if !crew.surely_no_work() {
             self.notify(places, crew);
         }
     }
@@ -140,7 +144,7 @@ impl Sleep {
             // Nobody to send. While this thread was counted, another may have parked in the belief that somebody
             // searches: the last to stop looks once more.
             let census = places.stop_searching();
-            if !census.needs_a_searcher() || !crew.work_visible() || lock(&self.parked).latches.is_empty() {
+            if !census.needs_a_searcher() || crew.surely_no_work() || lock(&self.parked).latches.is_empty() {
                 return;
             }
         }

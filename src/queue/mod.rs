@@ -2,10 +2,12 @@
 //! to task (which packs them) and pool (which introduces the two).
 
 mod deque;
+mod fork_stack;
 #[cfg(not(loom))]
 mod injector;
 
 pub(crate) use deque::{Deque, Steal};
+pub(crate) use fork_stack::{ForkStack, TakenBack, DEEPEST};
 #[cfg(not(loom))]
 pub(crate) use injector::{Injector, Order};
 
