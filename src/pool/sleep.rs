@@ -219,21 +219,29 @@ impl Sleep {
 mod tests {
     use super::super::census::Served;
     use super::*;
-    use crate::sync::{model, Arc, AtomicU32};
+    use crate::sync::{heavy, light, model, Arc, AtomicU32};
     use loom::thread;
 
-    /// A queue of nothing but a count, with the ordering of a real one (a release push, an acquire take).
+    /// A queue of nothing but a count, with the ordering of a real one (a release push, an acquire take), and a fork
+    /// stack of at most one half.
     struct Model {
         places: Places,
         sleep: Sleep,
         queue: AtomicU32,
+        open: AtomicU32,
+        half: AtomicU32,
         ran: AtomicU32,
         is_one_of_two: bool,
     }
 
     impl Crew for Model {
         fn work_visible(&self) -> bool {
-            self.queue.load(Ordering::Relaxed) > 0
+            self.queue.load(Ordering::Relaxed) > 0 || self.half.load(Ordering::Relaxed) > 0
+        }
+
+        /// Like pool/fork_stacks.
+        fn surely_no_work(&self) -> bool {
+            (self.open.load(Ordering::Relaxed) == 0 || heavy()) && !self.work_visible()
         }
 
         fn start_thread(&self) -> bool {
@@ -251,8 +259,10 @@ mod tests {
 
     impl Model {
         fn new(places: u32, is_one_of_two: bool) -> Arc<Self> {
-            let (queue, ran) = (AtomicU32::new(0), AtomicU32::new(0));
-            Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran, is_one_of_two })
+            let word = || AtomicU32::new(0);
+            let (queue, open, half, ran) = (word(), word(), word(), word());
+            let (places, sleep) = (Places::new(places), Sleep::new());
+            Arc::new(Self { places, sleep, queue, open, half, ran, is_one_of_two })
         }
 
         /// Like pool/resize.
@@ -275,7 +285,22 @@ mod tests {
             self.notify();
         }
 
+        /// Like pool/nested, of a thread that holds a place: opens a fork stack, and pushes a half that stays there.
+        fn fork(&self) {
+            self.open.fetch_add(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            self.half.store(1, Ordering::Release);
+            light();
+            if !self.places.census().is_just_full() && self.places.census().needs_a_searcher() {
+                self.notify();
+            }
+        }
+
         fn take(&self) -> bool {
+            self.half.swap(0, Ordering::Acquire) > 0 || self.take_queued()
+        }
+
+        fn take_queued(&self) -> bool {
             self.queue
                 .fetch_update(Ordering::Acquire, Ordering::Relaxed, |queued| queued.checked_sub(1))
                 .is_ok()
@@ -391,6 +416,46 @@ mod tests {
             };
             pool.submit();
             helper.join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    /// A pool of so many places, one of them held for ever, and its only thread that comes for work.
+    fn model_with_owner_and_worker(places: u32) -> (Arc<Model>, thread::JoinHandle<()>) {
+        let pool = Model::new(places, false);
+        let _held_for_ever = pool.places.try_take().unwrap();
+        pool.places.start_searching();
+        let worker = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.work(1))
+        };
+        (pool, worker)
+    }
+
+    fn forks(pool: &Arc<Model>) -> thread::JoinHandle<()> {
+        let pool = pool.clone();
+        thread::spawn(move || pool.fork())
+    }
+
+    #[test]
+    fn a_half_pushed_just_before_the_last_searcher_parks_is_taken() {
+        model(|| {
+            let (pool, worker) = model_with_owner_and_worker(2);
+            forks(&pool).join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_half_that_was_pushed_while_a_visitor_held_the_other_place_is_taken_after_it() {
+        model(|| {
+            let (pool, worker) = model_with_owner_and_worker(2);
+            let owner = forks(&pool);
+            if let Some(place) = pool.places.try_take() {
+                let _ = pool.places.give_back(place, Served::Visitors);
+                pool.sleep.cover(&pool.places, &*pool);
+            }
+            owner.join().unwrap();
             worker.join().unwrap();
         });
     }
