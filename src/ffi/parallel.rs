@@ -4,8 +4,7 @@ use super::boundary::{check_count, pool, slice, status};
 use super::task::{function, task_fn};
 use super::{offgil_status, pool_t};
 use crate::parallel;
-use crate::pool::Error;
-use crate::task::{Job, Owner};
+use crate::pool::{invoke_nested, Error, Half};
 use std::ffi::c_void;
 
 /// The body of pool_for: works on the indices from `begin` up to, not including, `end`. It must return (see task_fn).
@@ -214,10 +213,23 @@ pub unsafe extern "C" fn pool_invoke(
     right: task_fn,
     right_arg: *mut c_void,
 ) -> offgil_status {
-    status(|| {
-        let pool = self::pool(pool)?;
-        let left = Job { function: function(left)?, argument: left_arg, owner: Owner::Library };
-        let right = Job { function: function(right)?, argument: right_arg, owner: Owner::Library };
-        parallel::invoke(&pool, left, right)
-    })
+    if let (Some(left), Some(right)) = (left, right) {
+        // Inside a task of the pool, all that there is to know of it is on the thread.
+        let (left, right) =
+            (Half { function: left, argument: left_arg }, Half { function: right, argument: right_arg });
+        if let Some(ended) = invoke_nested(pool.addr(), left, right) {
+            return status(|| ended);
+        }
+    }
+    invoke_from_anywhere(pool, (left, left_arg), (right, right_arg))
+}
+
+#[inline(never)]
+fn invoke_from_anywhere(
+    pool: *mut pool_t,
+    left: (task_fn, *mut c_void),
+    right: (task_fn, *mut c_void),
+) -> offgil_status {
+    let half = |(body, argument)| Ok::<_, Error>(Half { function: function(body)?, argument });
+    status(|| parallel::invoke(&self::pool(pool)?, half(left)?, half(right)?))
 }

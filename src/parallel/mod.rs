@@ -8,7 +8,7 @@ pub(crate) use invoke::invoke;
 pub(crate) use range::{for_range, map};
 pub(crate) use reduce::{reduce, Operation};
 
-use crate::pool::{self, Error, PartOutcome, PoolRef};
+use crate::pool::{self, PoolRef};
 
 /// Runs the caller's own part on the calling thread if bodies of the pool may run there: inside the pool, or as a
 /// helper on a free place. Whether it did; if not, all parts must be tasks, and the caller waits.
@@ -18,9 +18,4 @@ fn runs_here(pool: &PoolRef, part: impl FnOnce()) -> bool {
         return true;
     }
     pool::as_helper(pool, part)
-}
-
-/// A part's failure as that of the whole.
-fn as_error(ended: PartOutcome) -> Result<(), Error> {
-    ended.map_err(|(status, failure)| Error::new(status, failure.message.to_string()))
 }

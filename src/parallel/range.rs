@@ -8,8 +8,8 @@
 //! what is left, so that few steps are taken while there is much and nobody waits long at the end. The range lies on
 //! the caller's stack: the caller takes helpers back that have not begun, and waits for those that have.
 
-use super::{as_error, runs_here};
-use crate::pool::{self, Error, PartOutcome, PoolRef, Status};
+use super::runs_here;
+use crate::pool::{self, as_error, Error, PartOutcome, PoolRef, Status};
 use crate::sync::{lock, AtomicUsize, Mutex, Ordering};
 use crate::task::{release, Failure, Job, Owner, TaskId};
 use std::ffi::c_void;

@@ -10,8 +10,8 @@
 //! and Nguyen, "Parallel Reproducible Summation", IEEE Trans. Computers 64, 2015). The right half of a node is forked
 //! as in `invoke`, so there is one accumulator a level and thread.
 
-use super::{as_error, invoke, runs_here};
-use crate::pool::{self, run_part, Error, PoolRef, Status};
+use super::runs_here;
+use crate::pool::{self, as_error, run_part, Error, PoolRef, Status};
 use crate::sync::{lock, Mutex};
 use crate::task::{Job, Owner};
 use std::alloc::{alloc, dealloc, Layout};
@@ -138,7 +138,7 @@ impl Tree<'_> {
         match pool::submit(pool, half.job()) {
             Ok(forked) => {
                 let left = self.walk(pool, left.0, left.1);
-                left.and(half.ended(invoke::join(pool, forked)))
+                left.and(half.ended(pool::join_part(pool, forked)))
             }
             // The pool was canceled meanwhile.
             Err(Error { status: Status::Closed, .. }) => {
@@ -215,7 +215,7 @@ pub(crate) unsafe fn reduce(
     let whole = Half::new(&tree, 0..tree.leaves.count, root.get());
     let mut walked = Ok(());
     if !runs_here(pool, || walked = tree.walk(pool, whole.leaves.clone(), whole.into)) {
-        walked = whole.ended(invoke::join(pool, pool::submit(pool, whole.job())?));
+        walked = whole.ended(pool::join_part(pool, pool::submit(pool, whole.job())?));
     }
     walked?;
     if operation.size > 0 {

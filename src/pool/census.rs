@@ -128,6 +128,17 @@ impl Census {
         place < self.threads()
     }
 
+    /// As many places are held as may be.
+    #[inline(always)]
+    pub(crate) fn is_just_full(self) -> bool {
+        self.busy() == self.threads()
+    }
+
+    /// More places are held than may be.
+    pub(crate) fn has_too_many(self) -> bool {
+        self.busy() > self.threads()
+    }
+
     /// Whether who holds this place may start another task: the place is not past the limit, nor are too many held.
     pub(crate) fn lets_start_on(self, place: u32) -> bool {
         self.allows(place) && self.busy() <= self.threads()

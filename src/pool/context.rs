@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! local -> Context { pool, place } <- outer        a thread of a pool, or a visitor that helps
-//!    frame -> Frame { task, failure } <- outer       the bodies on this stack, innermost first
+//!    frame -> Frame { task } <- outer                the bodies on this stack, innermost first
 //!                owner: the frame of the task whose part this is
 //! ```
 //!
@@ -11,11 +11,11 @@
 use super::core::Pool;
 use super::deadlock;
 use super::leave;
-use super::local::local;
+use super::local::{local, Local};
 use super::registry::PoolRef;
 use super::wait_graph::Node;
 use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, TaskId};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ptr::null;
 
 /// A thread at work for a pool.
@@ -148,7 +148,6 @@ pub(super) struct Frame {
     task: Option<TaskId>,
     /// What the task has besides its cell, if it has; alive as long as its body runs.
     extra: *const Extra,
-    failure: RefCell<Option<Failure>>,
     outer: Cell<*const Frame>,
     /// The frame of the task that this body belongs to: this one, or one further out; NULL: it is of none.
     owner: Cell<*const Frame>,
@@ -168,14 +167,7 @@ impl Frame {
     }
 
     fn new(task: Option<TaskId>, extra: *const Extra) -> Self {
-        Self {
-            task,
-            extra,
-            failure: RefCell::new(None),
-            outer: Cell::new(null()),
-            owner: Cell::new(null()),
-            linked: Cell::new(false),
-        }
+        Self { task, extra, outer: Cell::new(null()), owner: Cell::new(null()), linked: Cell::new(false) }
     }
 
     /// Makes this the innermost frame while `body` runs; then gives what `task_fail` left.
@@ -195,14 +187,21 @@ impl Frame {
             None => self.outer().map_or(null(), |outer| outer.owner.get()),
         });
         let leave = Leave(self);
+        let depth = local(|local| local.forks.depth());
+        let outer_failure = local(Local::take_failure);
         let value = body();
-        local(|current| {
+        let failure = local(|current| {
             if !std::ptr::eq(current.frame.get(), self) && !current.frame.get().is_null() {
                 leave::left_by("longjmp");
             }
+            let failure = if current.forks.end_body(depth) { current.failure.take() } else { None };
+            if outer_failure.is_some() {
+                current.failure.set(outer_failure);
+            }
+            failure
         });
         drop(leave);
-        (value, self.failure.take())
+        (value, failure)
     }
 
     /// What its task is called.
@@ -249,6 +248,7 @@ pub(super) fn forget_stack() {
     local(|current| {
         current.context.set(null());
         current.frame.set(null());
+        current.forks.forget();
     });
 }
 
@@ -276,17 +276,23 @@ pub(crate) fn is_asked_to_stop() -> Option<bool> {
 /// Marks the innermost body as failed; false outside a body.
 pub(crate) fn fail_current(failure: Failure) -> bool {
     with_frame(|frame| match frame {
-        Some(frame) => {
-            frame.failure.replace(Some(failure));
+        Some(_) => local(|local| {
+            local.failure.set(Some(failure));
+            local.forks.set_odd();
             true
-        }
+        }),
         None => false,
     })
 }
 
 /// Whether the innermost body has called `task_fail`.
 pub(crate) fn current_has_failed() -> bool {
-    with_frame(|frame| frame.is_some_and(|frame| frame.failure.borrow().is_some()))
+    local(|local| {
+        let failure = local.failure.take();
+        let has_failed = failure.is_some();
+        local.failure.set(failure);
+        has_failed
+    })
 }
 
 /// Runs `body` with the innermost frame; `None` outside all bodies.

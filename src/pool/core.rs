@@ -4,6 +4,7 @@ use super::blocking::BlockingLane;
 use super::census::{Census, Served};
 use super::deadlock;
 use super::deques::Deques;
+use super::fork_stacks::ForkStacks;
 use super::hold::Held;
 use super::lanes::Priorities;
 use super::lent::LentLane;
@@ -25,6 +26,7 @@ pub(crate) struct Pool {
     pub(crate) options: Options,
     pub(crate) places: Places,
     pub(crate) deques: Deques,
+    pub(super) fork_stacks: ForkStacks,
     pub(crate) injector: Injector,
     pub(super) priorities: Priorities,
     pub(super) blocking: BlockingLane,
@@ -69,6 +71,10 @@ impl Crew for Pool {
         self.has_entries() || self.places.census().is_wanted_by_a_visitor()
     }
 
+    fn surely_no_work(&self) -> bool {
+        self.fork_stacks.catch_up() && !self.work_visible()
+    }
+
     fn start_thread(&self) -> bool {
         self.start_thread_for_search()
     }
@@ -84,6 +90,7 @@ impl Pool {
             number,
             places: Places::new(options.threads),
             deques: Deques::new(options.threads),
+            fork_stacks: ForkStacks::new(),
             injector: Injector::new(options.order),
             priorities: Priorities::new(options.order),
             blocking: BlockingLane::new(),
@@ -147,6 +154,7 @@ impl Pool {
         !self.injector.is_empty()
             || !self.priorities.is_empty()
             || self.deques.iter().any(|deque| !deque.is_empty())
+            || self.fork_stacks.has_halves()
     }
 
     /// Whether anything is still to be run, by whomever; held tasks first, as they come off the list after they have gone

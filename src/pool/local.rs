@@ -1,16 +1,19 @@
 //! What a thread keeps to itself: what it is doing (pool/context), and the pools that it used last.
 //!
 //! ```text
-//! LOCAL { context, frame, stack, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
+//! LOCAL { context, frame, stack, forks, failure, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
 //! ```
 //!
 //! One variable without a destructor, so that each call finds all of it by one address; what `recent` holds is given
 //! back by a second one, which is touched only when a pool is remembered.
 
 use super::context::{Context, Frame};
+use super::nested::Forks;
 use super::registry::{PoolRef, Share};
 use crate::sync::{epoch, own, set_own, Ordering, Own};
+use crate::task::Failure;
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::ptr::null;
 use std::rc::Rc;
 
@@ -22,6 +25,9 @@ pub(super) struct Local {
     pub(super) frame: Cell<*const Frame>,
     /// Addresses between which a body may be started on this stack; (0, 0): not asked yet.
     pub(super) stack: Cell<(usize, usize)>,
+    pub(super) forks: Forks,
+    /// What `task_fail` left in the innermost body or part; then its forks are odd.
+    pub(super) failure: ManuallyDrop<Cell<Option<Failure>>>,
     /// From `Rc::into_raw`: this thread's count of one each.
     recent: [Cell<*const Share>; REMEMBERED],
 }
@@ -32,6 +38,8 @@ thread_local! {
             context: Cell::new(null()),
             frame: Cell::new(null()),
             stack: Cell::new((0, 0)),
+            forks: Forks::new(),
+            failure: ManuallyDrop::new(Cell::new(None)),
             recent: [const { Cell::new(null()) }; REMEMBERED],
         }
     };
@@ -47,6 +55,13 @@ pub(super) fn local<T>(body: impl FnOnce(&Local) -> T) -> T {
     body(local.unwrap_or_else(|| first_time()))
 }
 
+/// The same, unless the thread has none yet.
+#[inline(always)]
+pub(super) fn local_if_used<'a>() -> Option<&'a Local> {
+    // SAFETY: as above. The reference stays on this thread.
+    unsafe { own::<Local>(Own::Local).as_ref() }
+}
+
 #[cold]
 #[inline(never)]
 fn first_time<'a>() -> &'a Local {
@@ -58,6 +73,16 @@ fn first_time<'a>() -> &'a Local {
 }
 
 impl Local {
+    /// What `task_fail` left, taken out. There is nothing unless the forks are odd.
+    #[inline]
+    pub(super) fn take_failure(&self) -> Option<Failure> {
+        if self.forks.is_odd() {
+            self.failure.take()
+        } else {
+            None
+        }
+    }
+
     /// The pool of a number, if this thread remembers it and it is there.
     #[inline]
     pub(super) fn recent(&self, number: u32) -> Option<PoolRef> {

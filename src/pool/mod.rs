@@ -31,7 +31,8 @@ mod deques;
 mod done;
 #[cfg(not(loom))]
 mod fork;
-
+#[cfg(not(loom))]
+mod fork_stacks;
 #[cfg(not(loom))]
 mod group;
 #[cfg(not(loom))]
@@ -44,6 +45,8 @@ mod leave;
 mod lent;
 #[cfg(not(loom))]
 mod local;
+#[cfg(not(loom))]
+mod nested;
 #[cfg(not(loom))]
 mod observe;
 #[cfg(not(loom))]
@@ -84,6 +87,7 @@ pub(crate) use self::{
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     lanes::Lane,
     lent::run_worker,
+    nested::{as_error, invoke as invoke_nested, open_and_invoke, Half},
     observe::{start_trace, stats, stop_trace, Stats},
     options::{Hooks, Options, WhenFull},
     places::MOST as MOST_THREADS,
@@ -96,7 +100,8 @@ pub(crate) use self::{
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
     wait::{
-        as_helper, block_begin, block_end, how_it_ended, join, next_completions, reclaim, status_of, wait,
+        as_helper, block_begin, block_end, how_it_ended, join, join_part, next_completions, reclaim,
+        status_of, wait,
     },
     wait_many::{wait_all, wait_any},
 };

@@ -93,14 +93,20 @@ pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
     let depth = blocking_depth();
     let ended = frame.enter(|| call_out(|| catch(body)));
     end_blocking_down_to(depth);
-    match ended {
+    as_failure(ended.0, ended.1)
+}
+
+/// How a part ended that returned or panicked, and may have called `task_fail`.
+pub(super) fn as_failure(ended: std::thread::Result<()>, failure: Option<Failure>) -> PartOutcome {
+    match (ended, failure) {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(failure)) => Err((Status::Failed, failure)),
         (Err(panic), _) => Err((Status::Panic, describe(panic))),
     }
 }
 
-fn catch<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
+#[inline(always)]
+pub(super) fn catch<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
     catch_unwind(AssertUnwindSafe(|| {
         let guard = OnlyPanicsMayPass;
         let value = body();

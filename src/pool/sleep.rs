@@ -47,6 +47,10 @@ unsafe impl Send for Parked {}
 pub(crate) trait Crew {
     /// Whether any queue has an entry.
     fn work_visible(&self) -> bool;
+    /// Whether there is none, also of the kind whose pushers don't fence. To be called after a SeqCst fence.
+    fn surely_no_work(&self) -> bool {
+        !self.work_visible()
+    }
     /// Starts a thread as a searcher that is counted already; false if that can't be.
     fn start_thread(&self) -> bool;
     /// Whether the thread that asks is lent.
@@ -85,7 +89,7 @@ impl Sleep {
         }
         // In the list first, then out of the count: who sees nobody searching finds this thread in the list.
         let census = places.stop_searching();
-        let overlooked = census.searching() == 0 && places.census().free() > 0 && crew.work_visible()
+        let overlooked = census.searching() == 0 && places.census().free() > 0 && !crew.surely_no_work()
             || crew.is_lent() && crew.work_for_lent();
         if overlooked && self.leave(&latch) {
             places.start_searching();
@@ -135,7 +139,7 @@ impl Sleep {
         // SeqCst: pairs with the fence in `census_after_push`. Either the pusher sees the place that is free, or we
         // see what it pushed.
         fence(Ordering::SeqCst);
-        if crew.work_visible() {
+        if !crew.surely_no_work() {
             self.notify(places, crew);
         }
     }
@@ -150,7 +154,7 @@ impl Sleep {
             // Nobody to send. While this thread was counted, another may have parked in the belief that somebody
             // searches: the last to stop looks once more.
             let census = places.stop_searching();
-            if !census.needs_a_searcher() || !crew.work_visible() || lock(&self.parked).latches.is_empty() {
+            if !census.needs_a_searcher() || crew.surely_no_work() || lock(&self.parked).latches.is_empty() {
                 return;
             }
         }
@@ -225,21 +229,29 @@ impl Sleep {
 mod tests {
     use super::super::census::Served;
     use super::*;
-    use crate::sync::{model, Arc, AtomicU32};
+    use crate::sync::{heavy, light, model, Arc, AtomicU32};
     use loom::thread;
 
-    /// A queue of nothing but a count, with the ordering of a real one (a release push, an acquire take).
+    /// A queue of nothing but a count, with the ordering of a real one (a release push, an acquire take), and a fork
+    /// stack of at most one half.
     struct Model {
         places: Places,
         sleep: Sleep,
         queue: AtomicU32,
+        open: AtomicU32,
+        half: AtomicU32,
         ran: AtomicU32,
         is_one_of_two: bool,
     }
 
     impl Crew for Model {
         fn work_visible(&self) -> bool {
-            self.queue.load(Ordering::Relaxed) > 0
+            self.queue.load(Ordering::Relaxed) > 0 || self.half.load(Ordering::Relaxed) > 0
+        }
+
+        /// Like pool/fork_stacks.
+        fn surely_no_work(&self) -> bool {
+            (self.open.load(Ordering::Relaxed) == 0 || heavy()) && !self.work_visible()
         }
 
         fn start_thread(&self) -> bool {
@@ -257,8 +269,10 @@ mod tests {
 
     impl Model {
         fn new(places: u32, is_one_of_two: bool) -> Arc<Self> {
-            let (queue, ran) = (AtomicU32::new(0), AtomicU32::new(0));
-            Arc::new(Self { places: Places::new(places), sleep: Sleep::new(), queue, ran, is_one_of_two })
+            let word = || AtomicU32::new(0);
+            let (queue, open, half, ran) = (word(), word(), word(), word());
+            let (places, sleep) = (Places::new(places), Sleep::new());
+            Arc::new(Self { places, sleep, queue, open, half, ran, is_one_of_two })
         }
 
         /// Like pool/resize.
@@ -281,7 +295,22 @@ mod tests {
             self.notify();
         }
 
+        /// Like pool/nested, of a thread that holds a place: opens a fork stack, and pushes a half that stays there.
+        fn fork(&self) {
+            self.open.fetch_add(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            self.half.store(1, Ordering::Release);
+            light();
+            if !self.places.census().is_just_full() && self.places.census().needs_a_searcher() {
+                self.notify();
+            }
+        }
+
         fn take(&self) -> bool {
+            self.half.swap(0, Ordering::Acquire) > 0 || self.take_queued()
+        }
+
+        fn take_queued(&self) -> bool {
             self.queue
                 .fetch_update(Ordering::Acquire, Ordering::Relaxed, |queued| queued.checked_sub(1))
                 .is_ok()
@@ -397,6 +426,46 @@ mod tests {
             };
             pool.submit();
             helper.join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    /// A pool of so many places, one of them held for ever, and its only thread that comes for work.
+    fn model_with_owner_and_worker(places: u32) -> (Arc<Model>, thread::JoinHandle<()>) {
+        let pool = Model::new(places, false);
+        let _held_for_ever = pool.places.try_take().unwrap();
+        pool.places.start_searching();
+        let worker = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.work(1))
+        };
+        (pool, worker)
+    }
+
+    fn forks(pool: &Arc<Model>) -> thread::JoinHandle<()> {
+        let pool = pool.clone();
+        thread::spawn(move || pool.fork())
+    }
+
+    #[test]
+    fn a_half_pushed_just_before_the_last_searcher_parks_is_taken() {
+        model(|| {
+            let (pool, worker) = model_with_owner_and_worker(2);
+            forks(&pool).join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_half_that_was_pushed_while_a_visitor_held_the_other_place_is_taken_after_it() {
+        model(|| {
+            let (pool, worker) = model_with_owner_and_worker(2);
+            let owner = forks(&pool);
+            if let Some(place) = pool.places.try_take() {
+                let _ = pool.places.give_back(place, Served::Visitors);
+                pool.sleep.cover(&pool.places, &*pool);
+            }
+            owner.join().unwrap();
             worker.join().unwrap();
         });
     }

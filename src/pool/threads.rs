@@ -258,12 +258,18 @@ fn default_stack_size() -> usize {
 pub(crate) fn stack_allows_another_body() -> bool {
     let marker = 0_u8;
     let here = (&raw const marker).addr();
-    let (lowest, end) = local(|local| match local.stack.get() {
-        (_, 0) => ask_for_stack(local),
-        bounds => bounds,
-    });
+    let (lowest, end) = stack_bounds_for_bodies();
     // On a stack that isn't the thread's own (a coroutine's) nothing is known, so nothing is promised.
     (lowest..end).contains(&here)
+}
+
+/// The addresses between which a body may be started.
+#[inline]
+pub(super) fn stack_bounds_for_bodies() -> (usize, usize) {
+    local(|local| match local.stack.get() {
+        (_, 0) => ask_for_stack(local),
+        bounds => bounds,
+    })
 }
 
 #[cold]

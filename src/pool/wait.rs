@@ -13,6 +13,7 @@ use super::context::{holds_a_place, inside, is_in_a_body, with_context, Context}
 use super::core::Pool;
 use super::deadlock::Edge;
 use super::leave::fenced;
+use super::local::local;
 use super::observe;
 use super::registry::{self, PoolRef};
 use super::run::run;
@@ -78,6 +79,16 @@ pub(crate) fn join(pool: &PoolRef, id: TaskId) -> Waited {
         Err(Error { status: Status::Canceled, .. }) => joined,
         ended => ended,
     }
+}
+
+/// The same, and lets go of it: it has ended then, or will never begin.
+pub(crate) fn join_part(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
+    let joined = join(pool, forked).map(drop).map_err(|error| match task::failure(forked) {
+        Ok(Some(failure)) => error.saying(&failure.message),
+        _ => error,
+    });
+    let _ = task::release(forked);
+    joined
 }
 
 #[inline(never)]
@@ -323,6 +334,7 @@ pub(crate) fn block_begin() -> Result<(), Error> {
     in_body(|context| {
         let depth = context.blocking.get();
         context.blocking.set(depth.saturating_add(1));
+        local(|local| local.forks.set_odd());
         if depth == 0 {
             context.gave_up.set(give_up_place(context));
         }

@@ -11,6 +11,7 @@
 
 use super::context::Context;
 use super::core::Pool;
+use super::fork_stacks::steal_half;
 use super::lanes;
 use super::leave::fenced;
 use super::observe;
@@ -85,6 +86,10 @@ impl Crew for Parked<'_> {
         self.0.work_visible()
     }
 
+    fn surely_no_work(&self) -> bool {
+        self.0.surely_no_work()
+    }
+
     fn start_thread(&self) -> bool {
         false
     }
@@ -122,6 +127,10 @@ struct Worker<'a> {
 impl Crew for Worker<'_> {
     fn work_visible(&self) -> bool {
         self.pool.work_visible()
+    }
+
+    fn surely_no_work(&self) -> bool {
+        self.pool.surely_no_work()
     }
 
     fn start_thread(&self) -> bool {
@@ -339,6 +348,9 @@ impl Worker<'_> {
                 Taken::Task(task) => return Some(task),
                 Taken::Stale => continue,
                 Taken::Nothing => {}
+            }
+            if let Some(task) = steal_half(self.context) {
+                return Some(task);
             }
             let high = pool.priorities.take_before(&mut self.passed);
             self.passed = 0;

@@ -3,10 +3,12 @@
 
 mod blocks;
 mod deque;
+mod fork_stack;
 #[cfg(not(loom))]
 mod injector;
 
 pub(crate) use deque::Deque;
+pub(crate) use fork_stack::{ForkStack, TakenBack, DEEPEST};
 #[cfg(not(loom))]
 pub(crate) use injector::{Injector, Order};
 

@@ -35,10 +35,16 @@ pub(crate) fn step_epoch() {
 pub(crate) fn call_out<T>(call: impl FnOnce() -> T) -> T {
     let forks = epoch();
     let value = call();
+    end_if_forked(forks);
+    value
+}
+
+/// The same for a caller who looks only where something is odd: `forks` is the epoch before the call.
+#[inline]
+pub(crate) fn end_if_forked(forks: u32) {
     if epoch() != forks {
         end_this_thread();
     }
-    value
 }
 
 /// Ends the thread. If there are no others but the library's own, so does the process, as when the last thread of any

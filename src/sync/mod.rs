@@ -10,12 +10,14 @@
 //! Slots        numbers of handles, and the counted objects behind them
 //! Renewable    what the child of a fork makes anew
 //! spawn        starts a thread of the library's, with a signal mask of its own
+//! light, heavy   a pair of fences, one of them free
 //! call_out     the one way out of the library into the embedder's code
 //! own          pointers of each thread's own
 //! now_ns       the clock of what is measured
 //! environment_variable   what the user asks for without a line of code
 //! ```
 
+mod asymmetric;
 #[cfg(not(loom))]
 mod environment;
 mod event_count;
@@ -33,11 +35,12 @@ mod spin;
 mod threads;
 mod time;
 
+pub(crate) use asymmetric::{heavy, is_available as has_heavy, light};
 #[cfg(not(loom))]
 pub(crate) use environment::environment_variable;
 pub(crate) use event_count::EventCount;
 #[cfg(not(loom))]
-pub(crate) use fork::{call_out, epoch, step_epoch, Renewable};
+pub(crate) use fork::{call_out, end_if_forked, epoch, step_epoch, Renewable};
 pub(crate) use futex::Futex;
 pub(crate) use latch::Latch;
 #[cfg(not(loom))]
