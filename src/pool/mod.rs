@@ -96,7 +96,7 @@ pub(crate) use self::{
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
     wait::{
-        as_helper, block_begin, block_end, how_it_ended, join, next_completions, reclaim, status_of, wait,
+        as_helper, block_begin, block_end, how_it_ended, join, next_completions, retract, status_of, wait,
     },
     wait_many::{wait_all, wait_any},
 };
