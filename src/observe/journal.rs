@@ -10,7 +10,7 @@
 use super::json::Event;
 use super::sink::Sink;
 use crate::sync::{lock, AtomicU32, AtomicU64, Mutex, Ordering};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A number that one thread steps and others read.
@@ -128,7 +128,7 @@ struct Buffer {
     counted_at: u64,
     flushed_at: u64,
     /// Names of functions.
-    names: HashMap<usize, String>,
+    names: BTreeMap<usize, String>,
 }
 
 /// A queue's length is written that often at most.
@@ -142,7 +142,7 @@ impl Buffer {
             named: 0,
             counted_at: 0,
             flushed_at: 0,
-            names: HashMap::new(),
+            names: BTreeMap::new(),
         }
     }
 

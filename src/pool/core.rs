@@ -15,7 +15,7 @@ use super::sleep::{Crew, Sleep};
 use super::threads::Roster;
 use crate::observe::{from_environment, Observer};
 use crate::queue::Injector;
-use crate::sync::{epoch, AtomicU32, AtomicUsize, Deadline, EventCount, Ordering};
+use crate::sync::{epoch, fence_after_rmw, AtomicU32, AtomicUsize, Deadline, EventCount, Ordering};
 use crate::task::{self, Snapshot, TaskId};
 use std::sync::Weak;
 
@@ -171,7 +171,7 @@ impl Pool {
     /// Who may be handed a place, when somebody gives it back who looks no further: what is queued comes before
     /// visitors, or they could pass the places around among themselves for ever.
     pub(super) fn served(&self) -> Served {
-        if self.has_entries() {
+        if self.places.census().is_wanted_by_a_visitor() && self.has_entries() {
             Served::Bodies
         } else {
             Served::Visitors
@@ -191,15 +191,24 @@ impl Pool {
         self.note_if_idle(census);
     }
 
-    /// The pool may have become idle with the step that left these counters: tells who waits for that.
+    /// The pool may have become idle with the step, a read-modify-write, that left these counters: tells who waits for that.
+    ///
+    /// As a rule nobody waits, and one look says so. Who closes a pool that these counters show as open looks at it
+    /// himself, after that step.
+    #[inline]
     pub(super) fn note_if_idle(&self, census: Census) {
         if census.is_at_rest() {
-            self.tell_if_idle();
+            // Pairs with the fence in `EventCount::prepare`.
+            fence_after_rmw();
+            if census.is_closed() || self.idle.is_awaited() {
+                self.tell_if_idle();
+            }
         }
     }
 
     /// Called by whoever took the last thing away that may have kept the pool from being idle: gave a place back,
     /// or dropped entries out of a queue.
+    #[cold]
     pub(super) fn tell_if_idle(&self) {
         if self.is_idle() {
             self.idle.notify_all();

@@ -38,6 +38,7 @@ impl FreeSet {
     }
 
     /// The lowest, if there is one.
+    #[inline]
     fn take_below(&self, limit: u32) -> Option<u32> {
         for (index, set) in self.0.iter().enumerate().take(limit.div_ceil(64) as usize) {
             let counts = match limit - index as u32 * 64 {

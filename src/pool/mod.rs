@@ -100,7 +100,7 @@ pub(crate) use self::{
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
     wait::{
-        as_helper, block_begin, block_end, how_it_ended, join, join_part, next_completions, reclaim,
+        as_helper, block_begin, block_end, how_it_ended, join, join_part, next_completions, retract,
         status_of, wait,
     },
     wait_many::{wait_all, wait_any},

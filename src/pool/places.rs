@@ -7,7 +7,7 @@
 
 use super::census::*;
 use super::free_set::FreeSet;
-use crate::sync::{fence, lock, AtomicU64, Deadline, Latch, Mutex, MutexGuard, Ordering};
+use crate::sync::{fence, fence_after_rmw, lock, AtomicU64, Deadline, Latch, Mutex, MutexGuard, Ordering};
 use std::collections::VecDeque;
 
 /// More threads than this are refused; the counters of the word hold several times as many.
@@ -353,7 +353,7 @@ impl Places {
     /// One searcher less; the counters after that. Who was the last looks at the queues once more, after a fence.
     pub(crate) fn stop_searching(&self) -> Census {
         let word = self.word.fetch_sub(SEARCHING, Ordering::SeqCst) - SEARCHING;
-        fence(Ordering::SeqCst);
+        fence_after_rmw();
         self.census_of(word)
     }
 

@@ -6,7 +6,7 @@
 
 use super::census::Census;
 use super::places::Places;
-use crate::sync::{fence, lock, Deadline, Latch, Mutex, Ordering};
+use crate::sync::{fence, fence_after_rmw, lock, Deadline, Latch, Mutex, Ordering};
 
 /// Why a parked thread goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,9 +136,9 @@ impl Sleep {
 
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come.
     pub(crate) fn cover(&self, places: &Places, crew: &impl Crew) {
-        // SeqCst: pairs with the fence in `census_after_push`. Either the pusher sees the place that is free, or we
-        // see what it pushed.
-        fence(Ordering::SeqCst);
+        // Pairs with the fence in `census_after_push`. Either the pusher sees the place that is free, or we see what it
+        // pushed. (A place becomes free by a read-modify-write of the places' word.)
+        fence_after_rmw();
         if !crew.surely_no_work() {
             self.notify(places, crew);
         }

@@ -231,7 +231,7 @@ fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
 }
 
 /// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.
-pub(crate) fn reclaim(pool: &PoolRef, id: TaskId) -> Waited {
+fn reclaim(pool: &PoolRef, id: TaskId) -> Waited {
     let look = task::look(id)?;
     if look.phase == Phase::Queued && task::discard(id).is_some() {
         pool.journal().submitted.take_back(1);
@@ -243,6 +243,26 @@ pub(crate) fn reclaim(pool: &PoolRef, id: TaskId) -> Waited {
     }
     let how = How { must: Must::WaitForTheEnd, ..How::until(Deadline::Never) };
     wait_for_end(id, task::look(id)?, how)
+}
+
+/// Takes a queued task of one's own back, as `reclaim`, and lets go of it; what it returned, if it has run.
+pub(crate) fn retract(pool: &PoolRef, id: TaskId) -> Option<*mut c_void> {
+    let newest = inside(pool, |inside| {
+        let Some((_, place)) = inside else { return false };
+        let own = pool.deques.of(place);
+        // SAFETY: this thread holds the place, so it owns the deque. What `newest` shows a thief may get before `pop`.
+        unsafe { own.newest() == Some(id.bits()) && own.pop().is_some() }
+    });
+    if newest {
+        // Whoever comes for a task of the library's own has its entry first, so nobody does any more.
+        task::take_back(id);
+        pool.journal().submitted.take_back(1);
+        pool.left_queue();
+        return None;
+    }
+    let returned = reclaim(pool, id).ok();
+    let _ = task::release(id);
+    returned
 }
 
 // Blocking.

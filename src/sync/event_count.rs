@@ -72,11 +72,17 @@ impl EventCount {
         }
     }
 
+    /// Whether anybody waits. Asked after the condition has changed, with a SeqCst fence between, which pairs with the one in
+    /// `prepare`: who is not seen will see the change.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiters.load(Ordering::Relaxed) > 0
+    }
+
     /// Wakes every waiter. Call it after the condition has changed.
     pub(crate) fn notify_all(&self) {
         // SeqCst: pairs with the fence in `prepare`; see above.
         fence(Ordering::SeqCst);
-        if self.waiters.load(Ordering::Relaxed) > 0 {
+        if self.is_awaited() {
             // Release: pairs with the Acquire reads of the epoch.
             self.epoch.fetch_add(1, Ordering::Release);
             self.epoch.wake_all();

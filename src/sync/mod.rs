@@ -82,6 +82,18 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     }
 }
 
+/// A SeqCst fence for who has just changed by a read-modify-write what the other side is to see.
+///
+/// On x86-64 that instruction is one: nothing moves across it (Intel SDM, volume 3, "Memory Ordering"), so it is enough to keep
+/// the compiler from it.
+#[inline]
+pub(crate) fn fence_after_rmw() {
+    #[cfg(all(target_arch = "x86_64", not(loom)))]
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(not(all(target_arch = "x86_64", not(loom))))]
+    fence(Ordering::SeqCst);
+}
+
 /// One step of a spin loop.
 pub(crate) fn spin_hint() {
     #[cfg(loom)]

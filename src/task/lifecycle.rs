@@ -406,6 +406,17 @@ pub(crate) fn withdraw(id: TaskId) -> bool {
     true
 }
 
+/// Takes back a task of the library's own that has nothing beside its cell, and lets go of it. By who has taken its entry out of
+/// the queue: nobody else can come for it.
+#[inline]
+pub(crate) fn take_back(id: TaskId) {
+    if cell(id.slot()).is_some_and(|cell| cell.state.take_back(id)) {
+        return free_list::free(id.slot());
+    }
+    let _ = discard(id);
+    let _ = release(id);
+}
+
 /// Asks the task to stop, if it runs; handle or not.
 pub(crate) fn ask_to_stop(id: TaskId) {
     if let Some(cell) = cell(id.slot()) {

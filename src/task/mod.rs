@@ -42,7 +42,7 @@ pub(crate) use {
     lifecycle::{
         ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish, has_ended,
         is_for_waiters, is_queued, let_go, look, note_taken, peek_failure, release, release_plain, retain,
-        snapshot, withdraw, Canceled, Claimed, Job, Look, Lost, Owner, Terms,
+        snapshot, take_back, withdraw, Canceled, Claimed, Job, Look, Lost, Owner, Terms,
     },
     state::Stale,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},

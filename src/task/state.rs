@@ -286,6 +286,23 @@ impl State {
         freed
     }
 
+    /// QUEUED to FREE, for who has both the only handle and the entry of a task with nothing beside its cell; then the slot
+    /// is for the free list. False: nothing was done.
+    #[must_use]
+    #[inline]
+    pub(crate) fn take_back(&self, id: TaskId) -> bool {
+        let seen = id.generation_in_place() | id.internal_in_place() | ONE_HANDLE | QUEUED;
+        // The slot's last generation is the slow way's.
+        if seen & GENERATION == GENERATION {
+            return false;
+        }
+        // AcqRel: as in `leave_queued`, and in `free`.
+        let (next, ok) = (Snapshot(seen).next_free(), Ordering::AcqRel);
+        let freed = self.0.compare_exchange(seen, next, ok, Ordering::Relaxed).is_ok();
+        fence(Ordering::Release); // as in `free`
+        freed
+    }
+
     /// Asked to stop? For the running task itself.
     pub(crate) fn is_asked_to_stop(&self) -> bool {
         Snapshot(self.0.load(Ordering::Relaxed)).is_asked_to_stop()

@@ -30,6 +30,31 @@ mod verbs {
     }
 
     #[test]
+    fn a_task_taken_back_leaves_a_free_slot_and_a_stale_number() {
+        let state = State(AtomicU64::new(FREE));
+        let id = state.next_id(0).internal();
+        state.publish(id, 1, 0);
+        assert!(state.take_back(id));
+        assert!(!state.is_queued(id));
+        assert_eq!(state.read(id), Err(Stale));
+        assert_eq!(state.next_id(0).generation(), id.generation() + 1);
+    }
+
+    #[test]
+    fn what_runs_and_what_is_of_the_last_generation_is_not_taken_back() {
+        let state = State(AtomicU64::new(FREE));
+        let id = state.next_id(0).internal();
+        state.publish(id, 1, 0);
+        assert!(state.claim(id, 0).is_some());
+        assert!(!state.take_back(id));
+        let state = State(AtomicU64::new(GENERATION | FREE));
+        let id = state.next_id(0).internal();
+        state.publish(id, 1, 0);
+        assert!(!state.take_back(id));
+        assert!(state.is_queued(id));
+    }
+
+    #[test]
     fn retain_stops_at_the_last_count() {
         let state = State(AtomicU64::new(FREE));
         let id = state.next_id(0);
