@@ -60,7 +60,8 @@ impl ForkStacks {
     pub(super) fn open(&self) -> &Node {
         let node = self.iter().find(|node| {
             // Acquire: pairs with the Release in `close`.
-            node.owned.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            node.owned.load(Ordering::Relaxed) == 0
+                && node.owned.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
         });
         let node = node.unwrap_or_else(|| self.add());
         self.open.fetch_add(1, Ordering::Relaxed);
