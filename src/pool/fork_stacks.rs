@@ -95,6 +95,7 @@ impl ForkStacks {
     fn iter(&self) -> impl Iterator<Item = &Node> {
         // SAFETY: see the `Send` of this; here and below.
         let first = unsafe { self.first.load(Ordering::Acquire).as_ref() };
+        // SAFETY: as above.
         std::iter::successors(first, |node| unsafe { node.next.as_ref() })
     }
 }
