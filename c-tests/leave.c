@@ -127,6 +127,32 @@ static void longjmp_out_of_a_part_ends_the_process(void) {
     ends_the_process(jumps_out_of_a_part, "longjmp", "offgil:");
 }
 
+/* So is one that is left for a part further out. */
+static void *forks_a_jumper(void *arg) {
+    pool_invoke(pool, jumps, NULL, nothing, NULL);
+    return arg;
+}
+
+static void *forks_a_jumper_to_here(void *arg) {
+    if (setjmp(back) == 0)
+        pool_invoke(pool, nothing, NULL, forks_a_jumper, NULL);
+    return arg;
+}
+
+static void *forks_around_a_jumper(void *arg) {
+    pool_invoke(pool, forks_a_jumper_to_here, NULL, nothing, NULL);
+    return arg;
+}
+
+static void jumps_over_a_part(void) {
+    pool = pool_create(1);
+    check_take(submit_named(forks_around_a_jumper, "around"));
+}
+
+static void longjmp_from_a_part_into_another_ends_the_process(void) {
+    ends_the_process(jumps_over_a_part, "longjmp", "around");
+}
+
 static void lends_and_jumps(void) {
     task_options_t options;
     pool = pool_create(1);
@@ -146,4 +172,6 @@ CHECK_MAIN(TEST(longjmp_to_a_caller_outside_ends_the_process),
            TEST(pthread_exit_of_a_caller_that_helps_ends_the_process),
            TEST(pthread_exit_out_of_a_task_ends_the_process),
            TEST(longjmp_into_the_task_that_waits_ends_the_process),
-           TEST(longjmp_out_of_a_part_ends_the_process), TEST(longjmp_out_of_a_lent_thread_ends_the_process))
+           TEST(longjmp_out_of_a_part_ends_the_process),
+           TEST(longjmp_from_a_part_into_another_ends_the_process),
+           TEST(longjmp_out_of_a_lent_thread_ends_the_process))

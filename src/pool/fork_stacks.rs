@@ -60,7 +60,8 @@ impl ForkStacks {
     pub(super) fn open(&self) -> &Node {
         let node = self.iter().find(|node| {
             // Acquire: pairs with the Release in `close`.
-            node.owned.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            node.owned.load(Ordering::Relaxed) == 0
+                && node.owned.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
         });
         let node = node.unwrap_or_else(|| self.add());
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -94,6 +95,7 @@ impl ForkStacks {
     fn iter(&self) -> impl Iterator<Item = &Node> {
         // SAFETY: see the `Send` of this; here and below.
         let first = unsafe { self.first.load(Ordering::Acquire).as_ref() };
+        // SAFETY: as above.
         std::iter::successors(first, |node| unsafe { node.next.as_ref() })
     }
 }

@@ -9,6 +9,7 @@
 //! submit: where a task goes in. worker: how one is found. run: one task. wait: who runs what in a wait, and what
 //! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads, fork: its life.
 //! observe: what is counted, timed and traced on the way.
+//! nested, fork_stacks: forks that make no task unless somebody comes for one.
 //! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet.
 
 mod census;

@@ -48,14 +48,16 @@ struct Region {
 }
 
 impl Region {
-    const NONE: Self = Self {
-        handle: Cell::new(NO_HANDLE),
-        node: Cell::new(null()),
-        pool: Cell::new(null()),
-        lowest: Cell::new(0),
-        length: Cell::new(0),
-        epoch: Cell::new(0),
-    };
+    const fn none() -> Self {
+        Self {
+            handle: Cell::new(NO_HANDLE),
+            node: Cell::new(null()),
+            pool: Cell::new(null()),
+            lowest: Cell::new(0),
+            length: Cell::new(0),
+            epoch: Cell::new(0),
+        }
+    }
 
     fn become_like(&self, other: &Self) {
         self.handle.set(other.handle.get());
@@ -75,7 +77,7 @@ pub(super) struct Forks {
 
 impl Forks {
     pub(super) const fn new() -> Self {
-        Self { region: Region::NONE, depth: Cell::new(0) }
+        Self { region: Region::none(), depth: Cell::new(0) }
     }
 
     /// The innermost part has done something odd: it is looked after when it ends, and forks the slow way from now on.
@@ -91,7 +93,7 @@ impl Forks {
     /// In the child of a fork: the regions are the parent's, and who comes back to one must notice.
     pub(super) fn forget(&self) {
         let in_a_region = self.region.handle.get() != NO_HANDLE;
-        self.region.become_like(&Region::NONE);
+        self.region.become_like(&Region::none());
         self.depth.set(if in_a_region { ODD } else { 0 });
     }
 

@@ -123,7 +123,8 @@ impl ForkStack {
             return TakenBack::Mine;
         }
         let top = self.top.0.load(Ordering::Relaxed);
-        // AcqRel: Release pairs with the Acquire of the thief, who then sees the lowered bottom; what it took is below.
+        // AcqRel: Release pairs with the Acquire of the thief, who then sees the lowered bottom; what it took is below. (No
+        // model can miss it: under loom the light fence before it is a full one.)
         if top & ASK != 0
             && self.top.0.compare_exchange(top, top & !ASK, Ordering::AcqRel, Ordering::Relaxed).is_ok()
             && top & !ASK <= at
