@@ -139,6 +139,7 @@ pub(crate) fn inside_pool(pool: &Pool) -> bool {
 }
 
 /// The place that the calling thread holds in this pool; places are numbered from 0.
+#[inline(always)]
 pub(crate) fn worker_index(pool: &Pool) -> Option<u32> {
     inside(pool, |inside| inside.map(|(_, place)| place))
 }

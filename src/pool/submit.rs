@@ -9,7 +9,7 @@
 //! fence between in both: so either the submit sees that the pool is closed and takes its task back, or the
 //! shutdown sees the task and drains it. No task is lost in between, and no counter is shared on the way.
 
-use super::context::{in_body_of, inside, Context};
+use super::context::{in_body_of, inside, worker_index, Context};
 use super::core::Pool;
 use super::observe::note_submit;
 use super::options::WhenFull;
@@ -39,27 +39,26 @@ fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
     if pool.is_bounded() || pool.is_canceling() {
         return None;
     }
-    inside(pool, |inside| {
-        let from_outside = inside.is_none();
-        if from_outside && (pool.places.census().is_closed() || pool.roster.is_empty()) {
-            return None;
+    let place = worker_index(pool);
+    let from_outside = place.is_none();
+    if from_outside && (pool.places.census().is_closed() || pool.roster.is_empty()) {
+        return None;
+    }
+    let id = task::create(*job, pool.number, from_outside)?;
+    note_submit(pool, id);
+    match place {
+        Some(place) => {
+            push_inside(pool, place, id);
+            pool.notify();
         }
-        let id = task::create(*job, pool.number, from_outside)?;
-        note_submit(pool, id);
-        match inside {
-            Some((_, place)) => {
-                push_inside(pool, place, id);
-                pool.notify();
-            }
-            None => {
-                pool.injector.push(id.bits());
-                if pool.notify_of_injected().is_closed() {
-                    return keep_or_take_back(pool, id, job);
-                }
+        None => {
+            pool.injector.push(id.bits());
+            if pool.notify_of_injected().is_closed() {
+                return keep_or_take_back(pool, id, job);
             }
         }
-        Some(id)
-    })
+    }
+    Some(id)
 }
 
 /// The pool was closed while the task went in. Out again, the caller is to try once more, and learns so.

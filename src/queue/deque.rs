@@ -17,6 +17,9 @@ use crate::sync::{fence, lock, AtomicI64, AtomicPtr, AtomicU64, Mutex, MutexGuar
 /// Room to begin with: a few cache lines of entries.
 const FIRST_CAPACITY: usize = if cfg!(loom) { 2 } else { 64 };
 
+/// A ring that is full is replaced by one so many times as large.
+const GROWTH: usize = if cfg!(loom) { 2 } else { 8 };
+
 struct Ring {
     slots: Box<[AtomicU64]>,
 }
@@ -24,7 +27,20 @@ struct Ring {
 impl Ring {
     fn new(capacity: usize) -> Box<Self> {
         debug_assert!(capacity.is_power_of_two());
-        Box::new(Self { slots: (0..capacity).map(|_| AtomicU64::new(0)).collect() })
+        Box::new(Self { slots: Self::zeros(capacity) })
+    }
+
+    /// The allocator's zeros: pages that are never used are never there.
+    #[cfg(not(loom))]
+    fn zeros(capacity: usize) -> Box<[AtomicU64]> {
+        let zeros = Box::into_raw(vec![0_u64; capacity].into_boxed_slice());
+        // SAFETY: from Box::into_raw, and an atomic is laid out as what it holds.
+        unsafe { Box::from_raw(zeros as *mut [AtomicU64]) }
+    }
+
+    #[cfg(loom)]
+    fn zeros(capacity: usize) -> Box<[AtomicU64]> {
+        (0..capacity).map(|_| AtomicU64::new(0)).collect()
     }
 
     fn slot(&self, index: i64) -> &AtomicU64 {
@@ -107,7 +123,7 @@ impl Deque {
         self.bottom.store(bottom + 1, Ordering::Relaxed);
     }
 
-    /// The ring looks full: asks where the top is, and doubles the ring if it is full.
+    /// The ring looks full: asks where the top is, and makes a larger ring if it is full.
     #[cold]
     #[inline(never)]
     fn make_room(&self, bottom: i64) -> &Ring {
@@ -117,7 +133,7 @@ impl Deque {
         self.seen_top.store(top, Ordering::Relaxed);
         let old = self.ring();
         if bottom - top >= old.slots.len() as i64 {
-            let new = Ring::new(old.slots.len() * 2);
+            let new = Ring::new(old.slots.len() * GROWTH);
             for index in top..bottom {
                 new.slot(index).store(old.slot(index).load(Ordering::Relaxed), Ordering::Relaxed);
             }

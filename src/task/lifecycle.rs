@@ -43,7 +43,7 @@ impl Owner {
 }
 
 /// Makes a queued task. `None`: out of memory.
-#[inline]
+#[inline(always)]
 pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> {
     let slot = free_list::allocate()?;
     let cell = cell(slot)?;
