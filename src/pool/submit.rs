@@ -176,6 +176,8 @@ pub(super) fn open_for_outside(pool: &Pool) -> Result<(), Error> {
     }
     if pool.roster.is_empty() {
         pool.ensure_first_thread()?;
+    } else if pool.roster.is_rising() {
+        pool.start_beside_the_rising();
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub(super) struct Roster {
     state: Mutex<State>,
     /// `state.alive`, to be read without the lock.
     alive: AtomicU32,
+    /// Threads that were started and are not up yet: that takes as long as a thousand submits.
+    rising: AtomicU32,
 }
 
 struct State {
@@ -41,12 +43,22 @@ impl Roster {
     pub(super) fn new() -> Self {
         let state =
             State { alive: 0, blocked: 0, started: 0, handles: Vec::new(), refused_until: None, over: false };
-        Self { state: Mutex::new(state), alive: AtomicU32::new(0) }
+        Self { state: Mutex::new(state), alive: AtomicU32::new(0), rising: AtomicU32::new(0) }
     }
 
     /// Whether no thread is alive: then the next submit must see to one.
     pub(super) fn is_empty(&self) -> bool {
         self.alive.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether a thread was started that is not up yet: then the next submit may do well to start another.
+    pub(super) fn is_rising(&self) -> bool {
+        self.rising.load(Ordering::Relaxed) > 0
+    }
+
+    /// A thread is up.
+    pub(super) fn note_up(&self) {
+        self.rising.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The handles of all threads that were ever started, to join them. No other is started from now on.
@@ -152,10 +164,27 @@ impl Pool {
         self.start_first_searcher(&mut state)
     }
 
+    /// A task is about to go in while a thread is not up yet. That one counts as a searcher, so nobody else would be called
+    /// before it has found its first task: if there are more tasks than searchers, another is started beside it.
+    #[cold]
+    pub(super) fn start_beside_the_rising(&self) {
+        let census = self.places.census();
+        if census.free() <= census.searching() || self.injector.len() < census.searching() as usize {
+            return;
+        }
+        let mut state = lock(&self.roster.state);
+        let refused = state.alive < self.threads() && self.start_first_searcher(&mut state).is_err();
+        drop(state);
+        if refused {
+            // Somebody may have parked who took it for a searcher.
+            self.sleep.cover(&self.places, self);
+        }
+    }
+
     fn start_first_searcher(&self, state: &mut State) -> Result<(), Error> {
         self.places.start_searching();
         self.start_thread(state).inspect_err(|_| {
-            // Nobody can have relied on this searcher and parked: no other thread is free.
+            // If no other thread is free, nobody can have relied on this searcher and parked; else the caller looks.
             let _ = self.places.stop_searching();
         })
     }
@@ -177,6 +206,7 @@ impl Pool {
         };
         let number = state.started;
         let mask = pin::mask_to_hand_on();
+        self.roster.rising.fetch_add(1, Ordering::Relaxed);
         let builder = self.builder(format_args!("{number}"));
         match spawn(builder, self.options.signals, move || worker::main(pool, mask)) {
             Ok(handle) => {
@@ -188,6 +218,7 @@ impl Pool {
                 Ok(())
             }
             Err(error) => {
+                self.roster.note_up();
                 state.refused_until = Some(now + RETRY_AFTER);
                 Err(refused(&error))
             }

@@ -32,6 +32,7 @@ const BATCH: usize = 32;
 
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
+    pool.roster.note_up();
     pin::loosen(mask);
     work_in(Context::of_own_thread(PoolRef::from(pool)));
 }
