@@ -41,7 +41,8 @@ fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
     }
     let place = worker_index(pool);
     let from_outside = place.is_none();
-    if from_outside && (pool.places.census().is_closed() || pool.roster.is_empty()) {
+    let is_short_of_threads = || pool.roster.is_empty() || pool.roster.is_rising();
+    if from_outside && (pool.places.census().is_closed() || is_short_of_threads()) {
         return None;
     }
     let id = task::create(*job, pool.number, from_outside)?;
