@@ -45,6 +45,8 @@ mod lent;
 #[cfg(not(loom))]
 mod local;
 #[cfg(not(loom))]
+mod memory;
+#[cfg(not(loom))]
 mod observe;
 #[cfg(not(loom))]
 mod options;

@@ -58,7 +58,7 @@ impl Pool {
         self.drain_lanes(&mut { discard });
         for deque in self.deques.iter() {
             loop {
-                match deque.steal() {
+                match deque.steal_without_a_place() {
                     Steal::Got(entry) => discard(entry),
                     Steal::Retry => {}
                     Steal::Empty => break,

@@ -18,6 +18,10 @@ const FIRST_CAPACITY: usize = 64;
 #[cfg(loom)]
 const FIRST_CAPACITY: usize = 2;
 
+/// Room for so many entries (64 KB) is worth giving back.
+#[cfg(not(loom))]
+const OVERSIZED: usize = 8192;
+
 /// What a thief came back with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Steal {
@@ -57,7 +61,7 @@ pub(crate) struct Deque {
     seen_top: AtomicI64,
     top: Top,
     ring: AtomicPtr<Ring>,
-    /// Rings that were outgrown. A slow thief may still read one, so they live as long as the deque; together they
+    /// Rings that were outgrown. A slow thief may still read one, so they live until there can be no thief; together they
     /// are smaller than the ring in use.
     outgrown: Mutex<Vec<*mut Ring>>,
 }
@@ -80,7 +84,8 @@ impl Deque {
     }
 
     fn ring(&self, order: Ordering) -> &Ring {
-        // SAFETY: `ring` always holds a pointer from Box::into_raw, and no ring is freed before Drop.
+        // SAFETY: `ring` always holds a pointer from Box::into_raw, and a ring is freed only while nobody else has a
+        // reference to it (`give_memory_back`, Drop).
         unsafe { &*self.ring.load(order) }
     }
 
@@ -171,7 +176,37 @@ impl Deque {
         self.top.0.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    /// Takes the oldest entry. Any thread.
+    /// Takes the oldest entry, as somebody who keeps nobody from giving the rings back.
+    pub(crate) fn steal_without_a_place(&self) -> Steal {
+        let _kept = lock(&self.outgrown);
+        self.steal()
+    }
+
+    /// Whether its ring has far more room than most programs ever need.
+    #[cfg(not(loom))]
+    pub(crate) fn is_oversized(&self) -> bool {
+        let _kept = lock(&self.outgrown);
+        self.ring(Ordering::Acquire).slots.len() >= OVERSIZED
+    }
+
+    /// Begins anew with a small ring, if it is empty.
+    ///
+    /// # Safety
+    /// Nobody is its owner meanwhile, or steals with a place.
+    pub(crate) unsafe fn give_memory_back(&self) {
+        let mut rings = lock(&self.outgrown);
+        if self.is_empty() {
+            // Relaxed: those who come later come by their place, which was given to them after this.
+            rings.push(self.ring.swap(Box::into_raw(Ring::new(FIRST_CAPACITY)), Ordering::Relaxed));
+            for ring in rings.drain(..) {
+                // SAFETY: as in Drop: by the contract above, and under the lock, no thief is here.
+                drop(unsafe { Box::from_raw(ring) });
+            }
+            rings.shrink_to_fit();
+        }
+    }
+
+    /// Takes the oldest entry. Any thread that holds a place, or knows that the rings stay.
     pub(crate) fn steal(&self) -> Steal {
         // Acquire: the slot is read after this; SeqCst fence: pairs with the one in `pop`.
         let top = self.top.0.load(Ordering::Acquire);
@@ -221,6 +256,24 @@ mod tests {
         }
         assert!(deque.is_empty());
         assert_eq!(deque.steal(), Steal::Empty);
+    }
+
+    #[test]
+    fn an_empty_deque_that_was_large_goes_on_with_a_small_ring_and_one_with_entries_keeps_its_own() {
+        let deque = Deque::new();
+        let count = OVERSIZED as u64;
+        // SAFETY: this thread is the owner, and the only one, here and below.
+        unsafe { (0..count).for_each(|entry| deque.push(entry)) };
+        // SAFETY: as above.
+        unsafe { deque.give_memory_back() };
+        assert!(deque.is_oversized());
+        (0..count).for_each(|entry| assert_eq!(deque.steal(), Steal::Got(entry)));
+        // SAFETY: as above.
+        unsafe { deque.give_memory_back() };
+        assert!(!deque.is_oversized() && deque.steal_without_a_place() == Steal::Empty);
+        // SAFETY: as above.
+        unsafe { (0..1000).for_each(|entry| deque.push(entry)) };
+        (0..1000).for_each(|entry| assert_eq!(deque.steal_without_a_place(), Steal::Got(entry)));
     }
 
     #[test]

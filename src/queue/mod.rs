@@ -7,7 +7,7 @@ mod injector;
 
 pub(crate) use deque::{Deque, Steal};
 #[cfg(not(loom))]
-pub(crate) use injector::{Injector, Order};
+pub(crate) use injector::{shrink, Injector, Order};
 
 /// What a queue carries.
 pub(crate) type Entry = u64;

@@ -11,6 +11,7 @@
 //! Renewable    what the child of a fork makes anew
 //! spawn        starts a thread of the library's, with a signal mask of its own
 //! call_out     the one way out of the library into the embedder's code
+//! memory       pages of the system's
 //! own          pointers of each thread's own
 //! now_ns       the clock of what is measured
 //! environment_variable   what the user asks for without a line of code
@@ -23,6 +24,8 @@ mod event_count;
 mod fork;
 mod futex;
 mod latch;
+#[cfg(not(loom))]
+pub(crate) mod memory;
 #[cfg(not(loom))]
 mod own;
 #[cfg(not(loom))]
@@ -50,6 +53,8 @@ pub(crate) use spin::SpinBudget;
 #[cfg(not(loom))]
 pub(crate) use threads::{spawn, SignalMask};
 pub(crate) use time::now_ns;
+#[cfg(not(loom))]
+pub(crate) use time::thread_cpu_ns;
 pub(crate) use time::Deadline;
 
 #[cfg(loom)]
