@@ -261,8 +261,8 @@ def markdown(found: Found) -> str:
         "",
         "Written by `make bench-growth` out of `benches/growth.json`; the program is `benches/c/growth.c`. "
         "Tasks do nothing unless said, on 2 workers unless said; a future each with offgil, none with the "
-        f"others. Median of {found.rounds} fresh processes a point, with the range. Others kept the machine's "
-        f"processors busy for {found.others_percent:g} % of the time.",
+        f"others. Median of {found.rounds} fresh processes a point, with the range. Others kept the "
+        f"machine's processors busy for {found.others_percent:g} % of the time.",
         "",
         f"![a panel for each series, offgil in blue]({CHART})",
         "",
