@@ -204,11 +204,12 @@ def spread(point: Point) -> str:
 
 def flatness(found: Found, series: Series) -> tuple[str, bool]:
     """How much the dearest of our points costs of the cheapest, and whether that holds."""
-    costs = [point.figure for point in found.line(series.name, OURS)]
+    points = found.line(series.name, OURS)
+    costs = [point.figure for point in points]
     ratio = max(costs) / min(costs)
     held = ratio <= series.flat
     verdict = "held" if held else f"MISSED, by {ratio / series.flat:.2f} times"
-    ends = f"{series.xs[0]:,} to {series.xs[-1]:,}"
+    ends = f"{int(points[0].x):,} to {int(points[-1].x):,}"
     return f"{series.title}, {ends}: {ratio:.2f} times, at most {series.flat:g}: {verdict}", held
 
 
