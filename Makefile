@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-instructions instructions where test-cargo-c test-abi abi lint format bench bench-promises micro clean tools wheel test-wheel
+.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-instructions instructions where test-cargo-c test-abi abi lint format bench bench-growth bench-promises micro clean tools wheel test-wheel
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -134,6 +134,9 @@ format: $(VENV)/tools  ## formats everything
 
 bench: $(LIBRARY)  ## measures against others, from C and from Python, writes docs/benchmarks.md (BENCH=name: one row)
 	$(PYTHON) benches/run.py $(if $(BENCH),--bench $(BENCH)) $(ARGS)
+
+bench-growth: $(LIBRARY)  ## measures how the cost of a task grows, writes docs/growth.md with its chart
+	$(PYTHON) benches/growth.py $(ARGS)
 
 bench-promises: $(LIBRARY)  ## measures what offgil promises of itself, writes docs/promises.md
 	$(PYTHON) benches/promises.py $(ARGS)

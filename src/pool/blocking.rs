@@ -16,7 +16,7 @@ use super::registry::PoolRef;
 use super::run::run;
 use super::status::{Error, Status};
 use super::threads;
-use crate::queue::Entry;
+use crate::queue::{shrink, Entry};
 use crate::sync::{lock, spawn, Deadline, Latch, Mutex};
 use crate::task::{Claimed, TaskId};
 use std::collections::VecDeque;
@@ -79,6 +79,10 @@ impl BlockingLane {
 
     pub(super) fn sweep(&self, live: &dyn Fn(Entry) -> bool) {
         lock(&self.state).queue.retain(|&entry| live(entry));
+    }
+
+    pub(super) fn give_memory_back(&self) {
+        shrink(&mut lock(&self.state).queue);
     }
 
     pub(super) fn drain(&self) -> VecDeque<Entry> {

@@ -54,6 +54,11 @@ impl Priorities {
         if lane == Lane::High { &self.high } else { &self.low }.push(entry);
     }
 
+    pub(super) fn give_memory_back(&self) {
+        self.high.give_memory_back();
+        self.low.give_memory_back();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }

@@ -13,7 +13,7 @@ use super::core::Pool;
 use super::registry::PoolRef;
 use super::status::{Error, Status};
 use super::worker;
-use crate::queue::Entry;
+use crate::queue::{shrink, Entry};
 use crate::sync::{call_out, lock, AtomicUsize, EventCount, Mutex, Ordering};
 use std::collections::VecDeque;
 
@@ -73,6 +73,10 @@ impl LentLane {
 
     pub(super) fn sweep(&self, live: &dyn Fn(Entry) -> bool) {
         self.with(|state| state.queue.retain(|&entry| live(entry)));
+    }
+
+    pub(super) fn give_memory_back(&self) {
+        shrink(&mut lock(&self.state).queue);
     }
 
     pub(super) fn drain(&self) -> VecDeque<Entry> {

@@ -47,6 +47,8 @@ mod lent;
 #[cfg(not(loom))]
 mod local;
 #[cfg(not(loom))]
+mod memory;
+#[cfg(not(loom))]
 mod nested;
 #[cfg(not(loom))]
 mod observe;

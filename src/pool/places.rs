@@ -262,6 +262,22 @@ impl Places {
         Some(self.give(self.pick(taken), served, 0))
     }
 
+    /// Does something while all places are the caller's, and no resize makes more; then gives them back. Not if any is held, or
+    /// wanted by a body. The counters after that; the caller covers them.
+    pub(super) fn with_all(&self, work: impl FnOnce()) -> Option<Census> {
+        let (taken, count) = {
+            // The limit changes under this lock.
+            let _wanted = lock(&self.wanted);
+            let count = u64::from(self.threads());
+            let all = |census: Census| (census.word + count * BUSY).wrapping_add(TAKEN);
+            let taken =
+                self.update(|census| (census.is_at_rest() && !census.is_over()).then(|| all(census))).ok()?;
+            work();
+            (taken, count)
+        };
+        (0..count).map(|_| self.give(self.pick(taken), Served::Visitors, 0)).last()
+    }
+
     fn clear_flags(&self, wanted: &Wanted) {
         self.word.fetch_and(!wanted.flags_of_empty_lines(), Ordering::SeqCst);
     }

@@ -13,6 +13,7 @@ use super::context;
 use super::core::Pool;
 use super::fork;
 use super::local::{local, remember};
+use super::memory;
 use super::options::Options;
 use super::status::{Error, Status};
 use crate::observe::Journal;
@@ -76,6 +77,7 @@ impl Books {
 /// Makes a pool. Its threads start when there is work for them.
 pub(crate) fn create(options: Options) -> Result<Arc<Pool>, Error> {
     fork::watch();
+    memory::watch();
     lock(&BOOKS).create(options)
 }
 
@@ -107,6 +109,7 @@ pub(super) fn remove(pool: &Pool) -> bool {
 /// The number of the one pool of the process that is made on first use and never destroyed.
 pub(crate) fn default_pool(options: impl FnOnce() -> Result<Options, Error>) -> Result<u32, Error> {
     fork::watch();
+    memory::watch();
     // Relaxed: the pool is found through the books' lock.
     if let made @ 1.. = DEFAULT.load(Ordering::Relaxed) {
         return Ok(made - 1);
@@ -232,6 +235,20 @@ impl Drop for Pool {
     fn drop(&mut self) {
         lock(&BOOKS).released.remove(&self.number);
     }
+}
+
+/// All pools of this process whose handle is live.
+pub(super) fn all() -> Vec<Arc<Pool>> {
+    let _books = lock(&BOOKS);
+    let used = USED.load(Ordering::Relaxed) as usize;
+    let pools =
+        SLOTS[..used].iter().map(|slot| slot.pool.load(Ordering::Acquire)).filter(|pool| !pool.is_null());
+    // SAFETY: each slot has a reference, and under the lock nobody takes it out.
+    let counted = pools.map(|pool| unsafe {
+        Arc::increment_strong_count(pool);
+        Arc::from_raw(pool)
+    });
+    counted.filter(|pool| pool.epoch == epoch()).collect()
 }
 
 #[cold]

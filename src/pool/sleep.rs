@@ -412,6 +412,24 @@ mod tests {
     }
 
     #[test]
+    fn work_that_came_while_all_places_were_taken_to_give_memory_back_is_run_after_it() {
+        model(|| {
+            let (pool, worker) = model_with_worker(1);
+            let keeper = {
+                let pool = pool.clone();
+                thread::spawn(move || {
+                    if pool.places.with_all(|| ()).is_some() {
+                        pool.sleep.cover(&pool.places, &*pool);
+                    }
+                })
+            };
+            pool.submit();
+            keeper.join().unwrap();
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
     fn work_that_came_while_a_helper_held_the_only_place_is_run_after_it() {
         model(|| {
             let (pool, worker) = model_with_worker(1);

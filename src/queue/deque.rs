@@ -19,6 +19,9 @@ const FIRST_CAPACITY: usize = if cfg!(loom) { 2 } else { 64 };
 
 /// A ring that is full is replaced by one so many times as large.
 const GROWTH: usize = if cfg!(loom) { 2 } else { 8 };
+/// Room for so many entries (64 KB) is worth giving back.
+#[cfg(not(loom))]
+const OVERSIZED: usize = 8192;
 
 struct Ring {
     slots: Box<[AtomicU64]>,
@@ -89,8 +92,8 @@ impl Deque {
 
     /// For the owner, and for who holds the lock.
     fn ring(&self) -> &Ring {
-        // SAFETY: `ring` always holds a pointer from Box::into_raw. Only the owner replaces it, under the lock, so it stays as
-        // long as the owner does nothing else or the lock is held.
+        // SAFETY: `ring` always holds a pointer from Box::into_raw. Only the owner replaces it (or somebody, while there
+        // is none), under the lock, so it stays as long as the owner does nothing else or the lock is held.
         unsafe { &*self.ring.load(Ordering::Relaxed) }
     }
 
@@ -188,6 +191,28 @@ impl Deque {
             .then(|| self.ring().slot(bottom - 1).load(Ordering::Relaxed))
     }
 
+    /// Whether its ring has far more room than most programs ever need.
+    #[cfg(not(loom))]
+    pub(crate) fn is_oversized(&self) -> bool {
+        let _no_thief = self.no_thief();
+        self.ring().slots.len() >= OVERSIZED
+    }
+
+    /// Begins anew with a small ring, if it is empty.
+    ///
+    /// # Safety
+    /// Nobody is its owner meanwhile.
+    #[cfg(not(loom))]
+    pub(crate) unsafe fn give_memory_back(&self) {
+        let _no_thief = self.no_thief();
+        if self.is_empty() {
+            // Relaxed: the next owner comes by the place, which was given back after this.
+            let old = self.ring.swap(Box::into_raw(Ring::new(FIRST_CAPACITY)), Ordering::Relaxed);
+            // SAFETY: from Box::into_raw, and out of the deque; thieves use it under the lock only, and there is no owner.
+            drop(unsafe { Box::from_raw(old) });
+        }
+    }
+
     /// Takes the oldest entries: half of what there is, if that fits. Returns how many. Any thread.
     pub(crate) fn steal(&self, batch: &mut [Entry]) -> usize {
         if self.is_empty() {
@@ -246,6 +271,31 @@ mod tests {
         }
         assert!(deque.is_empty());
         assert_eq!(deque.steal(&mut batch), 0);
+    }
+
+    #[test]
+    fn an_empty_deque_that_was_large_goes_on_with_a_small_ring_and_one_with_entries_keeps_its_own() {
+        let deque = Deque::new();
+        let count = OVERSIZED as u64;
+        let take_all = || {
+            let (mut all, mut batch) = (Vec::new(), [0; 32]);
+            while let taken @ 1.. = deque.steal(&mut batch) {
+                all.extend_from_slice(&batch[..taken]);
+            }
+            all
+        };
+        // SAFETY: this thread is the owner, and the only one, here and below.
+        unsafe { (0..count).for_each(|entry| deque.push(entry)) };
+        // SAFETY: as above.
+        unsafe { deque.give_memory_back() };
+        assert!(deque.is_oversized());
+        assert!(take_all().into_iter().eq(0..count));
+        // SAFETY: as above.
+        unsafe { deque.give_memory_back() };
+        assert!(!deque.is_oversized() && take_all().is_empty());
+        // SAFETY: as above.
+        unsafe { (0..1000).for_each(|entry| deque.push(entry)) };
+        assert!(take_all().into_iter().eq(0..1000));
     }
 
     #[test]

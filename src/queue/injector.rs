@@ -145,9 +145,24 @@ impl Injector {
         self.publish_len(&front);
     }
 
+    /// Gives back what `front` has taken, if it needs little of it now.
+    pub(crate) fn give_memory_back(&self) {
+        shrink(&mut lock(&self.front.entries));
+    }
+
     fn publish_len(&self, front: &VecDeque<Entry>) {
         // A hint for `is_empty`; whoever goes to sleep on it fences first (pool/sleep).
         self.front.len.store(front.len(), Ordering::Release);
+    }
+}
+
+/// Room for fewer entries than this is kept.
+const SMALL: usize = 1024;
+
+/// Gives back what the list has taken, if it needs little of it now.
+pub(crate) fn shrink(list: &mut VecDeque<Entry>) {
+    if list.capacity() > SMALL && list.len() < list.capacity() / 4 {
+        list.shrink_to(list.len() * 2);
     }
 }
 

@@ -12,6 +12,7 @@
 //! spawn        starts a thread of the library's, with a signal mask of its own
 //! light, heavy   a pair of fences, one of them free
 //! call_out     the one way out of the library into the embedder's code
+//! memory       pages of the system's
 //! own          pointers of each thread's own
 //! now_ns       the clock of what is measured
 //! environment_variable   what the user asks for without a line of code
@@ -25,6 +26,8 @@ mod event_count;
 mod fork;
 mod futex;
 mod latch;
+#[cfg(not(loom))]
+pub(crate) mod memory;
 #[cfg(not(loom))]
 mod own;
 #[cfg(not(loom))]
@@ -53,6 +56,8 @@ pub(crate) use spin::SpinBudget;
 #[cfg(not(loom))]
 pub(crate) use threads::{spawn, SignalMask};
 pub(crate) use time::now_ns;
+#[cfg(not(loom))]
+pub(crate) use time::thread_cpu_ns;
 pub(crate) use time::Deadline;
 
 #[cfg(loom)]

@@ -54,3 +54,12 @@ pub(crate) fn now_ns() -> u64 {
     static FIRST: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     FIRST.get_or_init(Instant::now).elapsed().as_nanos() as u64 + 1
 }
+
+/// CPU time that the calling thread has used, in nanoseconds.
+#[cfg(not(loom))]
+pub(crate) fn thread_cpu_ns() -> u64 {
+    let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the time there, or leaves it.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut used) };
+    used.tv_sec as u64 * 1_000_000_000 + used.tv_nsec as u64
+}

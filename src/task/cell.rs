@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! cell   | state 8 | function 8 | argument, then result 8 | link 4 | pool 4 |
-//! slab   directory[slot / 4096] -> chunk of 4096 cells          chunks are never freed nor moved
+//! slab   directory[slot / 4096] -> chunk of 4096 cells          chunks are never unmapped nor moved
+//! run    128 cells, a page: new -> handed out -> in use --trim--> vacant: zeros, its generation noted -> handed out
 //! ```
 //!
 //! The slab is type-stable (as SLAB_TYPESAFE_BY_RCU in Linux): a cell stays a cell, so a stale handle is checked
 //! by reading the state word of whoever has the slot now. Everything in a cell is an atomic for that reason.
+//!
+//! A run whose cells are all free may give its memory back (`trim`): it stays mapped and reads as zeros. A word of zero is
+//! FREE and has no handle, so every number is stale there, whatever its generation. The run's highest generation is kept
+//! outside of it, and all its cells go on from that one, so that no number comes twice.
 
 use super::extra::Extra;
 use super::state::State;
 use super::word::{TaskId, SLOT_BITS};
-use crate::sync::{lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
+use crate::sync::{lock, memory, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
 use std::ffi::c_void;
 
 /// Rust panics may pass through a task: the caller catches them.
@@ -108,24 +113,37 @@ impl Cell {
 
 const CHUNK_BITS: u32 = 12;
 const CHUNK_CELLS: u32 = 1 << CHUNK_BITS;
+const CHUNK_BYTES: usize = CHUNK_CELLS as usize * size_of::<Cell>();
 const CHUNKS: usize = 1 << (SLOT_BITS - CHUNK_BITS);
+/// Cells that are handed out, and give their memory back, together.
+pub(super) const RUN: u32 = 128;
+
+const _: () = assert!(CHUNK_CELLS % RUN == 0, "a run is in one chunk");
+const _: () = assert!(RUN as usize * size_of::<Cell>() == 4096, "a run is a page, where pages are small");
 
 /// Half a megabyte of zero pages, touched as far as it is used.
 static DIRECTORY: [AtomicPtr<Cell>; CHUNKS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
-/// The next slot that nobody has had yet; changed under `GROWING`.
+/// The next slot that nobody has had yet; changed under the lock of `VACANT`.
 static FRESH: AtomicU32 = AtomicU32::new(0);
-static GROWING: Renewable<Mutex<()>> = Renewable::new(Mutex::new(()));
+static VACANT: Renewable<Mutex<Vec<Vacant>>> = Renewable::new(Mutex::new(Vec::new()));
 /// Slots below this belong to the parent of a fork.
 static FIRST_LIVE: AtomicU32 = AtomicU32::new(0);
 
+/// A run without memory, and where the generations of its cells go on.
+#[derive(Clone, Copy)]
+pub(super) struct Vacant {
+    pub(super) first: u32,
+    pub(super) generation: u32,
+}
+
 /// The cell of a slot, if the slab has got that far.
 pub(crate) fn cell(slot: u32) -> Option<&'static Cell> {
-    // Acquire: pairs with the Release in `fresh_run`; the chunk is zeroed.
+    // Acquire: pairs with the Release in `new_run`; the chunk is zeroed.
     let chunk = DIRECTORY.get((slot >> CHUNK_BITS) as usize)?.load(Ordering::Acquire);
     if chunk.is_null() {
         return None;
     }
-    // SAFETY: a chunk has CHUNK_CELLS cells, all zero bytes at first, which is a valid free cell, and is never freed.
+    // SAFETY: a chunk has CHUNK_CELLS cells, all zero bytes at first, which is a valid free cell, and is never unmapped.
     Some(unsafe { &*chunk.add((slot & (CHUNK_CELLS - 1)) as usize) })
 }
 
@@ -134,23 +152,54 @@ pub(crate) fn cell_of(id: TaskId) -> &'static Cell {
     cell(id.slot()).expect("a task number names a cell of the slab")
 }
 
-/// Hands out `count` slots in a row that nobody had before (`count` divides a chunk), or `None` when memory or
-/// numbers are used up.
+/// Hands out `RUN` slots in a row that nobody has; the first, or `None` when memory or numbers are used up.
 #[cold]
-pub(super) fn fresh_run(count: u32) -> Option<u32> {
-    debug_assert!(CHUNK_CELLS % count == 0);
-    let _growing = lock(&GROWING);
+pub(super) fn fresh_run() -> Option<u32> {
+    let Vacant { first, generation } = {
+        let mut vacant = lock(&VACANT);
+        match vacant.pop() {
+            Some(run) => run,
+            None => Vacant { first: new_run()?, generation: 0 },
+        }
+    };
+    // Written before it is read: a page of zeros that is read first costs a second fault.
+    (first..first + RUN).filter_map(cell).for_each(|cell| cell.state.reset(generation));
+    Some(first)
+}
+
+/// A run that nobody had before. Under the lock of `VACANT`.
+fn new_run() -> Option<u32> {
     let first = FRESH.load(Ordering::Relaxed);
     if first >> SLOT_BITS != 0 {
         return None;
     }
     let entry = &DIRECTORY[(first >> CHUNK_BITS) as usize];
     if entry.load(Ordering::Relaxed).is_null() {
+        let chunk = memory::map(CHUNK_BYTES)?;
+        memory::populate(chunk, CHUNK_BYTES);
         // Release: pairs with the Acquire in `cell`.
-        entry.store(new_chunk()?, Ordering::Release);
+        entry.store(chunk.cast(), Ordering::Release);
     }
-    FRESH.store(first + count, Ordering::Relaxed);
+    FRESH.store(first + RUN, Ordering::Relaxed);
     Some(first)
+}
+
+/// Gives the memory of runs back; they are in the order of their slots. Their cells have numbers of the noted generation
+/// and of later ones from now on.
+///
+/// # Safety
+/// All cells of these runs are free and the caller's alone (they are on no list), and none has had a number of its run's
+/// generation or of a later one.
+pub(super) unsafe fn vacate(runs: &[Vacant]) {
+    let is_next = |a: &Vacant, b: &Vacant| b.first == a.first + RUN && b.first % CHUNK_CELLS != 0;
+    for stretch in runs.chunk_by(is_next) {
+        let Some(first) = cell(stretch[0].first) else { continue };
+        let bytes = stretch.len() * RUN as usize * size_of::<Cell>();
+        // SAFETY: within one chunk, which is a mapping of ours, and by the contract above nobody needs what is in it. Others
+        // may read it at the same time, through stale numbers: the words as they were, or zeros.
+        unsafe { memory::give_back(std::ptr::from_ref(first).cast_mut().cast(), bytes) };
+    }
+    lock(&VACANT).extend_from_slice(runs);
 }
 
 /// Whether the task is one of the parent of a fork.
@@ -166,18 +215,8 @@ pub(crate) fn is_parents(id: TaskId) -> bool {
 /// No other thread uses the library.
 pub(crate) unsafe fn after_fork() {
     // SAFETY: by the contract above.
-    unsafe { GROWING.renew(Mutex::new(())) };
+    unsafe { VACANT.renew(Mutex::new(Vec::new())) };
     let first = FRESH.load(Ordering::Relaxed).next_multiple_of(CHUNK_CELLS);
     FRESH.store(first, Ordering::Relaxed);
     FIRST_LIVE.store(first, Ordering::Relaxed);
-}
-
-/// A chunk of zeros, which are free cells. From the allocator, which writes the zeros: one page fault a page, here. Pages
-/// mapped for the purpose cost a task 200 ns more (two faults each, as they are read before they are written, and
-/// the second makes the other cores flush).
-fn new_chunk() -> Option<*mut Cell> {
-    let layout = std::alloc::Layout::array::<Cell>(CHUNK_CELLS as usize).ok()?;
-    // SAFETY: the layout is not of size zero.
-    let chunk = unsafe { std::alloc::alloc_zeroed(layout) };
-    (!chunk.is_null()).then(|| chunk.cast())
 }

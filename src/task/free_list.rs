@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! thread:  current [<= 128] -> spare [a full batch or none] -> shared stack of batches -> fresh cells of the slab
+//!                                                                    `-> trim: whole runs give their memory back
 //! ```
 //!
 //! The shared stack is R. K. Treiber's (1986), with a counter in its head against the ABA problem. The two lists a
 //! thread follow Bonwick's magazines (USENIX 2001): a thread that allocates what another frees (or the reverse)
 //! touches the shared stack once in 128 times.
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(not(loom))]
-use super::cell::{cell, fresh_run, NONE};
+use super::cell::{cell, fresh_run, NONE, RUN};
 #[cfg(loom)]
 const NONE: u32 = u32::MAX;
 
@@ -29,17 +30,19 @@ pub(super) trait Links {
 /// ```
 pub(super) struct BatchStack {
     head: AtomicU64,
+    /// How many batches there are, as a hint: one that is being pushed is counted already.
+    len: AtomicU32,
 }
 
 impl BatchStack {
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {
-        Self { head: AtomicU64::new(0) }
+        Self { head: AtomicU64::new(0), len: AtomicU32::new(0) }
     }
 
     #[cfg(loom)]
     pub(super) fn new() -> Self {
-        Self { head: AtomicU64::new(0) }
+        Self { head: AtomicU64::new(0), len: AtomicU32::new(0) }
     }
 
     fn first(head: u64) -> u32 {
@@ -50,7 +53,18 @@ impl BatchStack {
         ((before >> 32).wrapping_add(1) << 32) | u64::from(first.wrapping_add(1))
     }
 
+    /// About how many batches there are.
+    pub(super) fn len(&self) -> u32 {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Another number after each change.
+    pub(super) fn changes(&self) -> u32 {
+        (self.head.load(Ordering::Relaxed) >> 32) as u32
+    }
+
     pub(super) fn push(&self, links: &impl Links, batch: u32) {
+        self.len.fetch_add(1, Ordering::Relaxed);
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             links.set_next(batch, Self::first(head));
@@ -74,27 +88,50 @@ impl BatchStack {
             // The batch may be somebody else's by now and this link anything: then the counter has moved.
             let next = Self::head(head, links.next(first));
             match self.head.compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire) {
-                Ok(_) => return Some(first),
+                Ok(_) => {
+                    self.len.fetch_sub(1, Ordering::Relaxed);
+                    return Some(first);
+                }
                 Err(now) => head = now,
             }
         }
     }
+
+    /// Takes all batches out in one step: they are the caller's alone, linked as they were. And `changes` after that.
+    pub(super) fn take_all(&self, links: &impl Links) -> (Vec<u32>, u32) {
+        // Acquire: pairs with the Release in `push`, all of them: each push has read the head before it.
+        let taken = self.head.fetch_update(Ordering::Acquire, Ordering::Acquire, |head| {
+            (Self::first(head) != NONE).then(|| Self::head(head, NONE))
+        });
+        let (mut next, changes) = match taken {
+            Ok(head) => (Self::first(head), ((head >> 32) as u32).wrapping_add(1)),
+            Err(head) => (NONE, (head >> 32) as u32),
+        };
+        let mut batches = Vec::new();
+        while next != NONE {
+            batches.push(next);
+            next = links.next(next);
+        }
+        self.len.fetch_sub(batches.len() as u32, Ordering::Relaxed);
+        (batches, changes)
+    }
 }
 
 #[cfg(not(loom))]
-pub(super) use magazine::{after_fork, allocate, free};
+pub(super) use magazine::{after_fork, allocate, free, known, Cells, List, BATCH, SHARED};
 
 #[cfg(not(loom))]
 mod magazine {
+    use super::super::trim;
     use super::*;
     use crate::sync::{epoch, own, set_own, Own, Renewable};
     use std::cell::RefCell;
     use std::ptr::null;
 
     /// Cells in a batch.
-    const BATCH: u32 = 128;
+    pub(in crate::task) const BATCH: u32 = RUN;
 
-    static SHARED: Renewable<BatchStack> = Renewable::new(BatchStack::new());
+    pub(in crate::task) static SHARED: Renewable<BatchStack> = Renewable::new(BatchStack::new());
 
     /// In the child of a fork: the free cells are the parent's (a magazine sees that for itself).
     ///
@@ -105,9 +142,11 @@ mod magazine {
         unsafe { SHARED.renew(BatchStack::new()) };
     }
 
-    struct Cells;
+    /// The stack's links are in the cells.
+    pub(in crate::task) struct Cells;
 
-    fn known(slot: u32) -> &'static super::super::cell::Cell {
+    /// A cell that is there.
+    pub(in crate::task) fn known(slot: u32) -> &'static super::super::cell::Cell {
         cell(slot).expect("a free list links slots of the slab")
     }
 
@@ -123,15 +162,23 @@ mod magazine {
 
     /// A list of free cells, linked through them.
     #[derive(Clone, Copy)]
-    struct List {
-        first: u32,
-        len: u32,
+    pub(in crate::task) struct List {
+        pub(in crate::task) first: u32,
+        pub(in crate::task) len: u32,
     }
 
     impl List {
-        const EMPTY: Self = Self { first: NONE, len: 0 };
+        pub(in crate::task) const EMPTY: Self = Self { first: NONE, len: 0 };
 
-        fn share(self) {
+        /// Puts a free cell in.
+        #[inline]
+        pub(in crate::task) fn put(&mut self, slot: u32) {
+            known(slot).set_link(self.first);
+            *self = Self { first: slot, len: self.len + 1 };
+        }
+
+        /// Makes it a batch that any thread can have.
+        pub(in crate::task) fn share(self) {
             if self.len > 0 {
                 known(self.first).set_batch_len(self.len);
                 SHARED.push(&Cells, self.first);
@@ -184,7 +231,7 @@ mod magazine {
             } else if let Some(first) = SHARED.pop(&Cells) {
                 self.current = List { first, len: known(first).batch_len() };
             } else {
-                let first = fresh_run(BATCH)?;
+                let first = fresh_run()?;
                 self.fresh = (first, first + BATCH);
             }
             Some(())
@@ -193,19 +240,17 @@ mod magazine {
         #[inline]
         fn free(&mut self, slot: u32) {
             if self.current.len == BATCH {
-                self.make_spare();
+                self.pass_on();
             }
-            known(slot).set_link(self.current.first);
-            self.current = List { first: slot, len: self.current.len + 1 };
+            self.current.put(slot);
         }
-    }
 
-    impl Magazine {
         #[cold]
         #[inline(never)]
-        fn make_spare(&mut self) {
+        fn pass_on(&mut self) {
             std::mem::replace(&mut self.spare, self.current).share();
             self.current = List::EMPTY;
+            trim::note_shared();
         }
     }
 
@@ -214,12 +259,9 @@ mod magazine {
             // If it is the thread's (the only one that is dropped while another can't be had): it has none any more.
             set_own::<Self>(Own::Magazine, null());
             self.settle();
-            for slot in self.fresh.0..self.fresh.1 {
-                self.fresh.0 = slot + 1;
-                self.free(slot);
-            }
-            self.current.share();
-            self.spare.share();
+            let mut fresh = List::EMPTY;
+            (self.fresh.0..self.fresh.1).for_each(|slot| fresh.put(slot));
+            [fresh, self.current, self.spare].into_iter().for_each(List::share);
         }
     }
 
@@ -304,6 +346,38 @@ mod tests {
         fn set_next(&self, batch: u32, next: u32) {
             self.0[batch as usize].store(next, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn what_is_taken_out_at_once_is_in_nobody_elses_hands() {
+        model(|| {
+            let shared = Arc::new((BatchStack::new(), Table([0; 3].map(AtomicU32::new))));
+            (0..3).for_each(|batch| shared.0.push(&shared.1, batch));
+            let popper = {
+                let shared = shared.clone();
+                thread::spawn(move || shared.0.pop(&shared.1))
+            };
+            let trimmer = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let (mut taken, _) = shared.0.take_all(&shared.1);
+                    // Its memory is given back: what the popper reads there now is nothing.
+                    if let Some(&gone) = taken.first() {
+                        shared.1.set_next(gone, 0);
+                    }
+                    taken.drain(1.min(taken.len())..).for_each(|batch| shared.0.push(&shared.1, batch));
+                    taken
+                })
+            };
+            let mut all: Vec<u32> = popper.join().unwrap().into_iter().collect();
+            all.extend(trimmer.join().unwrap());
+            while let Some(batch) = shared.0.pop(&shared.1) {
+                all.push(batch);
+            }
+            all.sort_unstable();
+            assert_eq!(all, [0, 1, 2], "each batch is in one place");
+            assert_eq!(shared.0.len(), 0);
+        });
     }
 
     #[test]

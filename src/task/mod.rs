@@ -25,6 +25,8 @@ mod handle;
 mod lifecycle;
 mod state;
 #[cfg(not(loom))]
+mod trim;
+#[cfg(not(loom))]
 mod watch;
 mod word;
 
@@ -45,6 +47,7 @@ pub(crate) use {
         snapshot, take_back, withdraw, Canceled, Claimed, Job, Look, Lost, Owner, Terms,
     },
     state::Stale,
+    trim::also_give_back,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},
 };
 
@@ -58,6 +61,7 @@ pub(crate) unsafe fn after_fork() {
     unsafe {
         cell::after_fork();
         free_list::after_fork();
+        trim::after_fork();
         watch::after_fork();
         GROUPS.after_fork(false);
         QUEUES.after_fork(false);

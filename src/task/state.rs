@@ -64,6 +64,13 @@ impl State {
         TaskId::new(slot, Snapshot(self.0.load(Ordering::Relaxed)).generation())
     }
 
+    /// The word of a cell that nobody has, for a cell whose memory is new, or was given back and reads as zeros. By who owns
+    /// it; `generation` is none that the cell has had.
+    pub(crate) fn reset(&self, generation: u32) {
+        // Relaxed: as 0 before, it is FREE and no number's; what comes later is published by `publish`.
+        self.0.store(u64::from(generation) << GENERATION_SHIFT | FREE, Ordering::Relaxed);
+    }
+
     /// FREE to QUEUED, by whoever owns the free cell, after it has written the payload. `flags` as in `word`.
     pub(crate) fn publish(&self, id: TaskId, handles: u32, flags: u64) {
         debug_assert!(flags & !(OUTSIDE | HELD | BLOCKING | LENT | EXTRA) == 0);
