@@ -51,6 +51,18 @@ impl Ring {
     }
 }
 
+/// The pages of a large one go back to the system at once: the allocator would keep them in a thread's own arena.
+#[cfg(not(loom))]
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if self.slots.len() >= OVERSIZED {
+            let first = self.slots.as_mut_ptr().cast();
+            // SAFETY: the slots are ours, and nobody needs what is in them any more.
+            unsafe { crate::sync::memory::give_back(first, size_of_val(&*self.slots)) };
+        }
+    }
+}
+
 /// What the thieves change, on a line of its own.
 #[repr(align(128))]
 struct Thieves {

@@ -32,7 +32,7 @@ pub(crate) fn populate(first: *mut u8, bytes: usize) {
 /// as they are: nobody may rely on zeros.
 ///
 /// # Safety
-/// It is part of what `map` gave, and nobody needs what is in it.
+/// It is part of what `map` or the allocator gave, and nobody needs what is in it.
 pub(crate) unsafe fn give_back(first: *mut u8, bytes: usize) {
     #[cfg(target_os = "linux")]
     // SAFETY: by the contract above; the system rounds up, so the part is made smaller to begin and end with a page.
