@@ -80,6 +80,7 @@ mod wait_graph;
 mod wait_many;
 #[cfg(not(loom))]
 mod wait_puzzle;
+mod wanted;
 #[cfg(not(loom))]
 mod worker;
 

@@ -7,63 +7,14 @@
 
 use super::census::*;
 use super::free_set::FreeSet;
+use super::wanted::{Wanted, Wanter};
 use crate::sync::{fence, fence_after_rmw, lock, AtomicU64, Deadline, Latch, Mutex, MutexGuard, Ordering};
-use std::collections::VecDeque;
 
 /// More threads than this are refused; the counters of the word hold several times as many.
 pub(crate) const MOST: u32 = if cfg!(loom) { 64 } else { 4096 };
 
 /// Value of the latch of a visitor that is sent away; places are numbered below it.
 const SENT_AWAY: u32 = u32::MAX / 2;
-
-/// Who wants a place: a body that goes on after a wait, or a visitor (a submitter that will run its own task).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanter {
-    Body,
-    Visitor,
-}
-
-impl Wanter {
-    fn flag(self) -> u64 {
-        match self {
-            Self::Body => BODIES,
-            Self::Visitor => VISITORS,
-        }
-    }
-}
-
-/// Those who wait for a place, each kind in order. The limit changes under the lock of this, too.
-pub(super) struct Wanted {
-    bodies: VecDeque<*const Latch>,
-    visitors: VecDeque<*const Latch>,
-}
-
-// SAFETY: a latch is reached under the lock of `wanted` only, and its owner doesn't leave before it has been set or
-// has taken the entry out itself.
-unsafe impl Send for Wanted {}
-
-impl Wanted {
-    fn line(&mut self, who: Wanter) -> &mut VecDeque<*const Latch> {
-        match who {
-            Wanter::Body => &mut self.bodies,
-            Wanter::Visitor => &mut self.visitors,
-        }
-    }
-
-    fn next(&mut self, served: Served) -> Option<*const Latch> {
-        let body = self.bodies.pop_front();
-        if served == Served::Bodies {
-            return body;
-        }
-        body.or_else(|| self.visitors.pop_front())
-    }
-
-    /// The flags of the lines in which nobody stands.
-    fn flags_of_empty_lines(&self) -> u64 {
-        let flag = |line: &VecDeque<_>, flag| if line.is_empty() { flag } else { 0 };
-        flag(&self.bodies, BODIES) | flag(&self.visitors, VISITORS)
-    }
-}
 
 /// Why a visitor gets no place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,7 +41,7 @@ impl Places {
             word: AtomicU64::new(0),
             limit: AtomicU64::new(Limit::new(threads).0),
             free_set: FreeSet::new(),
-            wanted: Mutex::new(Wanted { bodies: VecDeque::new(), visitors: VecDeque::new() }),
+            wanted: Mutex::new(Wanted::nobody()),
         }
     }
 
@@ -381,7 +332,7 @@ impl Places {
     }
 
     fn send_visitors_away(&self, mut wanted: MutexGuard<'_, Wanted>) {
-        for latch in std::mem::take(&mut wanted.visitors) {
+        for latch in wanted.take_visitors() {
             // SAFETY: it was still in its line, under the lock.
             unsafe { Latch::set(latch, SENT_AWAY) };
         }

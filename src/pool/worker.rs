@@ -26,6 +26,7 @@ use crate::task::{Claimed, TaskId};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
@@ -105,6 +106,8 @@ struct Found {
     place: u32,
     /// It was waited for, among the bodies that want theirs back.
     in_line: bool,
+    /// It was not there at the first look.
+    spun: bool,
 }
 
 /// A thread at work.
@@ -167,8 +170,9 @@ impl Worker<'_> {
                 self.run_until_dry(found.in_line);
                 continue;
             }
+            let parked_at = Instant::now();
             match self.park() {
-                Wake::Search => {}
+                Wake::Search => spins.learn_from_sleep(parked_at.elapsed()),
                 Wake::End if self.context.is_lent => return,
                 Wake::End => return self.pool.roster.note_end(),
                 Wake::Idle => return,
@@ -196,7 +200,10 @@ impl Worker<'_> {
             let found = self.search_once(spins);
             // Tasks come, though their waiters run them: one that is left for the pool is near, and no worker need be woken.
             let traffic = self.pool.injector.pushed() != pushed;
-            spins.learn(found.is_some() || traffic);
+            // What was there at the first look was not caught by spinning; what wasn't caught is judged by the sleep.
+            if traffic || found.as_ref().is_some_and(|found| found.spun) {
+                spins.learn(true);
+            }
             if found.is_some() || !traffic || self.has_no_use() {
                 return found;
             }
@@ -226,7 +233,7 @@ impl Worker<'_> {
     }
 
     fn search_once(&self, spins: &SpinBudget) -> Option<Found> {
-        let (pool, mut spin) = (self.pool, spins.start());
+        let (pool, mut spin, mut spun) = (self.pool, spins.start(), false);
         if self.vain.get() > 0 {
             spin = spin.slow(1 + self.vain.get() / 2);
             spin.pause();
@@ -235,17 +242,18 @@ impl Worker<'_> {
             let for_me = self.is_lent() && self.work_for_lent();
             if for_me || self.sees_work() {
                 if let Some(place) = pool.places.try_take_from_search() {
-                    return Some(Found { place, in_line: false });
+                    return Some(Found { place, in_line: false, spun });
                 }
             }
             if for_me {
                 // Nobody who holds a place need be one who can do this: in line for the next that is given back.
                 let place = pool.places.take_from_search_in_line()?;
-                return Some(Found { place, in_line: true });
+                return Some(Found { place, in_line: true, spun });
             }
             if self.has_no_use() || !spin.pause() {
                 return None;
             }
+            spun = true;
         }
     }
 

@@ -61,6 +61,27 @@ impl SpinBudget {
 
     /// The spin caught its event (or didn't).
     pub(crate) fn learn(&mut self, caught: bool) {
-        self.now = if caught { (self.now * 2).min(LONGEST) } else { (self.now / 2).max(SHORTEST) };
+        if caught {
+            self.grow();
+        } else {
+            self.now = (self.now / 2).max(SHORTEST);
+        }
+    }
+
+    /// It was woken after so long a sleep: a spin would have caught what came soon, and nothing else. Who is woken after
+    /// long ones only doesn't spin at all: it may be on the CPU of who woke it, and in his way.
+    pub(crate) fn learn_from_sleep(&mut self, slept: Duration) {
+        if slept < LONGEST {
+            self.grow();
+        } else {
+            self.now /= 2;
+            if self.now < SHORTEST {
+                self.now = Duration::ZERO;
+            }
+        }
+    }
+
+    fn grow(&mut self) {
+        self.now = (self.now * 2).clamp(SHORTEST, LONGEST);
     }
 }
