@@ -37,21 +37,34 @@ FEWER = 5000
 TOLERANCE = 0.03
 
 
-def build() -> None:
-    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    flags = [f"-I{CHECKOUT / 'include'}", f"-L{LIBRARY}", "-loffgil", f"-Wl,-rpath,{LIBRARY}", "-pthread"]
-    compile_c(["instructions.c"], PROGRAM, flags)
+def build(program: Path = PROGRAM, library: Path = LIBRARY) -> None:
+    """The program, for the library in that directory."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    flags = [
+        "-g",
+        f"-I{CHECKOUT / 'include'}",
+        f"-L{library}",
+        "-loffgil",
+        f"-Wl,-rpath,{library}",
+        "-pthread",
+    ]
+    compile_c(["instructions.c"], program, flags)
+
+
+def profile(operation: str, times: int, program: Path = PROGRAM) -> str:
+    """What callgrind writes of the whole process."""
+    with tempfile.TemporaryDirectory() as directory:
+        output = Path(directory, "out")
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", "--compress-pos=no"]
+        run([*command, str(program), operation, str(times)], Path(directory))
+        return output.read_text()
 
 
 def instructions(operation: str, times: int) -> int:
     """Of the whole process."""
-    with tempfile.TemporaryDirectory() as directory:
-        output = f"--callgrind-out-file={directory}/out"
-        command = ["valgrind", "--tool=callgrind", "--log-fd=1", output, str(PROGRAM), operation, str(times)]
-        told = run(command, Path(directory))
-    found = re.search(r"Collected : (\d+)", told)
+    found = re.search(r"^totals: (\d+)$", profile(operation, times), re.MULTILINE)
     if found is None:
-        raise Failure(f"callgrind told no count:\n{told}")
+        raise Failure("callgrind told no count")
     return int(found[1])
 
 

@@ -11,13 +11,10 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
+import instructions
 from harness.base import CHECKOUT, Failure, run
-from harness.c_peers import compile_c
-from instructions import FEWER, OPERATIONS
 
 PAGE = CHECKOUT / "docs" / "performance.md"
 TARGET = CHECKOUT / "target" / "where"
@@ -32,17 +29,7 @@ def build() -> None:
     os.environ["CARGO_PROFILE_RELEASE_DEBUG"] = "line-tables-only"
     command = ["cargo", "rustc", "--release", "--locked", "--lib", "--crate-type=cdylib"]
     run([*command, f"--target-dir={TARGET}"], CHECKOUT)
-    library = TARGET / "release"
-    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    flags = [
-        "-g",
-        f"-I{CHECKOUT / 'include'}",
-        f"-L{library}",
-        "-loffgil",
-        f"-Wl,-rpath,{library}",
-        "-pthread",
-    ]
-    compile_c(["instructions.c"], PROGRAM, flags)
+    instructions.build(PROGRAM, TARGET / "release")
 
 
 def room_of(file: str) -> str:
@@ -58,15 +45,10 @@ def room_of(file: str) -> str:
 
 def count(operation: str, times: int) -> Counter[str]:
     """Instructions by room, of the whole process."""
-    with tempfile.TemporaryDirectory() as directory:
-        output = Path(directory, "out")
-        options = [f"--callgrind-out-file={output}", "--compress-pos=no"]
-        run(["valgrind", "--tool=callgrind", *options, str(PROGRAM), operation, str(times)], Path(directory))
-        text = output.read_text()
     names: dict[str, str] = {}
     rooms: Counter[str] = Counter()
     room, is_call = "", False
-    for line in text.splitlines():
+    for line in instructions.profile(operation, times, PROGRAM).splitlines():
         if file := re.match(r"f[lie]=(\(\d+\))(?: (.*))?$", line):
             names.setdefault(file[1], file[2] or "")
             room = room_of(names[file[1]])
@@ -82,11 +64,11 @@ def count(operation: str, times: int) -> Counter[str]:
 
 
 def table(operation: str) -> str:
-    more, fewer = count(operation, 2 * FEWER), count(operation, FEWER)
-    costs = {room: (more[room] - fewer[room]) / FEWER for room in more}
+    more, fewer = count(operation, 2 * instructions.FEWER), count(operation, instructions.FEWER)
+    costs = {room: (more[room] - fewer[room]) / instructions.FEWER for room in more}
     total = sum(costs.values())
     lines = [
-        f"**{OPERATIONS[operation]}**: {total:,.0f} instructions",
+        f"**{instructions.OPERATIONS[operation]}**: {total:,.0f} instructions",
         "",
         "| where | instructions |",
         "|---|---:|",
@@ -108,15 +90,15 @@ def main() -> int:
         "operations", nargs="*", metavar="OPERATION", help="print these only, and write nothing"
     )
     chosen = parser.parse_args().operations
-    if unknown := [name for name in chosen if name not in OPERATIONS]:
-        parser.error(f"{unknown[0]} is none of {', '.join(OPERATIONS)}")
+    if unknown := [name for name in chosen if name not in instructions.OPERATIONS]:
+        parser.error(f"{unknown[0]} is none of {', '.join(instructions.OPERATIONS)}")
     if shutil.which("valgrind") is None:
         print("valgrind is missing (Debian: apt-get install valgrind)")
         return 2
     tables = []
     try:
         build()
-        for operation in chosen or OPERATIONS:
+        for operation in chosen or instructions.OPERATIONS:
             tables.append(table(operation))
             print(tables[-1], end="\n\n", flush=True)
     except Failure as failure:
