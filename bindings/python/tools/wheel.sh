@@ -23,6 +23,11 @@ if [ ! -e "$venv/tools" ] || [ "$pins" -nt "$venv/tools" ]; then
     touch "$venv/tools"
 fi
 
+# One at a time: whatever builds the package does so in the same folder.
+mkdir -p bindings/python/build
+exec 9>bindings/python/build/lock
+flock 9
+
 # Of earlier builds nothing gets in, and none of the folders in which the interpreter's own build looks for libraries.
 rm -rf "$built" bindings/python/build/lib* bindings/python/build/bdist*
 LDSHARED="${CC:-cc} -shared" "$venv/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps \
