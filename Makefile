@@ -91,8 +91,9 @@ test-instructions: $(LIBRARY)  ## fails when a call takes 3 % more or fewer inst
 instructions: $(LIBRARY)  ## counts them and makes these the ones to keep: writes benches/instructions.json
 	$(PYTHON) benches/instructions.py --write
 
-where: | tools  ## says in which files the instructions are: writes the tables of docs/performance.md
+where: $(VENV)/offgil  ## says in which files the instructions are: writes the tables of docs/performance.md
 	$(PYTHON) benches/where.py
+	$(VENV_PYTHON) benches/where_python.py
 
 test-python: $(VENV)/offgil  ## mypy, pyright, the Python bindings, the examples and the README's code
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +18,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 BENCHES = ROOT / "benches"
 sys.path.insert(0, str(BENCHES))
+sys.path.append(str(ROOT / "tests"))  # for tools.py
 
 from harness import c_peers, python_peers, readme, report, results  # noqa: E402
 from harness.base import Goal  # noqa: E402
 from harness.cells import Row, measure_c  # noqa: E402
 from harness.python_env import Environments, requirements  # noqa: E402
+
+from tools import find_tool  # noqa: E402
 
 LIBRARY = ROOT / "target" / "release" / "liboffgil.so"
 SECONDS = 300  # a guard against hanging
@@ -340,6 +344,17 @@ def test_every_row_of_a_peer_is_a_workload_that_its_adapter_has() -> None:
         for row in peer.rows.split():
             assert f"def {functions.get(row, 'submit')}(" in source, f"{peer.name}: {row}"
         assert peer.module or "import" not in peer.rows.split()
+
+
+def test_instructions_from_python_are_counted_by_library() -> None:
+    find_tool("valgrind")
+    command = [sys.executable, str(BENCHES / "where_python.py"), "map"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    counts = dict(re.findall(r"^\| ([\w. ]+) \| ([\d,]+) \|$", done.stdout, re.MULTILINE))
+    # What an item costs at least: an entry of the list, and a call in C.
+    assert int(counts["the interpreter"].replace(",", "")) > 50
+    assert int(counts["liboffgil"].replace(",", "")) > 50
 
 
 def committed() -> results.Results:

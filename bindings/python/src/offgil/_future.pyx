@@ -333,7 +333,9 @@ cdef class FutureCore(Awaited):
             self.look()
         # What the thread that ended it wrote before that is seen from here on, also without the GIL.
         with cython.critical_section(self):
-            pending = self.handle != NULL or self.state == PENDING or self.state == RUNNING
+            pending = self.handle != NULL
+            if self.state is not FINISHED:  # most often it is this very string
+                pending = pending or self.state == PENDING or self.state == RUNNING
         return not pending
 
     def done(self):

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Says in which libraries the instructions of a task from Python are, for docs/performance.md.
+
+Counts (callgrind) what the thread that submits executes in benches/python/count.py, with the interpreter that
+runs this and the offgil that is installed in it; what the workers do meanwhile is left out.
+The tables go between the two marks of docs/performance.md.
+"""
+
+import argparse
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from harness.base import BENCHES, CHECKOUT, Failure, run
+from harness.c_peers import compile_c
+
+PAGE = CHECKOUT / "docs" / "performance.md"
+NATIVE = CHECKOUT / "build" / "bench" / "native.so"
+BEGIN, END = "<!-- counted from Python: begin -->", "<!-- counted from Python: end -->"
+# A cell: the driver's workload, the adapter, and what a task of it is.
+CELLS = {
+    "submit": ("submit", "offgil_executor", "a native task: submitted, its result taken"),
+    "map": ("map", "offgil_executor", "an item of `map` over a native function"),
+    "map_array": ("map", "offgil_array", "an item of `map_array`, its array made of a range"),
+    "python": ("python", "offgil_executor", "a Python task: submitted, its result taken"),
+}
+FEWER = 2000
+LEAST = 0.01
+
+
+def library_of(path: str) -> str:
+    """What an object file is called in the tables."""
+    name = Path(path).name
+    if name.startswith("liboffgil"):
+        return "liboffgil"
+    if "/offgil/" in path:
+        return f"offgil.{name.split('.')[0]}"
+    if re.match(r"(lib)?python\d", name):
+        return "the interpreter"
+    return "the C library" if name.startswith(("libc.", "ld-")) else name.split(".")[0]
+
+
+def count(workload: str, adapter: str, tasks: int) -> Counter[str]:
+    """Instructions of the main thread by library, of the whole process."""
+    paths: dict[str, str] = {}
+    libraries: Counter[str] = Counter()
+    library, is_call = "", False
+    with tempfile.TemporaryDirectory() as directory:
+        output = Path(directory, "out")
+        command = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={output}"]
+        peer = BENCHES / "python" / "peers" / f"{adapter}.py"
+        program = [sys.executable, BENCHES / "python" / "count.py", workload, peer, tasks, NATIVE]
+        run([*command, *map(str, program)], CHECKOUT)
+        lines = Path(f"{output}-01").read_text().splitlines()
+    for line in lines:
+        if found := re.match(r"c?ob=(\(\d+\))(?: (.*))?$", line):
+            paths.setdefault(found[1], found[2] or "")
+            if line.startswith("ob="):
+                library = library_of(paths[found[1]])
+        elif line.startswith("calls="):
+            is_call = True
+        elif cost := re.match(r"(?:[+-]?\d+|\*) (\d+)$", line):
+            if not is_call:
+                libraries[library] += int(cost[1])
+            is_call = False
+    return libraries
+
+
+def table(cell: str) -> str:
+    workload, adapter, title = CELLS[cell]
+    more, fewer = count(workload, adapter, 2 * FEWER), count(workload, adapter, FEWER)
+    costs = {library: (more[library] - fewer[library]) / FEWER for library in more}
+    total = sum(costs.values())
+    lines = [f"**{title}**: {total:,.0f} instructions", "", "| where | instructions |", "|---|---:|"]
+    in_order = sorted(costs, key=costs.__getitem__, reverse=True)
+    lines += [f"| {name} | {costs[name]:,.0f} |" for name in in_order if costs[name] >= LEAST * total]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    head, _, tail = (__doc__ or "").partition("\n\n")
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=head, epilog=tail, formatter_class=style)
+    parser.add_argument("cells", nargs="*", metavar="CELL", help="print these only, and write nothing")
+    chosen = parser.parse_args().cells
+    if unknown := [name for name in chosen if name not in CELLS]:
+        parser.error(f"{unknown[0]} is none of {', '.join(CELLS)}")
+    if shutil.which("valgrind") is None:
+        print("valgrind is missing (Debian: apt-get install valgrind)")
+        return 2
+    tables = [f"On CPython {platform.python_version()}, what the thread that submits executes."]
+    try:
+        NATIVE.parent.mkdir(parents=True, exist_ok=True)
+        source = str(BENCHES / "python" / "native.c")
+        compile_c([source], NATIVE, ["-fPIC", "-shared", "-lm", "-lpthread"])
+        for cell in chosen or CELLS:
+            tables.append(table(cell))
+            print(tables[-1], end="\n\n", flush=True)
+    except Failure as failure:
+        print(f"where: {failure}", file=sys.stderr)
+        return 1
+    if not chosen:
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        after = rest.partition(END)[2]
+        PAGE.write_text("\n\n".join([before + BEGIN, *tables, END]) + after)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
