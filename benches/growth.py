@@ -21,6 +21,7 @@ from pathlib import Path
 
 from harness import c_peers, machine
 from harness.base import BENCHES, CHECKOUT, Failure, run
+from harness.command import parser_of
 
 DATA, PAGE, CHART = BENCHES / "growth.json", CHECKOUT / "docs" / "growth.md", "growth.svg"
 OURS, BARE = "offgil", "bare threads"
@@ -295,7 +296,7 @@ def draw(data: Path, directory: Path, build: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, help="fresh processes a point (default 3)")
     parser.add_argument(
         "--quick", action="store_true", help="few points, once; written to the build directory"

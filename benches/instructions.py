@@ -8,7 +8,6 @@ writes the file anew, and it is part of the change. Counts of another compiler o
 as the file says which it was made with.
 """
 
-import argparse
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from harness import machine
 from harness.base import BENCHES, CHECKOUT, Failure, run
 from harness.c_peers import compile_c
+from harness.command import parser_of
 
 COUNTS = BENCHES / "instructions.json"
 LIBRARY = CHECKOUT / "target" / "release"
@@ -103,9 +103,7 @@ def compare(counts: dict[str, int]) -> bool:
 
 
 def main() -> int:
-    head, _, tail = (__doc__ or "").partition("\n\n")
-    style = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=head, epilog=tail, formatter_class=style)
+    parser = parser_of(__doc__)
     parser.add_argument("--write", action="store_true", help="write the file instead of comparing with it")
     options = parser.parse_args()
     if shutil.which("valgrind") is None:

@@ -5,7 +5,6 @@ Each figure is the median of several fresh processes (benches/c/promises.c), wit
 is 1 if a promise is not held.
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from harness import machine
 from harness.base import CHECKOUT, run
+from harness.command import parser_of
 
 PROGRAM = CHECKOUT / "build" / "bench" / "promises"
 
@@ -78,7 +78,7 @@ def measure(name: str) -> dict[str, float]:
 
 def main() -> int:
     """Measures, prints and writes."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="fresh processes a figure (default 7)")
     rounds = parser.parse_args().rounds
     build()

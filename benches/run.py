@@ -22,6 +22,7 @@ from typing import Any
 from harness import c_peers, machine, python_peers, readme, report, results
 from harness.base import BENCHES, CHECKOUT, WORKERS, Failure, Peer, Workload, run
 from harness.cells import Row, measure, measure_c, measure_python
+from harness.command import parser_of
 from harness.python_env import DRAWING, Environments
 from harness.results import PEERS, WORKLOADS, Results
 
@@ -30,9 +31,7 @@ QUICK_ROUNDS = {"C": 1, "Python": 1}
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    head, _, tail = (__doc__ or "").partition("\n\n")
-    style = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=head, epilog=tail, formatter_class=style)
+    parser = parser_of(__doc__)
     names = [workload.name for workload in WORKLOADS]
     parser.add_argument("--bench", action="append", choices=names, help="only this row; may be given again")
     parser.add_argument("--table", choices=list(PEERS), help="only the rows from C, or from Python")

@@ -6,7 +6,6 @@ release profile, built once more with line tables, so that what was inlined is s
 tables go between the two marks of docs/performance.md.
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -14,15 +13,14 @@ import sys
 from collections import Counter
 
 import instructions
+from harness import counted
 from harness.base import CHECKOUT, Failure, run
+from harness.command import parser_of
 
-PAGE = CHECKOUT / "docs" / "performance.md"
 TARGET = CHECKOUT / "target" / "where"
 PROGRAM = CHECKOUT / "build" / "bench" / "where"
-BEGIN, END = "<!-- counted: begin -->", "<!-- counted: end -->"
 # Files with a smaller share are one line together.
 LEAST = 0.02
-COST = re.compile(r"^(?:[+-]?\d+|\*) (\d+)$")
 
 
 def build() -> None:
@@ -45,47 +43,16 @@ def room_of(file: str) -> str:
 
 def count(operation: str, times: int) -> Counter[str]:
     """Instructions by room, of the whole process."""
-    names: dict[str, str] = {}
-    rooms: Counter[str] = Counter()
-    room, is_call = "", False
-    for line in instructions.profile(operation, times, PROGRAM).splitlines():
-        if file := re.match(r"f[lie]=(\(\d+\))(?: (.*))?$", line):
-            names.setdefault(file[1], file[2] or "")
-            room = room_of(names[file[1]])
-        elif file := re.match(r"cf[li]=(\(\d+\)) (.*)$", line):
-            names.setdefault(file[1], file[2])
-        elif line.startswith("calls="):
-            is_call = True
-        elif cost := COST.match(line):
-            if not is_call:
-                rooms[room] += int(cost[1])
-            is_call = False
-    return rooms
+    return counted.sums(instructions.profile(operation, times, PROGRAM), counted.FILE, room_of)
 
 
 def table(operation: str) -> str:
     more, fewer = count(operation, 2 * instructions.FEWER), count(operation, instructions.FEWER)
-    costs = {room: (more[room] - fewer[room]) / instructions.FEWER for room in more}
-    total = sum(costs.values())
-    lines = [
-        f"**{instructions.OPERATIONS[operation]}**: {total:,.0f} instructions",
-        "",
-        "| where | instructions |",
-        "|---|---:|",
-    ]
-    shown = [
-        room for room in sorted(costs, key=costs.__getitem__, reverse=True) if costs[room] >= LEAST * total
-    ]
-    lines += [f"| {room} | {costs[room]:,.0f} |" for room in shown]
-    if rest := round(total - sum(costs[room] for room in shown)):
-        lines.append(f"| elsewhere | {rest:,} |")
-    return "\n".join(lines)
+    return counted.table(instructions.OPERATIONS[operation], more, fewer, instructions.FEWER, LEAST)
 
 
 def main() -> int:
-    head, _, tail = (__doc__ or "").partition("\n\n")
-    style = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=head, epilog=tail, formatter_class=style)
+    parser = parser_of(__doc__)
     parser.add_argument(
         "operations", nargs="*", metavar="OPERATION", help="print these only, and write nothing"
     )
@@ -105,9 +72,7 @@ def main() -> int:
         print(f"where: {failure}", file=sys.stderr)
         return 1
     if not chosen:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text("\n\n".join([before + BEGIN, *tables, END]) + after)
+        counted.write(tables, "counted")
     return 0
 
 

@@ -6,7 +6,6 @@ runs this and the offgil that is installed in it; what the workers do meanwhile 
 The tables go between the two marks of docs/performance.md.
 """
 
-import argparse
 import platform
 import re
 import shutil
@@ -15,12 +14,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from harness import counted
 from harness.base import BENCHES, CHECKOUT, Failure, run
 from harness.c_peers import compile_c
+from harness.command import parser_of
 
-PAGE = CHECKOUT / "docs" / "performance.md"
 NATIVE = CHECKOUT / "build" / "bench" / "native.so"
-BEGIN, END = "<!-- counted from Python: begin -->", "<!-- counted from Python: end -->"
 # A cell: the driver's workload, the adapter, and what a task of it is.
 CELLS = {
     "submit": ("submit", "offgil_executor", "a native task: submitted, its result taken"),
@@ -46,45 +45,23 @@ def library_of(path: str) -> str:
 
 def count(workload: str, adapter: str, tasks: int) -> Counter[str]:
     """Instructions of the main thread by library, of the whole process."""
-    paths: dict[str, str] = {}
-    libraries: Counter[str] = Counter()
-    library, is_call = "", False
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory, "out")
         command = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={output}"]
         peer = BENCHES / "python" / "peers" / f"{adapter}.py"
         program = [sys.executable, BENCHES / "python" / "count.py", workload, peer, tasks, NATIVE]
         run([*command, *map(str, program)], CHECKOUT)
-        lines = Path(f"{output}-01").read_text().splitlines()
-    for line in lines:
-        if found := re.match(r"c?ob=(\(\d+\))(?: (.*))?$", line):
-            paths.setdefault(found[1], found[2] or "")
-            if line.startswith("ob="):
-                library = library_of(paths[found[1]])
-        elif line.startswith("calls="):
-            is_call = True
-        elif cost := re.match(r"(?:[+-]?\d+|\*) (\d+)$", line):
-            if not is_call:
-                libraries[library] += int(cost[1])
-            is_call = False
-    return libraries
+        return counted.sums(Path(f"{output}-01").read_text(), counted.LIBRARY, library_of)
 
 
 def table(cell: str) -> str:
     workload, adapter, title = CELLS[cell]
     more, fewer = count(workload, adapter, 2 * FEWER), count(workload, adapter, FEWER)
-    costs = {library: (more[library] - fewer[library]) / FEWER for library in more}
-    total = sum(costs.values())
-    lines = [f"**{title}**: {total:,.0f} instructions", "", "| where | instructions |", "|---|---:|"]
-    in_order = sorted(costs, key=costs.__getitem__, reverse=True)
-    lines += [f"| {name} | {costs[name]:,.0f} |" for name in in_order if costs[name] >= LEAST * total]
-    return "\n".join(lines)
+    return counted.table(title, more, fewer, FEWER, LEAST)
 
 
 def main() -> int:
-    head, _, tail = (__doc__ or "").partition("\n\n")
-    style = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=head, epilog=tail, formatter_class=style)
+    parser = parser_of(__doc__)
     parser.add_argument("cells", nargs="*", metavar="CELL", help="print these only, and write nothing")
     chosen = parser.parse_args().cells
     if unknown := [name for name in chosen if name not in CELLS]:
@@ -104,9 +81,7 @@ def main() -> int:
         print(f"where: {failure}", file=sys.stderr)
         return 1
     if not chosen:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text("\n\n".join([before + BEGIN, *tables, END]) + after)
+        counted.write(tables, "counted from Python")
     return 0
 
 
