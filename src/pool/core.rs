@@ -181,12 +181,12 @@ impl Pool {
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
     /// that was the last, the pool is idle.
     pub(super) fn cover(&self, mut census: Census) {
-        self.sleep.cover(&self.places, self);
+        self.sleep.cover(census, &self.places, self);
         while self.places.census().needs_a_searcher() {
             // Nobody could be sent: a visitor in line needs none.
             let Some(served) = self.places.serve(Served::Visitors) else { break };
             census = served;
-            self.sleep.cover(&self.places, self);
+            self.sleep.cover(census, &self.places, self);
         }
         self.note_if_idle(census);
     }

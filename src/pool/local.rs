@@ -55,6 +55,13 @@ pub(super) fn local<T>(body: impl FnOnce(&Local) -> T) -> T {
     body(local.unwrap_or_else(|| first_time()))
 }
 
+/// The same, for who looks at it more than once.
+#[inline(always)]
+pub(super) fn here<'a>() -> &'a Local {
+    // As above. The reference stays on this thread: nothing of it is `Sync`.
+    local_if_used().unwrap_or_else(|| first_time())
+}
+
 /// The same, unless the thread has none yet.
 #[inline(always)]
 pub(super) fn local_if_used<'a>() -> Option<&'a Local> {

@@ -177,7 +177,7 @@ impl Pool {
         drop(state);
         if refused {
             // Somebody may have parked who took it for a searcher.
-            self.sleep.cover(&self.places, self);
+            self.sleep.cover(self.places.census(), &self.places, self);
         }
     }
 

@@ -8,12 +8,15 @@
 //!
 //! A position counts the slots of all blocks, and after those of each block one more, which says that the next block is
 //! being linked. So whoever moves the tail on from a slot knows its block. This is the list of blocks of crossbeam's
-//! `SegQueue`, for one taker at a time: he takes what there is without a read-modify-write, and gives a block back himself,
-//! as all who wrote into it are done with it.
+//! `SegQueue`, for one taker at a time: he marks the head as his (TAKING) and moves it on with a store, so that whatever
+//! he takes costs one read-modify-write, and gives a block back himself, as all who wrote into it are done with it.
 
 use super::Entry;
 use crate::sync::{snooze, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::ptr::null_mut;
+
+/// In the head's position: somebody is taking. Positions don't get that far: that is 292 years of a push a nanosecond.
+const TAKING: usize = 1 << (usize::BITS - 1);
 
 /// Slots of a block.
 const SLOTS: usize = if cfg!(loom) { 1 } else { 511 };
@@ -172,34 +175,51 @@ impl Blocks {
     pub(super) fn len(&self) -> usize {
         // The head first: it is never ahead of a tail that is read later. Acquire: pairs with the Release in `take`, for
         // `Injector::is_empty`.
-        let head = self.head.position.load(Ordering::Acquire);
+        let head = self.head.position.load(Ordering::Acquire) & !TAKING;
         let tail = self.tail.position.load(Ordering::Acquire);
         entries_before(tail).wrapping_sub(entries_before(head))
+    }
+
+    /// Another number after each entry that was taken.
+    pub(super) fn taken(&self) -> usize {
+        self.head.position.load(Ordering::Relaxed) & !TAKING
     }
 
     /// Whether it looks empty.
     pub(super) fn is_empty(&self) -> bool {
         // As in `len`. The tail is never found at the position between two blocks when the head has passed the block: it is
         // moved on before the last slot is written.
-        let head = self.head.position.load(Ordering::Acquire);
+        let head = self.head.position.load(Ordering::Acquire) & !TAKING;
         head == self.tail.position.load(Ordering::Acquire)
     }
 
+    /// Makes the head the caller's, who stores its position when he is done. `None`: it is somebody else's.
+    #[inline]
+    fn try_begin_taking(&self) -> Option<usize> {
+        let position = self.head.position.load(Ordering::Relaxed) & !TAKING;
+        // Acquire: pairs with the Release of who took last.
+        let (ok, failed) = (Ordering::Acquire, Ordering::Relaxed);
+        self.head.position.compare_exchange(position, position | TAKING, ok, failed).ok()
+    }
+
+    /// Who takes is done: the head is there now.
+    #[inline]
+    fn end_taking(&self, position: usize) {
+        self.head.position.store(position, Ordering::Release);
+    }
+
     /// Takes the oldest entries, as many as there are and fit; returns how many.
-    ///
-    /// # Safety
-    /// One thread at a time, each after the one before.
-    pub(super) unsafe fn take(&self, batch: &mut [Entry]) -> usize {
-        let count = self.len().min(batch.len());
-        if count == 0 {
+    pub(super) fn take(&self, batch: &mut [Entry]) -> usize {
+        if batch.is_empty() || self.is_empty() {
             return 0;
         }
-        let mut position = self.head.position.load(Ordering::Relaxed);
+        let mut position = when(|| self.try_begin_taking());
+        let count = self.len().min(batch.len());
         // Acquire: pairs with the Release in `first_block`.
         let mut block =
             when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()));
         for place in &mut batch[..count] {
-            // SAFETY: the block of the head, which nobody but the taker frees.
+            // SAFETY: the block of the head, which nobody frees but who takes, which is us.
             let slot = unsafe { &(*block).slots[position % LAP] };
             // Acquire: pairs with the Release in `push`. Who has moved the tail on is about to write.
             *place = when(|| slot.load(Ordering::Acquire).checked_sub(1));
@@ -209,25 +229,28 @@ impl Blocks {
                 block = self.leave(block);
             }
         }
-        self.head.position.store(position, Ordering::Release);
+        self.end_taking(position);
         count
     }
 
-    /// Takes this entry if it is the oldest; whether it did.
-    ///
-    /// # Safety
-    /// As `take`.
-    pub(super) unsafe fn take_if_next(&self, entry: Entry) -> bool {
-        let position = self.head.position.load(Ordering::Relaxed);
+    /// Takes this entry if it is the oldest and nobody else is taking; whether it did.
+    #[inline]
+    pub(super) fn take_if_next(&self, entry: Entry) -> bool {
+        let Some(position) = self.try_begin_taking() else { return false };
         // Acquire: as in `take`; here and below.
         let block = self.head.block.load(Ordering::Acquire);
-        // SAFETY: NULL, or the block of the head, which nobody but the taker frees.
-        let Some(slots) = unsafe { block.as_ref() }.map(|block| &block.slots) else { return false };
-        let is_next = slots[position % LAP].load(Ordering::Acquire) == entry + 1;
+        // SAFETY: NULL, or the block of the head, which nobody frees but who takes, which is us.
+        let next = unsafe { block.as_ref() }.map(|block| &block.slots[position % LAP]);
+        let is_next = next.is_some_and(|next| next.load(Ordering::Acquire) == entry + 1);
+        let mut after = position;
         if is_next {
-            // SAFETY: by the contract.
-            unsafe { self.take(&mut [0]) };
+            after = after.wrapping_add(1);
+            if after % LAP == SLOTS {
+                after = after.wrapping_add(1);
+                self.leave(block);
+            }
         }
+        self.end_taking(after);
         is_next
     }
 
@@ -281,8 +304,7 @@ mod tests {
 
     fn take(blocks: &Blocks, most: usize) -> Vec<Entry> {
         let mut batch = vec![0; most];
-        // SAFETY: each test takes in one thread.
-        let taken = unsafe { blocks.take(&mut batch) };
+        let taken = blocks.take(&mut batch);
         batch.truncate(taken);
         batch
     }
@@ -334,8 +356,7 @@ mod tests {
 
     fn take_one(blocks: &Blocks) -> Option<Entry> {
         let mut one = [0];
-        // SAFETY: in each model one thread takes.
-        (unsafe { blocks.take(&mut one) } == 1).then_some(one[0])
+        (blocks.take(&mut one) == 1).then_some(one[0])
     }
 
     #[test]
@@ -350,6 +371,33 @@ mod tests {
                 .collect();
             let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
             producers.into_iter().for_each(|producer| producer.join().unwrap());
+            got.extend(std::iter::from_fn(|| take_one(&blocks)));
+            got.sort_unstable();
+            assert_eq!(got, [1, 2]);
+        });
+    }
+
+    #[test]
+    fn an_entry_that_its_waiter_takes_out_while_a_worker_takes_is_taken_once() {
+        model(|| {
+            let blocks = Arc::new(Blocks::new());
+            blocks.push(1);
+            let waiter = {
+                let blocks = blocks.clone();
+                thread::spawn(move || {
+                    let first = blocks.take_if_next(1);
+                    blocks.push(2);
+                    (first, blocks.take_if_next(2))
+                })
+            };
+            let worker = {
+                let blocks = blocks.clone();
+                thread::spawn(move || [take_one(&blocks), take_one(&blocks)])
+            };
+            let (first, second) = waiter.join().unwrap();
+            let mut got: Vec<_> = worker.join().unwrap().into_iter().flatten().collect();
+            got.extend(first.then_some(1));
+            got.extend(second.then_some(2));
             got.extend(std::iter::from_fn(|| take_one(&blocks)));
             got.sort_unstable();
             assert_eq!(got, [1, 2]);

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The blocks take pushes without a lock. `front` is a short list in front of them; all takers hold its lock, which
-//! keeps batches in order and lets `sweep` drop entries that nobody will run, without losing anyone's turn.
+//! keeps batches in order and lets `sweep` drop entries that nobody will run, without losing anyone's turn. Who takes back what
+//! he has just pushed, and finds it at the head of the blocks, needs no lock.
 
 use super::blocks::Blocks;
 use super::Entry;
@@ -101,17 +102,26 @@ impl Injector {
             }
             self.publish_len(&front);
         }
-        // SAFETY: under the lock of `front`.
-        taken + unsafe { self.blocks.take(&mut batch[taken..most]) }
+        taken + self.blocks.take(&mut batch[taken..most])
     }
 
-    /// Takes this entry out if it is the next one and nobody else is at it; whether it did.
+    /// Another number after each entry that was taken out of the blocks.
+    pub(crate) fn taken(&self) -> usize {
+        self.blocks.taken()
+    }
+
+    /// Takes this entry out if it is at the head of the blocks or of what is before them, and nobody else takes right now;
+    /// whether it did. By who needs the entry no more: its task has been claimed.
+    #[inline]
     pub(crate) fn take_if_next(&self, entry: Entry) -> bool {
+        self.blocks.take_if_next(entry)
+            || self.front.len.load(Ordering::Relaxed) != 0 && self.take_if_first(entry)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_if_first(&self, entry: Entry) -> bool {
         let Some(mut front) = try_lock(&self.front.entries) else { return false };
-        if front.is_empty() {
-            // SAFETY: under the lock of `front`.
-            return unsafe { self.blocks.take_if_next(entry) };
-        }
         let is_next = front.front() == Some(&entry);
         if is_next {
             front.pop_front();
@@ -134,9 +144,12 @@ impl Injector {
         let (mut batch, mut left) = ([0; 64], self.blocks.len());
         while left > 0 {
             let most = left.min(batch.len());
-            // SAFETY: under the lock of `front`, which everybody has held who took anything: `left` entries are there.
-            left -= unsafe { self.blocks.take(&mut batch[..most]) };
-            front.extend(&batch[..most]);
+            let taken = self.blocks.take(&mut batch[..most]);
+            if taken == 0 {
+                break; // somebody has taken his own entry out
+            }
+            front.extend(&batch[..taken]);
+            left -= taken;
         }
         front.retain(|&entry| live(entry));
         let room = front.len() * 2;

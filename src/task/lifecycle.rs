@@ -122,6 +122,12 @@ impl Claimed {
         self.id
     }
 
+    /// Whether it has nothing beside its cell.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.extra.is_none()
+    }
+
     /// What the task has besides its cell.
     pub(crate) fn extra(&self) -> Option<&Extra> {
         // SAFETY: claimed, and not finished (`finish` consumes it): ours alone, and the cell keeps it.
@@ -172,6 +178,20 @@ fn finish_plain(task: &Claimed, outcome: Outcome, result: *mut c_void) -> Option
         return tell_or_free(task, Ended { outcome, result, failure: None }, finished);
     }
     None
+}
+
+/// Ends a claimed task well that has nothing beside its cell. The caller goes on with `tell_or_free` if it must.
+#[inline(always)]
+pub(crate) fn finish_well(task: &Claimed, result: *mut c_void) -> Finished {
+    debug_assert!(task.extra.is_none());
+    task.cell.set_payload(result);
+    task.cell.state.finish(Outcome::Ok, false)
+}
+
+/// The same for what is left to do then.
+#[inline(never)]
+pub(crate) fn tell_or_free_well(task: &Claimed, result: *mut c_void, finished: Finished) -> Option<Lost> {
+    tell_or_free(task, Ended { outcome: Outcome::Ok, result, failure: None }, finished)
 }
 
 #[inline(never)]
