@@ -215,6 +215,8 @@ pub(super) struct Frame {
     owner: Cell<*const Frame>,
     /// The task under this one on the stack is known to wait for it (`deadlock`).
     pub(super) linked: Cell<bool>,
+    /// What `task_fail` had left in the body around this one.
+    outer_failure: Cell<Option<Failure>>,
 }
 
 impl Frame {
@@ -229,7 +231,14 @@ impl Frame {
     }
 
     fn new(task: Option<TaskId>, extra: *const Extra) -> Self {
-        Self { task, extra, outer: Cell::new(null()), owner: Cell::new(null()), linked: Cell::new(false) }
+        Self {
+            task,
+            extra,
+            outer: Cell::new(null()),
+            owner: Cell::new(null()),
+            linked: Cell::new(false),
+            outer_failure: Cell::new(None),
+        }
     }
 
     /// Makes this the innermost frame while `body` runs; then gives what `task_fail` left.
@@ -253,17 +262,34 @@ impl Frame {
         });
         let leave = Leave(local, self);
         let depth = local.forks.depth();
-        let outer_failure = local.take_failure();
+        if local.forks.is_odd() {
+            self.keep_outer_failure(local);
+        }
         let value = body();
         if !std::ptr::eq(local.frame.get(), self) && !local.frame.get().is_null() {
             leave::left_by("longjmp");
         }
+        let failure = if local.forks.is_even_at(depth) { None } else { self.end_oddly(local, depth) };
+        drop(leave);
+        (value, failure)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_outer_failure(&self, local: &Local) {
+        self.outer_failure.set(local.failure.take());
+    }
+
+    /// The body, or one around it, has done something odd: what this one has left in `failure`.
+    #[cold]
+    #[inline(never)]
+    fn end_oddly(&self, local: &Local, depth: usize) -> Option<Failure> {
         let failure = if local.forks.end_body(depth) { local.failure.take() } else { None };
+        let outer_failure = self.outer_failure.take();
         if outer_failure.is_some() {
             local.failure.set(outer_failure);
         }
-        drop(leave);
-        (value, failure)
+        failure
     }
 
     #[cold]

@@ -18,7 +18,7 @@ use super::status::Status;
 use super::threads::stack_allows_another_body;
 use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
 use crate::sync::Deadline;
-use crate::task::{self, Claimed, Look, Phase, TaskId};
+use crate::task::{self, Claimed, Phase, TaskId};
 use std::ffi::c_void;
 
 /// Whether a waiter has run a task.
@@ -33,22 +33,22 @@ pub(super) enum Helped {
 }
 
 /// Runs the queued task here, if that is allowed.
-#[inline]
-pub(super) fn run_awaited(id: TaskId, look: &Look) -> Helped {
+#[inline(always)]
+pub(super) fn run_awaited(id: TaskId, pool: u32) -> Helped {
     with_context(|context| match context {
         // The usual cases, for which nothing need be looked up, or only the pool.
-        Some(context) if context.pool.number == look.pool && context.holds_place() => {
-            help_inside(context, id)
-        }
-        Some(_) => match registry::of_task(look.pool) {
-            Some(pool) => help(&pool, id),
-            None => Helped::No,
-        },
-        None => match registry::of_task(look.pool) {
+        Some(context) if context.pool.number == pool && context.holds_place() => help_inside(context, id),
+        Some(_) => help_in_another(id, pool),
+        None => match registry::of_task(pool) {
             Some(pool) => help_as_visitor(pool, id),
             None => Helped::No,
         },
     })
+}
+
+#[inline(never)]
+fn help_in_another(id: TaskId, pool: u32) -> Helped {
+    registry::of_task(pool).map_or(Helped::No, |pool| help(&pool, id))
 }
 
 /// Runs one queued task of the pool here, if that is allowed and it still is queued; whether it did.
@@ -85,7 +85,7 @@ fn help_as_visitor(pool: PoolRef, id: TaskId) -> Helped {
         let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
         let pool = &*context.pool;
         // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
-        if from_outside && pool.injector.take_if_next(id.bits()) {
+        if from_outside && context.pool.take_out(id.bits()) {
             pool.left_queue();
         } else {
             pool.left_entry_behind(from_outside);
@@ -97,11 +97,11 @@ fn help_as_visitor(pool: PoolRef, id: TaskId) -> Helped {
 /// Claims the task for a waiter, if it is still queued and he may run it; and whether it came from outside.
 #[inline]
 fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
-    let from_outside = task::snapshot(id).is_from_outside();
-    if from_outside && context.pool.is_serial() {
+    if context.pool.is_serial() && task::snapshot(id).is_from_outside() {
         return None; // with one worker, what came from outside keeps its turn
     }
-    Some((Claimed::claim_to_help(id, context.is_lent)?, from_outside))
+    let (task, before) = Claimed::claim_to_help(id, context.is_lent)?;
+    Some((task, before.is_from_outside()))
 }
 
 // Visitors.
@@ -109,13 +109,14 @@ fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
 /// Whether this thread, which is not inside the pool, may run bodies of it, given a place.
 #[inline]
 pub(super) fn may_visit(pool: &Pool) -> bool {
-    pool.visitors_may_run() && !is_in_a_body() && stack_allows_another_body()
+    !pool.is_serial() && pool.visitors_may_run && !is_in_a_body() && stack_allows_another_body()
 }
 
 /// A permit for a free place of the pool, if there is one and this thread may have it.
 #[inline]
 fn visit(pool: &Pool) -> Option<Limit> {
-    if may_visit(pool) {
+    // Of one thread or not, the places say.
+    if pool.visitors_may_run && !is_in_a_body() && stack_allows_another_body() {
         pool.places.try_take_as_visitor()
     } else {
         None

@@ -80,16 +80,6 @@ fn first_time<'a>() -> &'a Local {
 }
 
 impl Local {
-    /// What `task_fail` left, taken out. There is nothing unless the forks are odd.
-    #[inline]
-    pub(super) fn take_failure(&self) -> Option<Failure> {
-        if self.forks.is_odd() {
-            self.failure.take()
-        } else {
-            None
-        }
-    }
-
     /// The pool of a number, if this thread remembers it and it is there.
     #[inline]
     pub(super) fn recent(&self, number: u32) -> Option<PoolRef> {

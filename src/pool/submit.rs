@@ -54,7 +54,7 @@ fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
             pool.notify();
         }
         None => {
-            pool.injector.push(id.bits());
+            pool.inject(id.bits());
             if pool.notify_of_injected().is_closed() {
                 return keep_or_take_back(pool, id, job);
             }
@@ -158,7 +158,7 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
         }
     }
     let id = create(pool, job, true).inspect_err(|_| pool.left_queue())?;
-    pool.injector.push(id.bits());
+    pool.inject(id.bits());
     if pool.notify_of_injected().is_closed() {
         take_back(pool, id, job.owner)?;
     }
@@ -286,7 +286,7 @@ fn push_all(
             ids.push(id);
             match inside {
                 Some((_, place)) => push_inside(pool, place, id),
-                None => pool.injector.push(id.bits()),
+                None => pool.inject(id.bits()),
             }
             if ids.len() == 1 {
                 pool.notify();

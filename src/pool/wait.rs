@@ -56,10 +56,27 @@ pub(crate) fn status_of(outcome: Outcome) -> Status {
 #[inline]
 pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
     let look = task::look(id)?;
+    if look.phase == Phase::Queued && deadline == Deadline::Never {
+        return wait_for_queued(id, look.pool);
+    }
     match ended(&look) {
         Some(result) => result,
         None => wait_for_pending(id, look, How::until(deadline)),
     }
+}
+
+/// The way of who submits a task and waits for it at once.
+#[inline(never)]
+fn wait_for_queued(id: TaskId, pool: u32) -> Waited {
+    match run_awaited(id, pool) {
+        Helped::RanWell(result) => Ok(result),
+        _ => wait_after_help(id),
+    }
+}
+
+#[inline(never)]
+fn wait_after_help(id: TaskId) -> Waited {
+    wait_for_end(id, task::look(id)?, How::until(Deadline::Never))
 }
 
 /// Waits for a part of something that the caller can't leave: one that uses its stack.
@@ -108,7 +125,7 @@ pub(super) fn run_first(id: TaskId, look: Look, deadline: Deadline) -> Result<Fi
         Deadline::Never if look.phase == Phase::Queued => {}
         _ => return Ok(First::Pending(look)),
     }
-    if let Helped::RanWell(result) = run_awaited(id, &look) {
+    if let Helped::RanWell(result) = run_awaited(id, look.pool) {
         return Ok(First::Ended(Ok(result)));
     }
     let look = task::look(id)?;

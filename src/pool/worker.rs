@@ -26,7 +26,7 @@ use crate::task::{Claimed, TaskId};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
@@ -223,10 +223,10 @@ impl Worker<'_> {
             return false;
         }
         if self.vain.get() > 0 {
-            let (taken, is_alone) = (pool.injector.taken(), pool.injector.len() <= 1);
+            let (front, is_alone) = (pool.injector.front(), pool.injector.len() <= 1);
             (0..PAUSES).for_each(|_| spin_hint());
             // If it was alone and has been taken, what is there now may be the next one of the same waiter.
-            if is_alone && pool.injector.taken() != taken || !pool.work_visible() {
+            if is_alone && pool.injector.front() != front || !pool.work_visible() {
                 self.vain.set(MOST_VAIN.min(self.vain.get() + 1));
                 return false;
             }
@@ -237,7 +237,7 @@ impl Worker<'_> {
     fn search_once(&self, spins: &SpinBudget) -> Option<Found> {
         let (pool, mut spin, mut spun) = (self.pool, spins.start(), false);
         if self.vain.get() > 0 {
-            spin = spin.slow(1 + self.vain.get() / 2);
+            spin = spin.slow(VAIN_GAP * self.vain.get());
             spin.pause();
         }
         loop {
@@ -321,6 +321,8 @@ const SMALL: usize = 8;
 const PATIENCE: u32 = 4;
 const PAUSES: u32 = 10;
 const MOST_VAIN: u32 = 8;
+/// So much longer it waits from one look to the next with each of these: up to 12 us.
+const VAIN_GAP: Duration = Duration::from_nanos(1_500);
 
 enum Taken {
     Task(Claimed),

@@ -10,6 +10,9 @@
 //! being linked. So whoever moves the tail on from a slot knows its block. This is the list of blocks of crossbeam's
 //! `SegQueue`, for one taker at a time: he marks the head as his (TAKING) and moves it on with a store, so that whatever
 //! he takes costs one read-modify-write, and gives a block back himself, as all who wrote into it are done with it.
+//!
+//! `stale` is a second head: all before it is taken or stale, as its owners have said. An owner who needs his entry no more and
+//! finds it in front moves `stale` past it with a store; takers pass over what is before it.
 
 use super::Entry;
 use crate::sync::{snooze, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -38,6 +41,9 @@ struct Tail {
     position: AtomicUsize,
     /// The block of that position; NULL before the first push.
     block: AtomicPtr<Block>,
+    /// No entry before this position is of use, or 0. It may go back, if one who moves it on is late: then some look as if
+    /// they were of use, and are found to be stale when they are taken.
+    stale: AtomicUsize,
 }
 
 /// What the taker changes.
@@ -60,18 +66,32 @@ fn entries_before(position: usize) -> usize {
     position / LAP * SLOTS + position % LAP
 }
 
+/// The position of the next entry.
+fn after(position: usize) -> usize {
+    let next = position.wrapping_add(1);
+    if next % LAP == SLOTS {
+        next.wrapping_add(1)
+    } else {
+        next
+    }
+}
+
+/// So many stale entries are left in front before the head is moved past them.
+const MANY: usize = if cfg!(loom) { 2 } else { 64 };
+
 impl Blocks {
     pub(super) fn new() -> Self {
         let null = || AtomicPtr::new(null_mut());
         Self {
-            tail: Tail { position: AtomicUsize::new(0), block: null() },
+            tail: Tail { position: AtomicUsize::new(0), block: null(), stale: AtomicUsize::new(0) },
             head: Head { position: AtomicUsize::new(0), block: null(), spare: null() },
         }
     }
 
-    /// Puts an entry in. Any thread. From the SeqCst step in here on nobody finds the queue empty until the entry was taken.
+    /// Puts an entry in; its position. Any thread. From the SeqCst step in here on nobody finds the queue empty until the entry
+    /// was taken, or passed over.
     #[inline]
-    pub(super) fn push(&self, entry: Entry) {
+    pub(super) fn push(&self, entry: Entry) -> usize {
         // Acquire, here and below: pairs with the Release in `link_next`: the block is that of the position, or a later one.
         let mut position = self.tail.position.load(Ordering::Acquire);
         loop {
@@ -93,7 +113,7 @@ impl Blocks {
                     }
                     // Release: pairs with the Acquire in `take`; publishes the entry's task, and that we are done here.
                     block.slots[offset].store(entry + 1, Ordering::Release);
-                    return;
+                    return position;
                 }
                 Err(now) => position = now,
             }
@@ -175,22 +195,65 @@ impl Blocks {
     pub(super) fn len(&self) -> usize {
         // The head first: it is never ahead of a tail that is read later. Acquire: pairs with the Release in `take`, for
         // `Injector::is_empty`.
-        let head = self.head.position.load(Ordering::Acquire) & !TAKING;
+        let front = self.front();
         let tail = self.tail.position.load(Ordering::Acquire);
-        entries_before(tail).wrapping_sub(entries_before(head))
+        entries_before(tail).wrapping_sub(entries_before(front))
     }
 
-    /// Another number after each entry that was taken.
-    pub(super) fn taken(&self) -> usize {
-        self.head.position.load(Ordering::Relaxed) & !TAKING
+    /// The position of the oldest entry that is of use, if there is one; it is that of the tail else.
+    #[inline]
+    pub(super) fn front(&self) -> usize {
+        // Acquire: pairs with the Release in `end_taking`, and of the second with that in `forget`.
+        let head = self.head.position.load(Ordering::Acquire) & !TAKING;
+        head.max(self.tail.stale.load(Ordering::Acquire))
     }
 
     /// Whether it looks empty.
     pub(super) fn is_empty(&self) -> bool {
         // As in `len`. The tail is never found at the position between two blocks when the head has passed the block: it is
         // moved on before the last slot is written.
+        self.front() == self.tail.position.load(Ordering::Acquire)
+    }
+
+    /// By who has pushed an entry there, and says that it is of no use any more. If it is in front, it is passed over from now
+    /// on. True: nobody need look for it; false: it is stale, but others are in front of it.
+    #[inline]
+    pub(super) fn forget(&self, position: usize) -> bool {
         let head = self.head.position.load(Ordering::Acquire) & !TAKING;
-        head == self.tail.position.load(Ordering::Acquire)
+        let front = head.max(self.tail.stale.load(Ordering::Acquire));
+        if front == position {
+            let next = after(position);
+            // Release: pairs with the Acquire in `front`. Our push is over, and so (by the Acquire above) are those before.
+            self.tail.stale.store(next, Ordering::Release);
+            if next - head >= MANY {
+                self.drop_stale();
+            }
+        }
+        front >= position
+    }
+
+    /// Moves the head on to what is of use, so that blocks can be used again.
+    #[cold]
+    #[inline(never)]
+    fn drop_stale(&self) {
+        if let Some(head) = self.try_begin_taking() {
+            let head = self.pass_stale(head);
+            self.end_taking(head);
+        }
+    }
+
+    /// The head after the stale entries in front. By who takes.
+    #[inline]
+    fn pass_stale(&self, head: usize) -> usize {
+        // Acquire: pairs with the Release in `forget`: who has pushed what is passed over is done with its block.
+        let stale = self.tail.stale.load(Ordering::Acquire);
+        if stale <= head {
+            return head;
+        }
+        for _ in head / LAP..stale / LAP {
+            self.leave(self.head.block.load(Ordering::Acquire));
+        }
+        stale
     }
 
     /// Makes the head the caller's, who stores its position when he is done. `None`: it is somebody else's.
@@ -213,8 +276,9 @@ impl Blocks {
         if batch.is_empty() || self.is_empty() {
             return 0;
         }
-        let mut position = when(|| self.try_begin_taking());
-        let count = self.len().min(batch.len());
+        let mut position = self.pass_stale(when(|| self.try_begin_taking()));
+        let tail = self.tail.position.load(Ordering::Acquire);
+        let count = entries_before(tail).wrapping_sub(entries_before(position)).min(batch.len());
         // Acquire: pairs with the Release in `first_block`.
         let mut block =
             when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()));
@@ -223,11 +287,11 @@ impl Blocks {
             let slot = unsafe { &(*block).slots[position % LAP] };
             // Acquire: pairs with the Release in `push`. Who has moved the tail on is about to write.
             *place = when(|| slot.load(Ordering::Acquire).checked_sub(1));
-            position = position.wrapping_add(1);
-            if position % LAP == SLOTS {
-                position = position.wrapping_add(1);
+            let next = after(position);
+            if next / LAP != position / LAP {
                 block = self.leave(block);
             }
+            position = next;
         }
         self.end_taking(position);
         count
@@ -236,21 +300,17 @@ impl Blocks {
     /// Takes this entry if it is the oldest and nobody else is taking; whether it did.
     #[inline]
     pub(super) fn take_if_next(&self, entry: Entry) -> bool {
-        let Some(position) = self.try_begin_taking() else { return false };
+        let Some(position) = self.try_begin_taking().map(|head| self.pass_stale(head)) else { return false };
         // Acquire: as in `take`; here and below.
         let block = self.head.block.load(Ordering::Acquire);
         // SAFETY: NULL, or the block of the head, which nobody frees but who takes, which is us.
         let next = unsafe { block.as_ref() }.map(|block| &block.slots[position % LAP]);
         let is_next = next.is_some_and(|next| next.load(Ordering::Acquire) == entry + 1);
-        let mut after = position;
-        if is_next {
-            after = after.wrapping_add(1);
-            if after % LAP == SLOTS {
-                after = after.wrapping_add(1);
-                self.leave(block);
-            }
+        let head = if is_next { after(position) } else { position };
+        if head / LAP != position / LAP {
+            self.leave(block);
         }
-        self.end_taking(after);
+        self.end_taking(head);
         is_next
     }
 
@@ -366,7 +426,9 @@ mod tests {
             let producers: Vec<_> = (1..=2)
                 .map(|entry| {
                     let blocks = blocks.clone();
-                    thread::spawn(move || blocks.push(entry))
+                    thread::spawn(move || {
+                        blocks.push(entry);
+                    })
                 })
                 .collect();
             let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
@@ -374,6 +436,38 @@ mod tests {
             got.extend(std::iter::from_fn(|| take_one(&blocks)));
             got.sort_unstable();
             assert_eq!(got, [1, 2]);
+        });
+    }
+
+    #[test]
+    fn of_two_who_forget_their_entries_while_a_worker_takes_nothing_is_lost_but_these() {
+        model(|| {
+            let blocks = Arc::new(Blocks::new());
+            // Its owner doesn't forget it.
+            let third = 3;
+            let first = blocks.push(1);
+            let forgets = {
+                let blocks = blocks.clone();
+                thread::spawn(move || blocks.forget(first))
+            };
+            let pushes = {
+                let blocks = blocks.clone();
+                thread::spawn(move || {
+                    let second = blocks.push(2);
+                    let is_forgotten = blocks.forget(second);
+                    blocks.push(third);
+                    is_forgotten
+                })
+            };
+            let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
+            assert!(forgets.join().unwrap(), "it was in front, or taken");
+            let second_is_forgotten = pushes.join().unwrap();
+            assert!(!blocks.is_empty() || got.contains(&third));
+            got.extend(std::iter::from_fn(|| take_one(&blocks)));
+            assert_eq!(got.iter().filter(|&&entry| entry == third).count(), 1);
+            assert!(second_is_forgotten || got.contains(&2));
+            assert!(got.windows(2).all(|pair| pair[0] < pair[1]), "each at most once");
+            assert!(blocks.is_empty() && blocks.len() == 0);
         });
     }
 

@@ -23,6 +23,15 @@ pub(crate) enum Order {
     Lifo,
 }
 
+/// Where an entry was pushed to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pushed(usize);
+
+impl Pushed {
+    /// It has no place of its own.
+    pub(crate) const NOWHERE: Self = Self(usize::MAX);
+}
+
 /// In place of a length: entries are on their way into `front`.
 const MOVING: usize = usize::MAX;
 
@@ -50,22 +59,32 @@ impl Injector {
 
     /// Puts an entry in. Any thread. A SeqCst load that comes after this needs no fence in between: who fences before
     /// he looks into the injector sees the entry, or what he wrote before the fence is seen by that load.
+    ///
+    /// Returns what `forget` needs.
     #[inline]
-    pub(crate) fn push(&self, entry: Entry) {
+    pub(crate) fn push(&self, entry: Entry) -> Pushed {
         match self.order {
-            Order::Fifo => self.blocks.push(entry),
+            Order::Fifo => Pushed(self.blocks.push(entry)),
             Order::Lifo => self.push_front(entry),
         }
     }
 
     #[cold]
-    fn push_front(&self, entry: Entry) {
+    fn push_front(&self, entry: Entry) -> Pushed {
         {
             let mut front = lock(&self.front.entries);
             front.push_front(entry);
             self.publish_len(&front);
         }
         fence(Ordering::SeqCst); // see `push`
+        Pushed::NOWHERE
+    }
+
+    /// By who has pushed an entry that is stale now: whether it was in front, so that nobody will come by it; if not, it is still
+    /// there.
+    #[inline]
+    pub(crate) fn forget(&self, pushed: Pushed) -> bool {
+        pushed != Pushed::NOWHERE && self.blocks.forget(pushed.0)
     }
 
     /// Whether it looks empty. Another thread may change that at once; `sweep` doesn't.
@@ -105,9 +124,9 @@ impl Injector {
         taken + self.blocks.take(&mut batch[taken..most])
     }
 
-    /// Another number after each entry that was taken out of the blocks.
-    pub(crate) fn taken(&self) -> usize {
-        self.blocks.taken()
+    /// Another number after each entry that was taken, or passed over, in FIFO order.
+    pub(crate) fn front(&self) -> usize {
+        self.blocks.front()
     }
 
     /// Takes this entry out if it is at the head of the blocks or of what is before them, and nobody else takes right now;
@@ -217,6 +236,25 @@ mod tests {
             injector.sweep(|_| true);
             assert!(injector.len() == 1 && injector.take_if_next(last) && injector.is_empty());
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_forgotten_in_front_is_gone_and_one_behind_others_is_not() {
+        let injector = Injector::new(Order::Fifo);
+        let pushed: Vec<_> = (0..3).map(|entry| injector.push(entry)).collect();
+        assert!(!injector.forget(pushed[1]) && injector.len() == 3);
+        assert!(injector.forget(pushed[0]) && injector.len() == 2);
+        assert_eq!(drain(&injector), [1, 2]);
+        assert!(injector.forget(pushed[2]), "it was taken");
+        for entry in 0..2_000 {
+            assert!(injector.is_empty());
+            let pushed = injector.push(entry);
+            assert!(!injector.is_empty() && injector.forget(pushed));
+        }
+        assert!(injector.is_empty() && drain(&injector).is_empty());
+        let lifo = Injector::new(Order::Lifo);
+        let pushed = lifo.push(1);
+        assert!(!lifo.forget(pushed) && lifo.len() == 1);
     }
 
     #[test]

@@ -98,18 +98,21 @@ pub(crate) struct Claimed {
 impl Claimed {
     /// Claims the task if it is still queued.
     pub(crate) fn claim(id: TaskId) -> Option<Self> {
-        Self::claim_unless(id, word::HELD)
+        Self::claim_unless(id, word::HELD).map(|(task, _)| task)
     }
 
     /// Claims it for a waiter, who may not run every task.
-    pub(crate) fn claim_to_help(id: TaskId, on_a_lent_thread: bool) -> Option<Self> {
+    /// And its word as it was before.
+    #[inline]
+    pub(crate) fn claim_to_help(id: TaskId, on_a_lent_thread: bool) -> Option<(Self, Snapshot)> {
         let lent = if on_a_lent_thread { 0 } else { word::LENT };
         Self::claim_unless(id, word::HELD | word::BLOCKING | lent)
     }
 
-    fn claim_unless(id: TaskId, flags: u64) -> Option<Self> {
+    #[inline]
+    fn claim_unless(id: TaskId, flags: u64) -> Option<(Self, Snapshot)> {
         let cell = cell(id.slot())?;
-        cell.state.claim(id, flags).map(|before| Self::of(id, cell, before))
+        cell.state.claim(id, flags).map(|before| (Self::of(id, cell, before), before))
     }
 
     fn of(id: TaskId, cell: &'static Cell, before: Snapshot) -> Self {
