@@ -128,6 +128,12 @@ impl Context {
     /// Makes this the current context while `body` runs.
     #[inline]
     pub(super) fn enter<T>(&self, body: impl FnOnce(&Self) -> T) -> T {
+        self.enter_on(here(), body)
+    }
+
+    /// The same on the thread whose this is.
+    #[inline]
+    pub(super) fn enter_on<T>(&self, local: &Local, body: impl FnOnce(&Self) -> T) -> T {
         struct Leave<'a>(&'a Local, &'a Context);
         impl Drop for Leave<'_> {
             #[inline(always)]
@@ -135,11 +141,17 @@ impl Context {
                 self.0.context.set(self.1.outer.get());
             }
         }
-        let local = here();
         self.outer.set(local.context.replace(self));
         let _leave = Leave(local, self);
         body(self)
     }
+}
+
+/// The innermost context of the thread whose this is. It may be used as long as what is being done is done within it.
+#[inline(always)]
+pub(super) fn innermost(local: &Local) -> Option<&Context> {
+    // SAFETY: as in `with_context`.
+    unsafe { local.context.get().as_ref() }
 }
 
 /// Runs `body` with the innermost context, if this thread is in one.

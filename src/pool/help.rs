@@ -9,13 +9,14 @@
 //! They are a third of the time, so there is none else.
 
 use super::census::{Census, Limit};
-use super::context::{inside, is_in_a_body, with_context, Context};
+use super::context::{innermost, inside, is_in_a_body, Context};
 use super::core::Pool;
 use super::leave::fenced;
+use super::local::{here, Local};
 use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::Status;
-use super::threads::stack_allows_another_body;
+use super::threads::{stack_allows_another_body, stack_allows_another_body_on};
 use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
 use crate::sync::Deadline;
 use crate::task::{self, Claimed, Phase, TaskId};
@@ -35,15 +36,16 @@ pub(super) enum Helped {
 /// Runs the queued task here, if that is allowed.
 #[inline(always)]
 pub(super) fn run_awaited(id: TaskId, pool: u32) -> Helped {
-    with_context(|context| match context {
+    let local = here();
+    match innermost(local) {
         // The usual cases, for which nothing need be looked up, or only the pool.
-        Some(context) if context.pool.number == pool && context.holds_place() => help_inside(context, id),
-        Some(_) => help_in_another(id, pool),
-        None => match registry::of_task(pool) {
-            Some(pool) => help_as_visitor(pool, id),
+        None => match registry::of_task_on(local, pool) {
+            Some(pool) => help_as_visitor(local, pool, id),
             None => Helped::No,
         },
-    })
+        Some(context) if context.pool.number == pool && context.holds_place() => help_inside(context, id),
+        Some(_) => help_in_another(id, pool),
+    }
 }
 
 #[inline(never)]
@@ -59,7 +61,7 @@ pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
 fn help(pool: &PoolRef, id: TaskId) -> Helped {
     inside(pool, |inside| match inside {
         Some((context, _)) => help_inside(context, id),
-        None => help_as_visitor(pool.clone(), id),
+        None => help_as_visitor(here(), pool.clone(), id),
     })
 }
 
@@ -78,10 +80,10 @@ fn help_inside(context: &Context, id: TaskId) -> Helped {
 }
 
 /// The same for one that is outside.
-#[inline]
-fn help_as_visitor(pool: PoolRef, id: TaskId) -> Helped {
-    let Some(permit) = visit(&pool) else { return Helped::No };
-    as_visitor(Context::of_visitor(pool, permit), |context| {
+#[inline(always)]
+fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
+    let Some(permit) = visit(local, &pool) else { return Helped::No };
+    as_visitor(local, Context::of_visitor(pool, permit), |context| {
         let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
         let pool = &*context.pool;
         // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
@@ -113,10 +115,10 @@ pub(super) fn may_visit(pool: &Pool) -> bool {
 }
 
 /// A permit for a free place of the pool, if there is one and this thread may have it.
-#[inline]
-fn visit(pool: &Pool) -> Option<Limit> {
+#[inline(always)]
+fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
     // Of one thread or not, the places say.
-    if pool.visitors_may_run && !is_in_a_body() && stack_allows_another_body() {
+    if pool.visitors_may_run && local.frame.get().is_null() && stack_allows_another_body_on(local) {
         pool.places.try_take_as_visitor()
     } else {
         None
@@ -124,9 +126,9 @@ fn visit(pool: &Pool) -> Option<Limit> {
 }
 
 /// Does something on a place that was taken for it, then gives the place back.
-#[inline]
-fn as_visitor<T>(context: Context, body: impl FnOnce(&Context) -> T) -> T {
-    let value = context.enter(|context| fenced(|| body(context)));
+#[inline(always)]
+fn as_visitor<T>(local: &Local, context: Context, body: impl FnOnce(&Context) -> T) -> T {
+    let value = context.enter_on(local, |context| fenced(|| body(context)));
     let pool = &*context.pool;
     pool.cover(match context.take_permit() {
         Some(permit) => pool.places.give_permit_back(permit, || pool.served()),
@@ -146,13 +148,14 @@ fn leave_place(context: &Context) -> Census {
 
 /// The same on this place.
 pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Context) -> T) -> T {
-    as_visitor(Context::of_visitor_on(pool.clone(), place), body)
+    as_visitor(here(), Context::of_visitor_on(pool.clone(), place), body)
 }
 
 /// The same for what needs no context, the caller's own part of a range or an invoke; whether there was a place.
 pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
-    let permit = visit(pool);
-    permit.map(|permit| as_visitor(Context::of_visitor(pool.clone(), permit), |_| body())).is_some()
+    let local = here();
+    let permit = visit(local, pool);
+    permit.map(|permit| as_visitor(local, Context::of_visitor(pool.clone(), permit), |_| body())).is_some()
 }
 
 /// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it

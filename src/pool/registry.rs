@@ -12,7 +12,7 @@
 use super::context;
 use super::core::Pool;
 use super::fork;
-use super::local::{local, remember};
+use super::local::{here, remember, Local};
 use super::memory;
 use super::options::Options;
 use super::status::{Error, Status};
@@ -194,7 +194,7 @@ impl PoolRef {
     }
 
     /// Puts the entry of a task from outside into the injector.
-    #[inline]
+    #[inline(always)]
     pub(super) fn inject(&self, entry: Entry) {
         self.0.last.set((entry, self.injector.push(entry)));
     }
@@ -238,13 +238,25 @@ impl From<PoolRef> for Rc<Share> {
 /// The pool of a number, if its handle is live, or if the calling thread is in one of its tasks.
 #[inline(always)]
 pub(crate) fn find(number: u32) -> Option<PoolRef> {
-    local(|local| local.recent(number)).or_else(|| look_up(number))
+    find_on(here(), number)
+}
+
+/// The same on the thread whose this is.
+#[inline(always)]
+fn find_on(local: &Local, number: u32) -> Option<PoolRef> {
+    local.recent(number).or_else(|| look_up(number))
 }
 
 /// The pool that a task's cell names: also one that was released and still drains.
 #[inline(always)]
 pub(super) fn of_task(number: u32) -> Option<PoolRef> {
-    find(number).or_else(|| among_released(number))
+    of_task_on(here(), number)
+}
+
+/// The same on the thread whose this is.
+#[inline(always)]
+pub(super) fn of_task_on(local: &Local, number: u32) -> Option<PoolRef> {
+    find_on(local, number).or_else(|| among_released(number))
 }
 
 #[cold]

@@ -53,12 +53,14 @@ pub(crate) fn status_of(outcome: Outcome) -> Status {
 }
 
 /// Waits for a task.
-#[inline]
+#[inline(always)]
 pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
-    let look = task::look(id)?;
-    if look.phase == Phase::Queued && deadline == Deadline::Never {
-        return wait_for_queued(id, look.pool);
+    if deadline == Deadline::Never {
+        if let Some(pool) = task::pool_if_queued(id) {
+            return wait_for_queued(id, pool);
+        }
     }
+    let look = task::look(id)?;
     match ended(&look) {
         Some(result) => result,
         None => wait_for_pending(id, look, How::until(deadline)),
@@ -74,6 +76,7 @@ fn wait_for_queued(id: TaskId, pool: u32) -> Waited {
     }
 }
 
+#[cold]
 #[inline(never)]
 fn wait_after_help(id: TaskId) -> Waited {
     wait_for_end(id, task::look(id)?, How::until(Deadline::Never))

@@ -61,7 +61,7 @@ impl Injector {
     /// he looks into the injector sees the entry, or what he wrote before the fence is seen by that load.
     ///
     /// Returns what `forget` needs.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, entry: Entry) -> Pushed {
         match self.order {
             Order::Fifo => Pushed(self.blocks.push(entry)),

@@ -327,6 +327,14 @@ pub(crate) fn look(id: TaskId) -> Result<Look, Stale> {
     }
 }
 
+/// Number of the pool of the task that a live handle names, if the task is queued. It is another's if the task is claimed
+/// and freed just now: who then tries to claim it finds out.
+#[inline]
+pub(crate) fn pool_if_queued(id: TaskId) -> Option<u32> {
+    let cell = cell(id.slot())?;
+    cell.state.read(id).is_ok_and(|word| word.phase() == Phase::Queued).then(|| cell.pool())
+}
+
 /// Whether the task that a queue's entry stands for still waits to be run.
 pub(crate) fn is_queued(id: TaskId) -> bool {
     cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id))
