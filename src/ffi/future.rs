@@ -328,6 +328,12 @@ pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
         if pools::release_plain_future(id) {
             return Ok(());
         }
-        pools::release_future(id)
+        release_another_way(id)
     })
+}
+
+#[cold]
+#[inline(never)]
+fn release_another_way(id: TaskId) -> Result<(), Error> {
+    pools::release_future(id)
 }

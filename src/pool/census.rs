@@ -176,6 +176,11 @@ impl Census {
         self.word & VISITORS != 0
     }
 
+    /// Somebody is in line for a place.
+    pub(crate) fn is_wanted(self) -> bool {
+        self.word & (BODIES | VISITORS) != 0
+    }
+
     /// Whether a place that is held should be handed to somebody in line. Not while more are held than may be.
     pub(super) fn is_wanted_by(self, served: Served) -> bool {
         let wanted =

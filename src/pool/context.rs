@@ -8,10 +8,11 @@
 //!
 //! Contexts and frames lie on the stack and are linked through it; each is unlinked by the guard that linked it.
 
+use super::census::Limit;
 use super::core::Pool;
 use super::deadlock;
 use super::leave;
-use super::local::{local, Local};
+use super::local::{here, local, Local};
 use super::registry::PoolRef;
 use super::wait_graph::Node;
 use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, TaskId};
@@ -21,8 +22,9 @@ use std::ptr::null;
 /// A thread at work for a pool.
 pub(super) struct Context {
     pub(super) pool: PoolRef,
-    /// The place it holds; none while it searches, sleeps or waits.
-    pub(super) place: Cell<Option<u32>>,
+    /// The place it holds; none while it searches, sleeps or waits. A visitor has a permit until he asks which place it is.
+    place: Cell<Option<u32>>,
+    permit: Cell<Option<Limit>>,
     /// A thread of the pool's (or lent to it), not a visitor.
     pub(super) is_own_thread: bool,
     /// A thread that the embedder has lent.
@@ -39,46 +41,117 @@ pub(super) struct Context {
 }
 
 impl Context {
-    fn new(pool: PoolRef, place: Option<u32>, is_own_thread: bool) -> Self {
-        let (place, outer) = (Cell::new(place), Cell::new(null()));
-        let (blocking, gave_up) = (Cell::new(0), Cell::new(false));
-        let blocked_since = Cell::new(0);
-        let (is_lent, is_blocking) = (false, false);
-        Self { pool, place, is_own_thread, is_lent, is_blocking, blocking, gave_up, blocked_since, outer }
+    #[inline]
+    fn new(pool: PoolRef, is_own_thread: bool) -> Self {
+        Self {
+            pool,
+            place: Cell::new(None),
+            permit: Cell::new(None),
+            is_own_thread,
+            is_lent: false,
+            is_blocking: false,
+            blocking: Cell::new(0),
+            gave_up: Cell::new(false),
+            blocked_since: Cell::new(0),
+            outer: Cell::new(null()),
+        }
     }
 
     /// A thread that the pool has started.
     pub(super) fn of_own_thread(pool: PoolRef) -> Self {
-        Self::new(pool, None, true)
+        Self::new(pool, true)
     }
 
     /// The same, for the blocking lane.
     pub(super) fn of_blocking_thread(pool: PoolRef) -> Self {
-        Self { is_blocking: true, ..Self::new(pool, None, true) }
+        Self { is_blocking: true, ..Self::new(pool, true) }
     }
 
     /// A thread that the embedder has lent.
     pub(super) fn of_lent_thread(pool: PoolRef) -> Self {
-        Self { is_lent: true, ..Self::new(pool, None, true) }
+        Self { is_lent: true, ..Self::new(pool, true) }
     }
 
-    /// An outside thread that runs something on this place.
-    pub(super) fn of_visitor(pool: PoolRef, place: u32) -> Self {
-        Self::new(pool, Some(place), false)
+    /// An outside thread that runs something on a place for which it has this permit.
+    #[inline]
+    pub(super) fn of_visitor(pool: PoolRef, permit: Limit) -> Self {
+        Self { permit: Cell::new(Some(permit)), ..Self::new(pool, false) }
+    }
+
+    /// The same on this place.
+    pub(super) fn of_visitor_on(pool: PoolRef, place: u32) -> Self {
+        Self { place: Cell::new(Some(place)), ..Self::new(pool, false) }
+    }
+
+    /// The number of the place that it holds, if it holds one.
+    #[inline]
+    pub(super) fn place(&self) -> Option<u32> {
+        let place = self.place.get();
+        if place.is_none() && self.permit.get().is_some() {
+            return self.pick_place();
+        }
+        place
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pick_place(&self) -> Option<u32> {
+        self.place.set(self.permit.take().map(|permit| self.pool.places.number(permit)));
+        self.place.get()
+    }
+
+    /// Whether it holds one.
+    #[inline]
+    pub(super) fn holds_place(&self) -> bool {
+        self.place.get().is_some() || self.permit.get().is_some()
+    }
+
+    /// From now on it holds this one, or none.
+    pub(super) fn set_place(&self, place: Option<u32>) {
+        debug_assert!(self.permit.get().is_none());
+        self.place.set(place);
+    }
+
+    /// From now on it holds none; which it was.
+    pub(super) fn take_place(&self) -> Option<u32> {
+        let place = self.place();
+        self.place.set(None);
+        place
+    }
+
+    /// The same for the permit of a visitor who has not asked which place it is.
+    #[inline]
+    pub(super) fn take_permit(&self) -> Option<Limit> {
+        self.permit.take()
     }
 
     /// Makes this the current context while `body` runs.
+    #[inline]
     pub(super) fn enter<T>(&self, body: impl FnOnce(&Self) -> T) -> T {
-        struct Leave<'a>(&'a Context);
+        self.enter_on(here(), body)
+    }
+
+    /// The same on the thread whose this is.
+    #[inline]
+    pub(super) fn enter_on<T>(&self, local: &Local, body: impl FnOnce(&Self) -> T) -> T {
+        struct Leave<'a>(&'a Local, &'a Context);
         impl Drop for Leave<'_> {
+            #[inline(always)]
             fn drop(&mut self) {
-                local(|local| local.context.set(self.0.outer.get()));
+                self.0.context.set(self.1.outer.get());
             }
         }
-        self.outer.set(local(|local| local.context.replace(self)));
-        let _leave = Leave(self);
+        self.outer.set(local.context.replace(self));
+        let _leave = Leave(local, self);
         body(self)
     }
+}
+
+/// The innermost context of the thread whose this is. It may be used as long as what is being done is done within it.
+#[inline(always)]
+pub(super) fn innermost(local: &Local) -> Option<&Context> {
+    // SAFETY: as in `with_context`.
+    unsafe { local.context.get().as_ref() }
 }
 
 /// Runs `body` with the innermost context, if this thread is in one.
@@ -97,7 +170,7 @@ pub(super) fn inside<T>(pool: &Pool, body: impl FnOnce(Option<(&Context, u32)>) 
         body(
             context
                 .filter(|context| std::ptr::eq(&*context.pool, pool))
-                .and_then(|context| Some((context, context.place.get()?))),
+                .and_then(|context| Some((context, context.place()?))),
         )
     })
 }
@@ -154,6 +227,8 @@ pub(super) struct Frame {
     owner: Cell<*const Frame>,
     /// The task under this one on the stack is known to wait for it (`deadlock`).
     pub(super) linked: Cell<bool>,
+    /// What `task_fail` had left in the body around this one.
+    outer_failure: Cell<Option<Failure>>,
 }
 
 impl Frame {
@@ -168,41 +243,71 @@ impl Frame {
     }
 
     fn new(task: Option<TaskId>, extra: *const Extra) -> Self {
-        Self { task, extra, outer: Cell::new(null()), owner: Cell::new(null()), linked: Cell::new(false) }
+        Self {
+            task,
+            extra,
+            outer: Cell::new(null()),
+            owner: Cell::new(null()),
+            linked: Cell::new(false),
+            outer_failure: Cell::new(None),
+        }
     }
 
     /// Makes this the innermost frame while `body` runs; then gives what `task_fail` left.
+    #[inline]
     pub(super) fn enter<T>(&self, body: impl FnOnce() -> T) -> (T, Option<Failure>) {
-        struct Leave<'a>(&'a Frame);
+        struct Leave<'a>(&'a Local, &'a Frame);
         impl Drop for Leave<'_> {
+            #[inline(always)]
             fn drop(&mut self) {
-                local(|local| local.frame.set(self.0.outer.get()));
-                if self.0.linked.get() {
-                    self.0.outer_task().into_iter().for_each(deadlock::unlink);
+                self.0.frame.set(self.1.outer.get());
+                if self.1.linked.get() {
+                    self.1.unlink();
                 }
             }
         }
-        self.outer.set(local(|local| local.frame.replace(self)));
+        let local = here();
+        self.outer.set(local.frame.replace(self));
         self.owner.set(match self.task {
             Some(_) => self,
             None => self.outer().map_or(null(), |outer| outer.owner.get()),
         });
-        let leave = Leave(self);
-        let depth = local(|local| local.forks.depth());
-        let outer_failure = local(Local::take_failure);
+        let leave = Leave(local, self);
+        let depth = local.forks.depth();
+        if local.forks.is_odd() {
+            self.keep_outer_failure(local);
+        }
         let value = body();
-        let failure = local(|current| {
-            if !std::ptr::eq(current.frame.get(), self) && !current.frame.get().is_null() {
-                leave::left_by("longjmp");
-            }
-            let failure = if current.forks.end_body(depth) { current.failure.take() } else { None };
-            if outer_failure.is_some() {
-                current.failure.set(outer_failure);
-            }
-            failure
-        });
+        if !std::ptr::eq(local.frame.get(), self) && !local.frame.get().is_null() {
+            leave::left_by("longjmp");
+        }
+        let failure = if local.forks.is_even_at(depth) { None } else { self.end_oddly(local, depth) };
         drop(leave);
         (value, failure)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_outer_failure(&self, local: &Local) {
+        self.outer_failure.set(local.failure.take());
+    }
+
+    /// The body, or one around it, has done something odd: what this one has left in `failure`.
+    #[cold]
+    #[inline(never)]
+    fn end_oddly(&self, local: &Local, depth: usize) -> Option<Failure> {
+        let failure = if local.forks.end_body(depth) { local.failure.take() } else { None };
+        let outer_failure = self.outer_failure.take();
+        if outer_failure.is_some() {
+            local.failure.set(outer_failure);
+        }
+        failure
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlink(&self) {
+        self.outer_task().into_iter().for_each(deadlock::unlink);
     }
 
     /// What its task is called.
@@ -303,7 +408,7 @@ pub(super) fn with_innermost<T>(body: impl FnOnce(&Frame) -> T) -> Option<T> {
 
 /// Whether the thread holds a place: in a body, or as a visitor between two.
 pub(super) fn holds_a_place() -> bool {
-    with_context(|context| context.is_some_and(|here| here.place.get().is_some()))
+    with_context(|context| context.is_some_and(Context::holds_place))
 }
 
 /// Whether the thread is inside a body.

@@ -42,6 +42,8 @@ pub(crate) struct Pool {
     pub(crate) room: EventCount,
     counts: Counts,
     pub(crate) observer: Observer,
+    /// Whether threads that are not the pool's may run its tasks, as long as it has more than one of its own.
+    pub(super) visitors_may_run: bool,
     /// Not 0: what is queued is canceled instead of run, and running tasks are asked to stop.
     canceling: AtomicU32,
     /// Not 0: its handle is gone.
@@ -107,6 +109,7 @@ impl Pool {
                 stale_inside: AtomicUsize::new(0),
             },
             observer: Observer::new(from_environment()),
+            visitors_may_run: options.waiters_help && options.hooks.is_empty(),
             canceling: AtomicU32::new(0),
             removed: AtomicU32::new(0),
             epoch: epoch(),
@@ -122,11 +125,6 @@ impl Pool {
     /// One task at a time, in order. May change at any time: `Places::take` asks again for each visitor.
     pub(super) fn is_serial(&self) -> bool {
         self.threads() == 1
-    }
-
-    /// Whether threads that are not the pool's may run its tasks at all.
-    pub(super) fn visitors_may_run(&self) -> bool {
-        self.options.waiters_help && !self.is_serial() && self.options.hooks.is_empty()
     }
 
     pub(super) fn is_canceling(&self) -> bool {
@@ -180,15 +178,24 @@ impl Pool {
 
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
     /// that was the last, the pool is idle.
+    #[inline]
     pub(super) fn cover(&self, mut census: Census) {
-        self.sleep.cover(&self.places, self);
+        if census.needs_a_searcher() {
+            census = self.cover_unsearched(census);
+        }
+        self.note_if_idle(census);
+    }
+
+    #[inline(never)]
+    fn cover_unsearched(&self, mut census: Census) -> Census {
+        self.sleep.cover(census, &self.places, self);
         while self.places.census().needs_a_searcher() {
             // Nobody could be sent: a visitor in line needs none.
             let Some(served) = self.places.serve(Served::Visitors) else { break };
             census = served;
-            self.sleep.cover(&self.places, self);
+            self.sleep.cover(census, &self.places, self);
         }
-        self.note_if_idle(census);
+        census
     }
 
     /// The pool may have become idle with the step, a read-modify-write, that left these counters: tells who waits for that.

@@ -2,10 +2,11 @@
 
 use super::core::Pool;
 use super::done::DoneWait;
+use super::help::help_with;
 use super::registry::{self, PoolRef};
 use super::status::{Error, Status};
 use super::submit_with::{submit_with, Request};
-use super::wait::{help_with, status_of};
+use super::wait::status_of;
 use super::wait_graph::Want;
 use crate::sync::{Deadline, Use};
 use crate::task::{self, Extra, Function, Group, Owner, TaskId};

@@ -122,7 +122,9 @@ impl Pool {
     /// Puts a task that is queued into its lane, where somebody comes for it. Fails where nobody can come.
     pub(super) fn route(&self, id: TaskId, lane: Lane) -> Result<(), Error> {
         match lane {
-            Lane::Normal => self.injector.push(id.bits()),
+            Lane::Normal => {
+                self.injector.push(id.bits());
+            }
             Lane::High | Lane::Low => self.priorities.push(lane, id.bits()),
             Lane::Blocking => return self.push_blocking(id.bits()),
             Lane::Lent => {

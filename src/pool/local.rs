@@ -55,6 +55,13 @@ pub(super) fn local<T>(body: impl FnOnce(&Local) -> T) -> T {
     body(local.unwrap_or_else(|| first_time()))
 }
 
+/// The same, for who looks at it more than once.
+#[inline(always)]
+pub(super) fn here<'a>() -> &'a Local {
+    // As above. The reference stays on this thread: nothing of it is `Sync`.
+    local_if_used().unwrap_or_else(|| first_time())
+}
+
 /// The same, unless the thread has none yet.
 #[inline(always)]
 pub(super) fn local_if_used<'a>() -> Option<&'a Local> {
@@ -73,16 +80,6 @@ fn first_time<'a>() -> &'a Local {
 }
 
 impl Local {
-    /// What `task_fail` left, taken out. There is nothing unless the forks are odd.
-    #[inline]
-    pub(super) fn take_failure(&self) -> Option<Failure> {
-        if self.forks.is_odd() {
-            self.failure.take()
-        } else {
-            None
-        }
-    }
-
     /// The pool of a number, if this thread remembers it and it is there.
     #[inline]
     pub(super) fn recent(&self, number: u32) -> Option<PoolRef> {

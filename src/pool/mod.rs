@@ -37,6 +37,8 @@ mod fork_stacks;
 #[cfg(not(loom))]
 mod group;
 #[cfg(not(loom))]
+mod help;
+#[cfg(not(loom))]
 mod hold;
 #[cfg(not(loom))]
 mod lanes;
@@ -89,6 +91,7 @@ pub(crate) use self::{
     context::{current_has_failed, fail_current, inside_pool, is_asked_to_stop, worker_index},
     fork::{check as check_fork, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
+    help::{as_helper, retract},
     lanes::Lane,
     lent::run_worker,
     nested::{as_error, invoke as invoke_nested, open_and_invoke, Half},
@@ -103,9 +106,6 @@ pub(crate) use self::{
     submit::{cancel, check_open, release_future, release_plain_future, report_lost, submit, submit_many},
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
-    wait::{
-        as_helper, block_begin, block_end, how_it_ended, join, join_part, next_completions, retract,
-        status_of, wait,
-    },
+    wait::{block_begin, block_end, how_it_ended, join, join_part, next_completions, status_of, wait},
     wait_many::{wait_all, wait_any},
 };

@@ -103,8 +103,13 @@ impl Forks {
         self.depth.get()
     }
 
-    /// It has ended; whether it has done something odd.
+    /// It has ended, and neither it nor one around it has done something odd: then that is all.
     #[inline]
+    pub(super) fn is_even_at(&self, depth: usize) -> bool {
+        self.depth.get() == depth && !self.is_odd()
+    }
+
+    /// It has ended; whether it has done something odd.
     pub(super) fn end_body(&self, depth: usize) -> bool {
         let now = self.depth.replace(depth);
         if now == depth && now & ODD == 0 {

@@ -17,7 +17,7 @@ use crate::task::{self, encode, Claimed, Kind, Outcome, TaskId};
 use std::path::Path;
 
 /// A task is about to go into a queue.
-#[inline]
+#[inline(always)]
 pub(super) fn note_submit(pool: &PoolRef, id: TaskId) {
     let journal = pool.journal();
     journal.submitted.add(1);
@@ -95,7 +95,7 @@ fn timed_body_has_ended(context: &Context, task: &Claimed, outcome: Outcome, tim
     };
     let arguments = Arguments {
         task: (!id.is_internal()).then(|| encode(Kind::Future, id.bits())),
-        worker: context.place.get(),
+        worker: context.place(),
         queued_ns: (timing.queued != NOT_KNOWN).then_some(timing.queued),
         outcome: Some(match outcome {
             Outcome::Ok => "ok",
@@ -140,7 +140,7 @@ pub(super) fn note_steal(context: &Context, tasks: usize) {
     let journal = context.pool.journal();
     journal.stolen.add(tasks as u64);
     if journal.is_traced() && tasks > 0 {
-        let arguments = Arguments { tasks: Some(tasks), worker: context.place.get(), ..Arguments::default() };
+        let arguments = Arguments { tasks: Some(tasks), worker: context.place(), ..Arguments::default() };
         note(context, "steal", None, ("pool", now_ns(), None), arguments);
     }
 }

@@ -100,6 +100,7 @@ impl Places {
     }
 
     /// Changes the word by `change` if `change` gives a new one.
+    #[inline]
     fn update(&self, change: impl Fn(Census) -> Option<u64>) -> Result<Census, Census> {
         // Acquire, here and below: pairs with the step of `taken` in `set_limit`. The limit is read after it, so the
         // compare-exchange fails if the limit was another at that step.
@@ -118,13 +119,31 @@ impl Places {
 
     /// Which place, for a permit that was taken when the limit was this.
     fn pick(&self, taken: Census) -> u32 {
-        self.free_set.take(taken.limit, || self.limit())
+        self.number(taken.limit)
     }
 
     /// A visitor takes a place if one is free. Not once the pool is closed (what it would start then could come too
     /// late for the pool's threads), and not if it is one of one thread (which runs all in order).
-    pub(crate) fn try_take_as_visitor(&self) -> Option<u32> {
-        self.take(Wanter::Visitor, 0).ok().map(|taken| self.pick(taken))
+    ///
+    /// Which place that is most visitors never ask: picking one would cost them a read-modify-write, and putting it back
+    /// another. So this is a permit, the limit under which it was taken; `number` picks the place, then or later.
+    #[inline]
+    pub(crate) fn try_take_as_visitor(&self) -> Option<Limit> {
+        self.take(Wanter::Visitor, 0).ok().map(|taken| taken.limit)
+    }
+
+    /// Picks a place for the holder of a permit.
+    pub(crate) fn number(&self, permit: Limit) -> u32 {
+        self.free_set.take(permit, || self.limit())
+    }
+
+    /// Gives a place back for which no number was picked.
+    #[inline]
+    pub(crate) fn give_permit_back(&self, permit: Limit, served: impl FnOnce() -> Served) -> Census {
+        match self.update(|census| (!census.is_wanted()).then(|| census.word - BUSY)) {
+            Ok(census) => census,
+            Err(_) => self.give_back(self.number(permit), served()),
+        }
     }
 
     /// Takes a place if one is free, as nobody in particular.
@@ -143,6 +162,7 @@ impl Places {
         self.wait_for_one(Wanter::Body, SEARCHING, Deadline::Never).ok()
     }
 
+    #[inline]
     fn take(&self, who: Wanter, less: u64) -> Result<Census, Census> {
         self.update(|census| {
             let welcome = !census.is_over() && (who == Wanter::Body || census.lets_visitors_in());
@@ -245,7 +265,7 @@ impl Places {
     /// A visitor takes a place, and waits for one until the deadline, or until it is sent away.
     pub(crate) fn take_as_visitor(&self, deadline: Deadline) -> Result<u32, NoPlace> {
         match self.try_take_as_visitor() {
-            Some(place) => Ok(place),
+            Some(permit) => Ok(self.number(permit)),
             None => self.wait_for_one(Wanter::Visitor, 0, deadline),
         }
     }
@@ -365,8 +385,9 @@ mod tests {
     #[test]
     fn no_more_places_are_given_than_there_are() {
         let places = Places::new(130);
-        let mut taken: Vec<u32> = (0..130).map(|_| places.try_take_as_visitor().expect("free")).collect();
+        let permits: Vec<Limit> = (0..130).map(|_| places.try_take_as_visitor().expect("free")).collect();
         assert_eq!(places.try_take_as_visitor(), None);
+        let mut taken: Vec<u32> = permits.into_iter().map(|permit| places.number(permit)).collect();
         taken.sort_unstable();
         assert!(taken.iter().copied().eq(0..130), "each once");
         for place in taken {

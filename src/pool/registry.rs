@@ -12,12 +12,14 @@
 use super::context;
 use super::core::Pool;
 use super::fork;
-use super::local::{local, remember};
+use super::local::{here, remember, Local};
 use super::memory;
 use super::options::Options;
 use super::status::{Error, Status};
 use crate::observe::Journal;
+use crate::queue::{Entry, Pushed};
 use crate::sync::{epoch, lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::ptr::null_mut;
@@ -171,6 +173,8 @@ pub(super) struct Share {
     pub(super) pool: Arc<Pool>,
     /// Only this thread's: a `PoolRef` stays on its thread.
     journal: Arc<Journal>,
+    /// What it has pushed last into the injector, and where to.
+    last: Cell<(Entry, Pushed)>,
 }
 
 impl Drop for Share {
@@ -188,6 +192,20 @@ impl PoolRef {
     pub(super) fn journal(&self) -> &Journal {
         &self.0.journal
     }
+
+    /// Puts the entry of a task from outside into the injector.
+    #[inline(always)]
+    pub(super) fn inject(&self, entry: Entry) {
+        self.0.last.set((entry, self.injector.push(entry)));
+    }
+
+    /// The entry is stale. Whether it is out of the injector, or as good as that: if it is what this thread has pushed last,
+    /// that costs no read-modify-write.
+    #[inline]
+    pub(super) fn take_out(&self, entry: Entry) -> bool {
+        let (last, pushed) = self.0.last.get();
+        last == entry && self.injector.forget(pushed) || self.injector.take_if_next(entry)
+    }
 }
 
 impl Deref for PoolRef {
@@ -201,7 +219,7 @@ impl Deref for PoolRef {
 impl From<Arc<Pool>> for PoolRef {
     fn from(pool: Arc<Pool>) -> Self {
         let journal = pool.observer.open_journal();
-        Self(Rc::new(Share { pool, journal }))
+        Self(Rc::new(Share { pool, journal, last: Cell::new((0, Pushed::NOWHERE)) }))
     }
 }
 
@@ -218,17 +236,34 @@ impl From<PoolRef> for Rc<Share> {
 }
 
 /// The pool of a number, if its handle is live, or if the calling thread is in one of its tasks.
-#[inline]
+#[inline(always)]
 pub(crate) fn find(number: u32) -> Option<PoolRef> {
-    local(|local| local.recent(number)).or_else(|| look_up(number))
+    find_on(here(), number)
+}
+
+/// The same on the thread whose this is.
+#[inline(always)]
+fn find_on(local: &Local, number: u32) -> Option<PoolRef> {
+    local.recent(number).or_else(|| look_up(number))
 }
 
 /// The pool that a task's cell names: also one that was released and still drains.
+#[inline(always)]
 pub(super) fn of_task(number: u32) -> Option<PoolRef> {
-    find(number).or_else(|| {
-        let released = lock(&BOOKS).released.get(&number).and_then(Weak::upgrade);
-        released.map(PoolRef::from)
-    })
+    of_task_on(here(), number)
+}
+
+/// The same on the thread whose this is.
+#[inline(always)]
+pub(super) fn of_task_on(local: &Local, number: u32) -> Option<PoolRef> {
+    find_on(local, number).or_else(|| among_released(number))
+}
+
+#[cold]
+#[inline(never)]
+fn among_released(number: u32) -> Option<PoolRef> {
+    let released = lock(&BOOKS).released.get(&number).and_then(Weak::upgrade);
+    released.map(PoolRef::from)
 }
 
 impl Drop for Pool {

@@ -7,7 +7,9 @@ use super::observe;
 use super::status::{c_text, Status};
 use super::wait::{blocking_depth, end_blocking, end_blocking_down_to};
 use crate::sync::call_out;
-use crate::task::{calling_out, finish, Claimed, Extra, Failure, Function, Lost, Outcome};
+use crate::task::{
+    calling_out, finish, finish_well, tell_or_free_well, Claimed, Extra, Failure, Function, Lost, Outcome,
+};
 use std::any::Any;
 use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -15,35 +17,68 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Runs a claimed task to its end. The caller holds a place in the context's pool, or runs its blocking lane.
-pub(super) fn run(context: &Context, task: Claimed) {
+/// Runs a claimed task to its end. The caller holds a place in the context's pool, or runs its blocking lane. What the task
+/// returned, if it ended well and had a handle left then.
+#[inline]
+pub(super) fn run(context: &Context, task: Claimed) -> Option<*mut c_void> {
     if observe::is_watched(context, &task) {
-        run_as::<true>(context, task);
+        run_as::<true>(context, task)
     } else {
-        run_as::<false>(context, task);
+        run_as::<false>(context, task)
     }
 }
 
 // Twice, so that the way of a task that isn't watched carries nothing over its body.
 #[inline(never)]
-fn run_as<const WATCHED: bool>(context: &Context, task: Claimed) {
+fn run_as<const WATCHED: bool>(context: &Context, task: Claimed) -> Option<*mut c_void> {
     let pool = &*context.pool;
     if pool.is_canceling() || task.extra().is_some_and(is_late) {
         pool.observer.note_canceled();
-        return end(pool, task, Outcome::Canceled, null_mut(), None);
+        end(pool, task, Outcome::Canceled, null_mut(), None);
+        return None;
     }
     let (function, argument) = task.call();
     let timing = if WATCHED { observe::watched_body_begins(context, &task) } else { observe::NOT_TIMED };
     let frame = Frame::of(&task);
     let (ended, failure) = frame.enter(|| call_out(|| call(function, argument)));
     end_blocking(context);
-    let (outcome, result, failure) = match (ended, failure) {
-        (Ok(result), None) => (Outcome::Ok, result, None),
-        (Ok(_), Some(failure)) => (Outcome::Failed, null_mut(), Some(failure)),
-        (Err(panic), _) => (Outcome::Panicked, null_mut(), Some(describe(panic))),
-    };
+    match (ended, failure) {
+        (Ok(result), None) => {
+            observe::body_has_ended(context, &task, Outcome::Ok, timing);
+            end_well(pool, task, result)
+        }
+        (Ok(_), Some(failure)) => {
+            end_badly(context, task, Outcome::Failed, failure, timing);
+            None
+        }
+        (Err(panic), _) => {
+            end_badly(context, task, Outcome::Panicked, describe(panic), timing);
+            None
+        }
+    }
+}
+
+/// Ends a task that has returned; as `run`.
+#[inline(always)]
+fn end_well(pool: &Pool, task: Claimed, result: *mut c_void) -> Option<*mut c_void> {
+    if !task.is_plain() {
+        end(pool, task, Outcome::Ok, result, None);
+        return None;
+    }
+    let finished = finish_well(&task, result);
+    if !finished.is_all() {
+        if let Some(lost) = tell_or_free_well(&task, result, finished) {
+            pool.report(&lost);
+        }
+    }
+    (!finished.to_free).then_some(result)
+}
+
+#[cold]
+#[inline(never)]
+fn end_badly(context: &Context, task: Claimed, outcome: Outcome, failure: Failure, timing: observe::Timing) {
     observe::body_has_ended(context, &task, outcome, timing);
-    end(pool, task, outcome, result, failure);
+    end(&context.pool, task, outcome, null_mut(), Some(failure));
 }
 
 /// Whether its deadline has passed before it was started.

@@ -134,10 +134,20 @@ impl Sleep {
         census
     }
 
-    /// A place was given back by somebody who looks no further: if there is work, somebody else must come.
-    pub(crate) fn cover(&self, places: &Places, crew: &impl Crew) {
+    /// A place was given back by somebody who looks no further: if there is work, somebody else must come. `after`: the
+    /// counters that his step, a read-modify-write of the places' word, has left, or later ones. Whoever searches by them looks
+    /// before he parks, so the giver need not.
+    #[inline]
+    pub(crate) fn cover(&self, after: Census, places: &Places, crew: &impl Crew) {
+        if after.needs_a_searcher() {
+            self.cover_unless_idle(places, crew);
+        }
+    }
+
+    #[inline(never)]
+    fn cover_unless_idle(&self, places: &Places, crew: &impl Crew) {
         // Pairs with the fence in `census_after_push`. Either the pusher sees the place that is free, or we see what it
-        // pushed. (A place becomes free by a read-modify-write of the places' word.)
+        // pushed.
         fence_after_rmw();
         if !crew.surely_no_work() {
             self.notify(places, crew);
@@ -279,7 +289,7 @@ mod tests {
         fn resize(&self, places: u32) {
             assert!(self.places.set_limit(places));
             self.sleep.ask(usize::from(self.has_surplus()));
-            self.sleep.cover(&self.places, self);
+            self.sleep.cover(self.places.census(), &self.places, self);
         }
 
         fn has_surplus(&self) -> bool {
@@ -418,8 +428,8 @@ mod tests {
             let keeper = {
                 let pool = pool.clone();
                 thread::spawn(move || {
-                    if pool.places.with_all(|| ()).is_some() {
-                        pool.sleep.cover(&pool.places, &*pool);
+                    if let Some(left) = pool.places.with_all(|| ()) {
+                        pool.sleep.cover(left, &pool.places, &*pool);
                     }
                 })
             };
@@ -437,8 +447,8 @@ mod tests {
                 let pool = pool.clone();
                 thread::spawn(move || {
                     if let Some(place) = pool.places.try_take() {
-                        let _ = pool.places.give_back(place, Served::Visitors);
-                        pool.sleep.cover(&pool.places, &*pool);
+                        let left = pool.places.give_back(place, Served::Visitors);
+                        pool.sleep.cover(left, &pool.places, &*pool);
                     }
                 })
             };
@@ -479,9 +489,9 @@ mod tests {
         model(|| {
             let (pool, worker) = model_with_owner_and_worker(2);
             let owner = forks(&pool);
-            if let Some(place) = pool.places.try_take() {
-                let _ = pool.places.give_back(place, Served::Visitors);
-                pool.sleep.cover(&pool.places, &*pool);
+            if let Some(permit) = pool.places.try_take_as_visitor() {
+                let left = pool.places.give_permit_back(permit, || Served::Visitors);
+                pool.sleep.cover(left, &pool.places, &*pool);
             }
             owner.join().unwrap();
             worker.join().unwrap();

@@ -11,6 +11,7 @@
 
 use super::context::{in_body_of, inside, worker_index, Context};
 use super::core::Pool;
+use super::help::{as_visitor_on, may_visit};
 use super::observe::note_submit;
 use super::options::WhenFull;
 use super::places::NoPlace;
@@ -18,7 +19,7 @@ use super::registry::PoolRef;
 use super::run::run;
 use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
-use super::wait::{as_visitor_on, may_visit, while_blocked};
+use super::wait::while_blocked;
 use crate::sync::{Deadline, Ordering};
 use crate::task::{self, Canceled, Claimed, Function, Job, Lost, Owner, TaskId};
 use std::ffi::c_void;
@@ -53,7 +54,7 @@ fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
             pool.notify();
         }
         None => {
-            pool.injector.push(id.bits());
+            pool.inject(id.bits());
             if pool.notify_of_injected().is_closed() {
                 return keep_or_take_back(pool, id, job);
             }
@@ -157,7 +158,7 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
         }
     }
     let id = create(pool, job, true).inspect_err(|_| pool.left_queue())?;
-    pool.injector.push(id.bits());
+    pool.inject(id.bits());
     if pool.notify_of_injected().is_closed() {
         take_back(pool, id, job.owner)?;
     }
@@ -168,7 +169,7 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
 /// Its tasks go where those from outside go, but it is not blocked, nor refused while the pool drains.
 #[cold]
 pub(super) fn is_placeless_body(pool: &Pool) -> bool {
-    in_body_of(pool, |context| context.is_some_and(|here| here.place.get().is_none()))
+    in_body_of(pool, |context| context.is_some_and(|here| !here.holds_place()))
 }
 
 pub(super) fn open_for_outside(pool: &Pool) -> Result<(), Error> {
@@ -285,7 +286,7 @@ fn push_all(
             ids.push(id);
             match inside {
                 Some((_, place)) => push_inside(pool, place, id),
-                None => pool.injector.push(id.bits()),
+                None => pool.inject(id.bits()),
             }
             if ids.len() == 1 {
                 pool.notify();

@@ -3,6 +3,7 @@
 use super::context::inside;
 use super::core::Pool;
 use super::deadlock;
+use super::help::{as_visitor_on, may_visit};
 use super::hold::Conditions;
 use super::lanes::Lane;
 use super::observe::note_submit_with;
@@ -16,7 +17,6 @@ use super::submit::{
 };
 use super::threads::stack_allows_another_body;
 use super::timers::{self, Due};
-use super::wait::{as_visitor_on, may_visit};
 use crate::sync::{Deadline, Use};
 use crate::task::{self, Claimed, Extra, Group, Member, Only, Owner, TaskId, Terms};
 use std::time::Instant;

@@ -8,7 +8,7 @@
 //! over the bound when the waits have ended ends too, after it has had nothing to do for a while.
 
 use super::core::Pool;
-use super::local::{local, Local};
+use super::local::{here, Local};
 use super::pin::{self, Seat};
 use super::status::{Error, Status};
 use super::worker;
@@ -177,7 +177,7 @@ impl Pool {
         drop(state);
         if refused {
             // Somebody may have parked who took it for a searcher.
-            self.sleep.cover(&self.places, self);
+            self.sleep.cover(self.places.census(), &self.places, self);
         }
     }
 
@@ -287,9 +287,15 @@ fn default_stack_size() -> usize {
 /// Whether a body may be started on top of this stack: a quarter of it must be left.
 #[inline]
 pub(crate) fn stack_allows_another_body() -> bool {
+    stack_allows_another_body_on(here())
+}
+
+/// The same on the thread whose this is.
+#[inline]
+pub(super) fn stack_allows_another_body_on(local: &Local) -> bool {
     let marker = 0_u8;
     let here = (&raw const marker).addr();
-    let (lowest, end) = stack_bounds_for_bodies();
+    let (lowest, end) = bounds_for_bodies(local);
     // On a stack that isn't the thread's own (a coroutine's) nothing is known, so nothing is promised.
     (lowest..end).contains(&here)
 }
@@ -297,10 +303,15 @@ pub(crate) fn stack_allows_another_body() -> bool {
 /// The addresses between which a body may be started.
 #[inline]
 pub(super) fn stack_bounds_for_bodies() -> (usize, usize) {
-    local(|local| match local.stack.get() {
+    bounds_for_bodies(here())
+}
+
+#[inline]
+fn bounds_for_bodies(local: &Local) -> (usize, usize) {
+    match local.stack.get() {
         (_, 0) => ask_for_stack(local),
         bounds => bounds,
-    })
+    }
 }
 
 #[cold]

@@ -9,21 +9,16 @@
 //! A waiter runs the awaited task and nothing else. What it can't run itself another thread does: the place it gave
 //! up makes room for one, and `notify` wakes or starts it.
 
-use super::context::{holds_a_place, inside, is_in_a_body, with_context, Context};
-use super::core::Pool;
+use super::context::{holds_a_place, is_in_a_body, with_context, Context};
 use super::deadlock::Edge;
-use super::leave::fenced;
+use super::help::{reclaim, run_awaited, Helped};
 use super::local::local;
 use super::observe;
-use super::registry::{self, PoolRef};
-use super::run::run;
+use super::registry::PoolRef;
 use super::status::{Error, Status};
-use super::threads::stack_allows_another_body;
 use super::wait_graph::Want;
 use crate::sync::{Deadline, Latch, SpinBudget};
-use crate::task::{
-    self, watching, Claimed, Completion, Ended, Look, News, NotWatched, Outcome, Phase, Queue, TaskId,
-};
+use crate::task::{self, watching, Completion, Ended, Look, News, NotWatched, Outcome, Phase, Queue, TaskId};
 use std::cell::Cell;
 use std::ffi::c_void;
 
@@ -58,13 +53,33 @@ pub(crate) fn status_of(outcome: Outcome) -> Status {
 }
 
 /// Waits for a task.
-#[inline]
+#[inline(always)]
 pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
+    if deadline == Deadline::Never {
+        if let Some(pool) = task::pool_if_queued(id) {
+            return wait_for_queued(id, pool);
+        }
+    }
     let look = task::look(id)?;
     match ended(&look) {
         Some(result) => result,
         None => wait_for_pending(id, look, How::until(deadline)),
     }
+}
+
+/// The way of who submits a task and waits for it at once.
+#[inline(never)]
+fn wait_for_queued(id: TaskId, pool: u32) -> Waited {
+    match run_awaited(id, pool) {
+        Helped::RanWell(result) => Ok(result),
+        _ => wait_after_help(id),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wait_after_help(id: TaskId) -> Waited {
+    wait_for_end(id, task::look(id)?, How::until(Deadline::Never))
 }
 
 /// Waits for a part of something that the caller can't leave: one that uses its stack.
@@ -93,24 +108,31 @@ pub(crate) fn join_part(pool: &PoolRef, forked: TaskId) -> Result<(), Error> {
 
 #[inline(never)]
 fn wait_for_pending(id: TaskId, look: Look, how: How) -> Waited {
-    let look = run_first(id, look, how.deadline)?;
-    match ended(&look) {
-        Some(result) => result,
-        None => wait_for_end(id, look, how),
+    match run_first(id, look, how.deadline)? {
+        First::Ended(result) => result,
+        First::Pending(look) => wait_for_end(id, look, how),
     }
+}
+
+/// How a task stands that was to be run by its waiter, if that is allowed.
+pub(super) enum First {
+    Ended(Waited),
+    Pending(Look),
 }
 
 /// A pending task is waited for: runs it here, if that is allowed, and looks again.
 #[inline]
-pub(super) fn run_first(id: TaskId, look: Look, deadline: Deadline) -> Result<Look, Error> {
+pub(super) fn run_first(id: TaskId, look: Look, deadline: Deadline) -> Result<First, Error> {
     match deadline {
-        Deadline::Now => Err(Status::TimedOut.into()),
-        Deadline::Never if look.phase == Phase::Queued => {
-            run_awaited(id, &look);
-            Ok(task::look(id)?)
-        }
-        _ => Ok(look),
+        Deadline::Now => return Err(Status::TimedOut.into()),
+        Deadline::Never if look.phase == Phase::Queued => {}
+        _ => return Ok(First::Pending(look)),
     }
+    if let Helped::RanWell(result) = run_awaited(id, look.pool) {
+        return Ok(First::Ended(Ok(result)));
+    }
+    let look = task::look(id)?;
+    Ok(ended(&look).map_or(First::Pending(look), First::Ended))
 }
 
 /// Spins, then blocks, until the task has ended.
@@ -125,144 +147,6 @@ pub(super) fn wait_for_end(id: TaskId, mut look: Look, how: How) -> Waited {
         }
         look = task::look(id)?;
     }
-}
-
-// Running the awaited task.
-
-/// Runs the queued task here, if that is allowed.
-fn run_awaited(id: TaskId, look: &Look) {
-    let helped = with_context(|context| match context {
-        // The usual case, for which the pool need not be looked up.
-        Some(context) if context.pool.number == look.pool && context.place.get().is_some() => {
-            help_inside(context, id);
-            true
-        }
-        _ => false,
-    });
-    if !helped {
-        if let Some(pool) = registry::of_task(look.pool) {
-            help_with(&pool, id);
-        }
-    }
-}
-
-/// As `help_with`, for a thread that holds a place of the pool.
-fn help_inside(context: &Context, id: TaskId) -> bool {
-    stack_allows_another_body() && {
-        let place = ensure_a_place_to_start_on(context);
-        run_if_queued(context, Some(place), id)
-    }
-}
-
-/// Runs one queued task of the pool here, if that is allowed and it still is queued; whether it did.
-pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
-    inside(pool, |inside| match inside {
-        Some((context, _)) => help_inside(context, id),
-        None => {
-            let mut ran = false;
-            as_visitor(pool, |context| ran = run_if_queued(context, None, id));
-            ran
-        }
-    })
-}
-
-fn run_if_queued(context: &Context, own_place: Option<u32>, id: TaskId) -> bool {
-    let pool = &*context.pool;
-    let from_outside = task::snapshot(id).is_from_outside();
-    if pool.is_serial() && from_outside {
-        return false; // with one worker, what came from outside keeps its turn
-    }
-    let Some(task) = Claimed::claim_to_help(id, context.is_lent) else { return false };
-    match own_place {
-        Some(place) => forget_entry(pool, place, id, from_outside),
-        // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
-        None if from_outside && pool.injector.take_if_next(id.bits()) => pool.left_queue(),
-        None => pool.left_entry_behind(from_outside),
-    }
-    // A body further down this stack may have called setjmp.
-    if own_place.is_some() {
-        fenced(|| run(context, task));
-    } else {
-        run(context, task);
-    }
-    true
-}
-
-/// Whether this thread, which is not inside the pool, may run bodies of it, given a place.
-pub(super) fn may_visit(pool: &Pool) -> bool {
-    pool.visitors_may_run() && !is_in_a_body() && stack_allows_another_body()
-}
-
-/// Runs `body` on a free place of the pool, if there is one and this thread may; whether it did.
-fn as_visitor(pool: &PoolRef, body: impl FnOnce(&Context)) -> bool {
-    let place = if may_visit(pool) { pool.places.try_take_as_visitor() } else { None };
-    place.map(|place| as_visitor_on(pool, place, body)).is_some()
-}
-
-/// Does something on a place that was taken for it, then gives the place back.
-pub(super) fn as_visitor_on<T>(pool: &PoolRef, place: u32, body: impl FnOnce(&Context) -> T) -> T {
-    let context = Context::of_visitor(pool.clone(), place);
-    let value = context.enter(|context| fenced(|| body(context)));
-    // A wait in the body may have brought another place.
-    let place = context.place.get().expect("a body has its place back when its wait returns");
-    pool.cover(pool.places.give_back(place, pool.served()));
-    value
-}
-
-/// The same for what needs no context: the caller's own part of a range or an invoke.
-pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
-    as_visitor(pool, |_| body())
-}
-
-/// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
-/// what is stale below; elsewhere it is left behind.
-fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
-    let own = pool.deques.of(place);
-    // SAFETY: this thread holds the place, so it owns the deque; here and below.
-    let newest = || unsafe { own.newest() }.map(TaskId::from_bits);
-    if newest() != Some(id) {
-        return pool.left_entry_behind(from_outside);
-    }
-    pool.left_queue();
-    while newest().is_some_and(|newest| newest == id || !task::is_queued(newest)) {
-        // SAFETY: as above. A thief may be faster with the last one; what it gets is stale, too.
-        unsafe { own.pop() };
-    }
-}
-
-/// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.
-fn reclaim(pool: &PoolRef, id: TaskId) -> Waited {
-    let look = task::look(id)?;
-    if look.phase == Phase::Queued && task::discard(id).is_some() {
-        pool.journal().submitted.take_back(1);
-        inside(pool, |inside| match inside {
-            Some((_, place)) => forget_entry(pool, place, id, look.word.is_from_outside()),
-            None => pool.left_entry_behind(look.word.is_from_outside()),
-        });
-        return Err(Status::Canceled.into());
-    }
-    let how = How { must: Must::WaitForTheEnd, ..How::until(Deadline::Never) };
-    wait_for_end(id, task::look(id)?, how)
-}
-
-/// Takes a queued task of one's own back, as `reclaim`, and lets go of it; what it returned, if it has run.
-pub(crate) fn retract(pool: &PoolRef, id: TaskId) -> Option<*mut c_void> {
-    let newest = inside(pool, |inside| {
-        let Some((_, place)) = inside else { return false };
-        let own = pool.deques.of(place);
-        // SAFETY: this thread holds the place, so it owns the deque. What `newest` shows a thief may get before `pop`.
-        unsafe { own.newest() == Some(id.bits()) && own.pop().is_some() }
-    });
-    if newest {
-        // Whoever comes for a task of the library's own has its entry first, so nobody does any more.
-        task::take_back(id);
-        pool.journal().submitted.take_back(1);
-        pool.left_queue();
-        return None;
-    }
-    let returned = reclaim(pool, id).ok();
-    let _ = task::release(id);
-    returned
 }
 
 // Blocking.
@@ -429,7 +313,7 @@ pub(crate) fn next_completions(
 /// given up, and the thread waits for another like a body that goes on. The place after that.
 #[inline]
 pub(super) fn ensure_a_place_to_start_on(context: &Context) -> u32 {
-    let place = context.place.get().expect("a body is started on a place");
+    let place = context.place().expect("a body is started on a place");
     if context.pool.places.census().lets_start_on(place) {
         return place;
     }
@@ -439,10 +323,10 @@ pub(super) fn ensure_a_place_to_start_on(context: &Context) -> u32 {
 #[cold]
 fn wait_for_a_place_to_start_on(context: &Context, place: u32) -> u32 {
     let pool = &*context.pool;
-    context.place.set(None);
+    context.set_place(None);
     pool.cover(pool.places.give_up(place, pool.served()));
     let place = pool.places.take_back();
-    context.place.set(Some(place));
+    context.set_place(Some(place));
     place
 }
 
@@ -461,7 +345,7 @@ pub(super) fn while_blocked<T>(blocking: impl FnOnce() -> T) -> T {
 
 /// Gives the place up that the thread holds; false if it holds none.
 fn give_up_place(context: &Context) -> bool {
-    let Some(place) = context.place.take() else { return false };
+    let Some(place) = context.take_place() else { return false };
     let pool = &*context.pool;
     note_blocked(context, true);
     context.blocked_since.set(observe::slice_begins(context));
@@ -473,7 +357,7 @@ fn take_place_back(context: &Context) {
     let pool = &*context.pool;
     // No longer blocked, if not on a place yet: it needs no spare thread any more, and comes for work itself.
     note_blocked(context, false);
-    context.place.set(Some(pool.places.take_back()));
+    context.set_place(Some(pool.places.take_back()));
     observe::slice_ends(context, "blocked", context.blocked_since.get());
 }
 

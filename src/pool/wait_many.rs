@@ -3,7 +3,7 @@
 use super::context::is_in_a_body;
 use super::deadlock::Edge;
 use super::status::{Error, Status};
-use super::wait::{block, ended, run_first, wait_for_end, How, Waited};
+use super::wait::{block, ended, run_first, wait_for_end, First, How, Waited};
 use super::wait_graph::Want;
 use crate::sync::Deadline;
 use crate::task::{self, Look, TaskId};
@@ -39,10 +39,10 @@ fn wait_for_one_of(
     deadline: Deadline,
     edge: &mut Option<Edge>,
 ) -> Waited {
-    let look = run_first(id, look, deadline)?;
-    if let Some(result) = ended(&look) {
-        return result;
-    }
+    let look = match run_first(id, look, deadline)? {
+        First::Ended(result) => return result,
+        First::Pending(look) => look,
+    };
     if edge.is_none() && deadline == Deadline::Never && is_in_a_body() {
         *edge = Some(Edge::begin(Want::All(ids.clone().collect()), false)?);
     }

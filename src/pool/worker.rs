@@ -26,7 +26,7 @@ use crate::task::{Claimed, TaskId};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
@@ -60,8 +60,8 @@ fn work_in(context: Context) {
         worker.sit_down();
         if pool.options.hooks.on_start.is_some() {
             // A hook may take its time: meanwhile this is no searcher whom others could rely on.
-            let _ = pool.places.stop_searching();
-            pool.sleep.cover(&pool.places, &Parked(pool));
+            let census = pool.places.stop_searching();
+            pool.sleep.cover(census, &pool.places, &Parked(pool));
             pool.call_hook(pool.options.hooks.on_start);
             pool.places.start_searching();
         }
@@ -165,7 +165,7 @@ impl Worker<'_> {
             self.sit_down();
             let found = self.search(&mut spins);
             if let Some(found) = found {
-                self.context.place.set(Some(found.place));
+                self.context.set_place(Some(found.place));
                 self.note_busy(true);
                 self.run_until_dry(found.in_line);
                 continue;
@@ -223,8 +223,10 @@ impl Worker<'_> {
             return false;
         }
         if self.vain.get() > 0 {
+            let (front, is_alone) = (pool.injector.front(), pool.injector.len() <= 1);
             (0..PAUSES).for_each(|_| spin_hint());
-            if !pool.work_visible() {
+            // If it was alone and has been taken, what is there now may be the next one of the same waiter.
+            if is_alone && pool.injector.front() != front || !pool.work_visible() {
                 self.vain.set(MOST_VAIN.min(self.vain.get() + 1));
                 return false;
             }
@@ -235,7 +237,7 @@ impl Worker<'_> {
     fn search_once(&self, spins: &SpinBudget) -> Option<Found> {
         let (pool, mut spin, mut spun) = (self.pool, spins.start(), false);
         if self.vain.get() > 0 {
-            spin = spin.slow(1 + self.vain.get() / 2);
+            spin = spin.slow(VAIN_GAP * self.vain.get());
             spin.pause();
         }
         loop {
@@ -278,7 +280,7 @@ impl Worker<'_> {
     /// runs one before he minds those behind him: they would hand it round for ever if none of them did.
     fn run_until_dry(&mut self, in_line: bool) {
         let (context, pool) = (self.context, self.pool);
-        let place = || context.place.get().expect("a worker between two tasks holds a place");
+        let place = || context.place().expect("a worker between two tasks holds a place");
         self.small_hauls = 0;
         let mut first = true;
         loop {
@@ -306,7 +308,7 @@ impl Worker<'_> {
         let vain = self.vain.get();
         self.vain.set(if first { MOST_VAIN.min(vain + 1) } else { vain / 2 });
         let place = place();
-        context.place.set(None);
+        context.set_place(None);
         self.note_busy(false);
         pool.note_if_idle(pool.places.give_back_and_search(place));
     }
@@ -319,6 +321,8 @@ const SMALL: usize = 8;
 const PATIENCE: u32 = 4;
 const PAUSES: u32 = 10;
 const MOST_VAIN: u32 = 8;
+/// So much longer it waits from one look to the next with each of these: up to 12 us.
+const VAIN_GAP: Duration = Duration::from_nanos(1_500);
 
 enum Taken {
     Task(Claimed),

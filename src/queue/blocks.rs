@@ -8,12 +8,18 @@
 //!
 //! A position counts the slots of all blocks, and after those of each block one more, which says that the next block is
 //! being linked. So whoever moves the tail on from a slot knows its block. This is the list of blocks of crossbeam's
-//! `SegQueue`, for one taker at a time: he takes what there is without a read-modify-write, and gives a block back himself,
-//! as all who wrote into it are done with it.
+//! `SegQueue`, for one taker at a time: he marks the head as his (TAKING) and moves it on with a store, so that whatever
+//! he takes costs one read-modify-write, and gives a block back himself, as all who wrote into it are done with it.
+//!
+//! `stale` is a second head: all before it is taken or stale, as its owners have said. An owner who needs his entry no more and
+//! finds it in front moves `stale` past it with a store; takers pass over what is before it.
 
 use super::Entry;
 use crate::sync::{snooze, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::ptr::null_mut;
+
+/// In the head's position: somebody is taking. Positions don't get that far: that is 292 years of a push a nanosecond.
+const TAKING: usize = 1 << (usize::BITS - 1);
 
 /// Slots of a block.
 const SLOTS: usize = if cfg!(loom) { 1 } else { 511 };
@@ -35,6 +41,9 @@ struct Tail {
     position: AtomicUsize,
     /// The block of that position; NULL before the first push.
     block: AtomicPtr<Block>,
+    /// No entry before this position is of use, or 0. It may go back, if one who moves it on is late: then some look as if
+    /// they were of use, and are found to be stale when they are taken.
+    stale: AtomicUsize,
 }
 
 /// What the taker changes.
@@ -57,18 +66,32 @@ fn entries_before(position: usize) -> usize {
     position / LAP * SLOTS + position % LAP
 }
 
+/// The position of the next entry.
+fn after(position: usize) -> usize {
+    let next = position.wrapping_add(1);
+    if next % LAP == SLOTS {
+        next.wrapping_add(1)
+    } else {
+        next
+    }
+}
+
+/// So many stale entries are left in front before the head is moved past them.
+const MANY: usize = if cfg!(loom) { 2 } else { 64 };
+
 impl Blocks {
     pub(super) fn new() -> Self {
         let null = || AtomicPtr::new(null_mut());
         Self {
-            tail: Tail { position: AtomicUsize::new(0), block: null() },
+            tail: Tail { position: AtomicUsize::new(0), block: null(), stale: AtomicUsize::new(0) },
             head: Head { position: AtomicUsize::new(0), block: null(), spare: null() },
         }
     }
 
-    /// Puts an entry in. Any thread. From the SeqCst step in here on nobody finds the queue empty until the entry was taken.
+    /// Puts an entry in; its position. Any thread. From the SeqCst step in here on nobody finds the queue empty until the entry
+    /// was taken, or passed over.
     #[inline]
-    pub(super) fn push(&self, entry: Entry) {
+    pub(super) fn push(&self, entry: Entry) -> usize {
         // Acquire, here and below: pairs with the Release in `link_next`: the block is that of the position, or a later one.
         let mut position = self.tail.position.load(Ordering::Acquire);
         loop {
@@ -90,7 +113,7 @@ impl Blocks {
                     }
                     // Release: pairs with the Acquire in `take`; publishes the entry's task, and that we are done here.
                     block.slots[offset].store(entry + 1, Ordering::Release);
-                    return;
+                    return position;
                 }
                 Err(now) => position = now,
             }
@@ -172,62 +195,122 @@ impl Blocks {
     pub(super) fn len(&self) -> usize {
         // The head first: it is never ahead of a tail that is read later. Acquire: pairs with the Release in `take`, for
         // `Injector::is_empty`.
-        let head = self.head.position.load(Ordering::Acquire);
+        let front = self.front();
         let tail = self.tail.position.load(Ordering::Acquire);
-        entries_before(tail).wrapping_sub(entries_before(head))
+        entries_before(tail).wrapping_sub(entries_before(front))
+    }
+
+    /// The position of the oldest entry that is of use, if there is one; it is that of the tail else.
+    #[inline]
+    pub(super) fn front(&self) -> usize {
+        // Acquire: pairs with the Release in `end_taking`, and of the second with that in `forget`.
+        let head = self.head.position.load(Ordering::Acquire) & !TAKING;
+        head.max(self.tail.stale.load(Ordering::Acquire))
     }
 
     /// Whether it looks empty.
     pub(super) fn is_empty(&self) -> bool {
         // As in `len`. The tail is never found at the position between two blocks when the head has passed the block: it is
         // moved on before the last slot is written.
-        let head = self.head.position.load(Ordering::Acquire);
-        head == self.tail.position.load(Ordering::Acquire)
+        self.front() == self.tail.position.load(Ordering::Acquire)
+    }
+
+    /// By who has pushed an entry there, and says that it is of no use any more. If it is in front, it is passed over from now
+    /// on. True: nobody need look for it; false: it is stale, but others are in front of it.
+    #[inline]
+    pub(super) fn forget(&self, position: usize) -> bool {
+        let head = self.head.position.load(Ordering::Acquire) & !TAKING;
+        let front = head.max(self.tail.stale.load(Ordering::Acquire));
+        if front == position {
+            let next = after(position);
+            // Release: pairs with the Acquire in `front`. Our push is over, and so (by the Acquire above) are those before.
+            self.tail.stale.store(next, Ordering::Release);
+            if next - head >= MANY {
+                self.drop_stale();
+            }
+        }
+        front >= position
+    }
+
+    /// Moves the head on to what is of use, so that blocks can be used again.
+    #[cold]
+    #[inline(never)]
+    fn drop_stale(&self) {
+        if let Some(head) = self.try_begin_taking() {
+            let head = self.pass_stale(head);
+            self.end_taking(head);
+        }
+    }
+
+    /// The head after the stale entries in front. By who takes.
+    #[inline]
+    fn pass_stale(&self, head: usize) -> usize {
+        // Acquire: pairs with the Release in `forget`: who has pushed what is passed over is done with its block.
+        let stale = self.tail.stale.load(Ordering::Acquire);
+        if stale <= head {
+            return head;
+        }
+        for _ in head / LAP..stale / LAP {
+            self.leave(self.head.block.load(Ordering::Acquire));
+        }
+        stale
+    }
+
+    /// Makes the head the caller's, who stores its position when he is done. `None`: it is somebody else's.
+    #[inline]
+    fn try_begin_taking(&self) -> Option<usize> {
+        let position = self.head.position.load(Ordering::Relaxed) & !TAKING;
+        // Acquire: pairs with the Release of who took last.
+        let (ok, failed) = (Ordering::Acquire, Ordering::Relaxed);
+        self.head.position.compare_exchange(position, position | TAKING, ok, failed).ok()
+    }
+
+    /// Who takes is done: the head is there now.
+    #[inline]
+    fn end_taking(&self, position: usize) {
+        self.head.position.store(position, Ordering::Release);
     }
 
     /// Takes the oldest entries, as many as there are and fit; returns how many.
-    ///
-    /// # Safety
-    /// One thread at a time, each after the one before.
-    pub(super) unsafe fn take(&self, batch: &mut [Entry]) -> usize {
-        let count = self.len().min(batch.len());
-        if count == 0 {
+    pub(super) fn take(&self, batch: &mut [Entry]) -> usize {
+        if batch.is_empty() || self.is_empty() {
             return 0;
         }
-        let mut position = self.head.position.load(Ordering::Relaxed);
+        let mut position = self.pass_stale(when(|| self.try_begin_taking()));
+        let tail = self.tail.position.load(Ordering::Acquire);
+        let count = entries_before(tail).wrapping_sub(entries_before(position)).min(batch.len());
         // Acquire: pairs with the Release in `first_block`.
         let mut block =
             when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()));
         for place in &mut batch[..count] {
-            // SAFETY: the block of the head, which nobody but the taker frees.
+            // SAFETY: the block of the head, which nobody frees but who takes, which is us.
             let slot = unsafe { &(*block).slots[position % LAP] };
             // Acquire: pairs with the Release in `push`. Who has moved the tail on is about to write.
             *place = when(|| slot.load(Ordering::Acquire).checked_sub(1));
-            position = position.wrapping_add(1);
-            if position % LAP == SLOTS {
-                position = position.wrapping_add(1);
+            let next = after(position);
+            if next / LAP != position / LAP {
                 block = self.leave(block);
             }
+            position = next;
         }
-        self.head.position.store(position, Ordering::Release);
+        self.end_taking(position);
         count
     }
 
-    /// Takes this entry if it is the oldest; whether it did.
-    ///
-    /// # Safety
-    /// As `take`.
-    pub(super) unsafe fn take_if_next(&self, entry: Entry) -> bool {
-        let position = self.head.position.load(Ordering::Relaxed);
+    /// Takes this entry if it is the oldest and nobody else is taking; whether it did.
+    #[inline]
+    pub(super) fn take_if_next(&self, entry: Entry) -> bool {
+        let Some(position) = self.try_begin_taking().map(|head| self.pass_stale(head)) else { return false };
         // Acquire: as in `take`; here and below.
         let block = self.head.block.load(Ordering::Acquire);
-        // SAFETY: NULL, or the block of the head, which nobody but the taker frees.
-        let Some(slots) = unsafe { block.as_ref() }.map(|block| &block.slots) else { return false };
-        let is_next = slots[position % LAP].load(Ordering::Acquire) == entry + 1;
-        if is_next {
-            // SAFETY: by the contract.
-            unsafe { self.take(&mut [0]) };
+        // SAFETY: NULL, or the block of the head, which nobody frees but who takes, which is us.
+        let next = unsafe { block.as_ref() }.map(|block| &block.slots[position % LAP]);
+        let is_next = next.is_some_and(|next| next.load(Ordering::Acquire) == entry + 1);
+        let head = if is_next { after(position) } else { position };
+        if head / LAP != position / LAP {
+            self.leave(block);
         }
+        self.end_taking(head);
         is_next
     }
 
@@ -281,8 +364,7 @@ mod tests {
 
     fn take(blocks: &Blocks, most: usize) -> Vec<Entry> {
         let mut batch = vec![0; most];
-        // SAFETY: each test takes in one thread.
-        let taken = unsafe { blocks.take(&mut batch) };
+        let taken = blocks.take(&mut batch);
         batch.truncate(taken);
         batch
     }
@@ -334,8 +416,7 @@ mod tests {
 
     fn take_one(blocks: &Blocks) -> Option<Entry> {
         let mut one = [0];
-        // SAFETY: in each model one thread takes.
-        (unsafe { blocks.take(&mut one) } == 1).then_some(one[0])
+        (blocks.take(&mut one) == 1).then_some(one[0])
     }
 
     #[test]
@@ -345,11 +426,72 @@ mod tests {
             let producers: Vec<_> = (1..=2)
                 .map(|entry| {
                     let blocks = blocks.clone();
-                    thread::spawn(move || blocks.push(entry))
+                    thread::spawn(move || {
+                        blocks.push(entry);
+                    })
                 })
                 .collect();
             let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
             producers.into_iter().for_each(|producer| producer.join().unwrap());
+            got.extend(std::iter::from_fn(|| take_one(&blocks)));
+            got.sort_unstable();
+            assert_eq!(got, [1, 2]);
+        });
+    }
+
+    #[test]
+    fn of_two_who_forget_their_entries_while_a_worker_takes_nothing_is_lost_but_these() {
+        model(|| {
+            let blocks = Arc::new(Blocks::new());
+            // Its owner doesn't forget it.
+            let third = 3;
+            let first = blocks.push(1);
+            let forgets = {
+                let blocks = blocks.clone();
+                thread::spawn(move || blocks.forget(first))
+            };
+            let pushes = {
+                let blocks = blocks.clone();
+                thread::spawn(move || {
+                    let second = blocks.push(2);
+                    let is_forgotten = blocks.forget(second);
+                    blocks.push(third);
+                    is_forgotten
+                })
+            };
+            let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
+            assert!(forgets.join().unwrap(), "it was in front, or taken");
+            let second_is_forgotten = pushes.join().unwrap();
+            assert!(!blocks.is_empty() || got.contains(&third));
+            got.extend(std::iter::from_fn(|| take_one(&blocks)));
+            assert_eq!(got.iter().filter(|&&entry| entry == third).count(), 1);
+            assert!(second_is_forgotten || got.contains(&2));
+            assert!(got.windows(2).all(|pair| pair[0] < pair[1]), "each at most once");
+            assert!(blocks.is_empty() && blocks.len() == 0);
+        });
+    }
+
+    #[test]
+    fn an_entry_that_its_waiter_takes_out_while_a_worker_takes_is_taken_once() {
+        model(|| {
+            let blocks = Arc::new(Blocks::new());
+            blocks.push(1);
+            let waiter = {
+                let blocks = blocks.clone();
+                thread::spawn(move || {
+                    let first = blocks.take_if_next(1);
+                    blocks.push(2);
+                    (first, blocks.take_if_next(2))
+                })
+            };
+            let worker = {
+                let blocks = blocks.clone();
+                thread::spawn(move || [take_one(&blocks), take_one(&blocks)])
+            };
+            let (first, second) = waiter.join().unwrap();
+            let mut got: Vec<_> = worker.join().unwrap().into_iter().flatten().collect();
+            got.extend(first.then_some(1));
+            got.extend(second.then_some(2));
             got.extend(std::iter::from_fn(|| take_one(&blocks)));
             got.sort_unstable();
             assert_eq!(got, [1, 2]);

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The blocks take pushes without a lock. `front` is a short list in front of them; all takers hold its lock, which
-//! keeps batches in order and lets `sweep` drop entries that nobody will run, without losing anyone's turn.
+//! keeps batches in order and lets `sweep` drop entries that nobody will run, without losing anyone's turn. Who takes back what
+//! he has just pushed, and finds it at the head of the blocks, needs no lock.
 
 use super::blocks::Blocks;
 use super::Entry;
@@ -20,6 +21,15 @@ pub(crate) enum Order {
     Fifo,
     /// The newest.
     Lifo,
+}
+
+/// Where an entry was pushed to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pushed(usize);
+
+impl Pushed {
+    /// It has no place of its own.
+    pub(crate) const NOWHERE: Self = Self(usize::MAX);
 }
 
 /// In place of a length: entries are on their way into `front`.
@@ -49,22 +59,32 @@ impl Injector {
 
     /// Puts an entry in. Any thread. A SeqCst load that comes after this needs no fence in between: who fences before
     /// he looks into the injector sees the entry, or what he wrote before the fence is seen by that load.
-    #[inline]
-    pub(crate) fn push(&self, entry: Entry) {
+    ///
+    /// Returns what `forget` needs.
+    #[inline(always)]
+    pub(crate) fn push(&self, entry: Entry) -> Pushed {
         match self.order {
-            Order::Fifo => self.blocks.push(entry),
+            Order::Fifo => Pushed(self.blocks.push(entry)),
             Order::Lifo => self.push_front(entry),
         }
     }
 
     #[cold]
-    fn push_front(&self, entry: Entry) {
+    fn push_front(&self, entry: Entry) -> Pushed {
         {
             let mut front = lock(&self.front.entries);
             front.push_front(entry);
             self.publish_len(&front);
         }
         fence(Ordering::SeqCst); // see `push`
+        Pushed::NOWHERE
+    }
+
+    /// By who has pushed an entry that is stale now: whether it was in front, so that nobody will come by it; if not, it is still
+    /// there.
+    #[inline]
+    pub(crate) fn forget(&self, pushed: Pushed) -> bool {
+        pushed != Pushed::NOWHERE && self.blocks.forget(pushed.0)
     }
 
     /// Whether it looks empty. Another thread may change that at once; `sweep` doesn't.
@@ -101,17 +121,26 @@ impl Injector {
             }
             self.publish_len(&front);
         }
-        // SAFETY: under the lock of `front`.
-        taken + unsafe { self.blocks.take(&mut batch[taken..most]) }
+        taken + self.blocks.take(&mut batch[taken..most])
     }
 
-    /// Takes this entry out if it is the next one and nobody else is at it; whether it did.
+    /// Another number after each entry that was taken, or passed over, in FIFO order.
+    pub(crate) fn front(&self) -> usize {
+        self.blocks.front()
+    }
+
+    /// Takes this entry out if it is at the head of the blocks or of what is before them, and nobody else takes right now;
+    /// whether it did. By who needs the entry no more: its task has been claimed.
+    #[inline]
     pub(crate) fn take_if_next(&self, entry: Entry) -> bool {
+        self.blocks.take_if_next(entry)
+            || self.front.len.load(Ordering::Relaxed) != 0 && self.take_if_first(entry)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_if_first(&self, entry: Entry) -> bool {
         let Some(mut front) = try_lock(&self.front.entries) else { return false };
-        if front.is_empty() {
-            // SAFETY: under the lock of `front`.
-            return unsafe { self.blocks.take_if_next(entry) };
-        }
         let is_next = front.front() == Some(&entry);
         if is_next {
             front.pop_front();
@@ -134,9 +163,12 @@ impl Injector {
         let (mut batch, mut left) = ([0; 64], self.blocks.len());
         while left > 0 {
             let most = left.min(batch.len());
-            // SAFETY: under the lock of `front`, which everybody has held who took anything: `left` entries are there.
-            left -= unsafe { self.blocks.take(&mut batch[..most]) };
-            front.extend(&batch[..most]);
+            let taken = self.blocks.take(&mut batch[..most]);
+            if taken == 0 {
+                break; // somebody has taken his own entry out
+            }
+            front.extend(&batch[..taken]);
+            left -= taken;
         }
         front.retain(|&entry| live(entry));
         let room = front.len() * 2;
@@ -204,6 +236,25 @@ mod tests {
             injector.sweep(|_| true);
             assert!(injector.len() == 1 && injector.take_if_next(last) && injector.is_empty());
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_forgotten_in_front_is_gone_and_one_behind_others_is_not() {
+        let injector = Injector::new(Order::Fifo);
+        let pushed: Vec<_> = (0..3).map(|entry| injector.push(entry)).collect();
+        assert!(!injector.forget(pushed[1]) && injector.len() == 3);
+        assert!(injector.forget(pushed[0]) && injector.len() == 2);
+        assert_eq!(drain(&injector), [1, 2]);
+        assert!(injector.forget(pushed[2]), "it was taken");
+        for entry in 0..2_000 {
+            assert!(injector.is_empty());
+            let pushed = injector.push(entry);
+            assert!(!injector.is_empty() && injector.forget(pushed));
+        }
+        assert!(injector.is_empty() && drain(&injector).is_empty());
+        let lifo = Injector::new(Order::Lifo);
+        let pushed = lifo.push(1);
+        assert!(!lifo.forget(pushed) && lifo.len() == 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod injector;
 pub(crate) use deque::Deque;
 pub(crate) use fork_stack::{ForkStack, TakenBack, DEEPEST};
 #[cfg(not(loom))]
-pub(crate) use injector::{shrink, Injector, Order};
+pub(crate) use injector::{shrink, Injector, Order, Pushed};
 
 /// What a queue carries.
 pub(crate) type Entry = u64;

@@ -9,6 +9,7 @@
 //! five bits can): each has its own slab and must not take the other's handles for its own.
 
 use super::word::{TaskId, GENERATION_BITS, SLOT_BITS};
+use crate::sync::{AtomicU64, Ordering};
 
 /// What a handle stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,15 +35,38 @@ fn copy() -> u64 {
     page.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - (KIND_SHIFT - COPY_SHIFT))
 }
 
+/// `copy` where a handle has it, and 1, once it has been asked for: a load is shorter than finding it out.
+static COPY: AtomicU64 = AtomicU64::new(0);
+
+#[inline(always)]
+fn copy_in_place() -> u64 {
+    // Relaxed: it is the same whoever has stored it.
+    match COPY.load(Ordering::Relaxed) {
+        0 => ask_for_copy(),
+        known => known - 1,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn ask_for_copy() -> u64 {
+    let in_place = copy() << COPY_SHIFT;
+    COPY.store(in_place + 1, Ordering::Relaxed);
+    in_place
+}
+
 /// The value of a handle.
+#[inline]
 pub(crate) fn encode(kind: Kind, number: u64) -> u64 {
     debug_assert!(number <= NUMBER);
-    (kind as u64) << KIND_SHIFT | copy() << COPY_SHIFT | number
+    (kind as u64) << KIND_SHIFT | copy_in_place() | number
 }
 
 /// The number in a handle, if it is one of this kind and of this copy of the library.
+#[inline]
 pub(crate) fn decode(kind: Kind, value: u64) -> Option<u64> {
-    (value & !NUMBER == encode(kind, 0)).then_some(value & NUMBER)
+    let number = value ^ encode(kind, 0);
+    (number <= NUMBER).then_some(number)
 }
 
 /// The task that a future's handle names.

@@ -98,18 +98,21 @@ pub(crate) struct Claimed {
 impl Claimed {
     /// Claims the task if it is still queued.
     pub(crate) fn claim(id: TaskId) -> Option<Self> {
-        Self::claim_unless(id, word::HELD)
+        Self::claim_unless(id, word::HELD).map(|(task, _)| task)
     }
 
     /// Claims it for a waiter, who may not run every task.
-    pub(crate) fn claim_to_help(id: TaskId, on_a_lent_thread: bool) -> Option<Self> {
+    /// And its word as it was before.
+    #[inline]
+    pub(crate) fn claim_to_help(id: TaskId, on_a_lent_thread: bool) -> Option<(Self, Snapshot)> {
         let lent = if on_a_lent_thread { 0 } else { word::LENT };
         Self::claim_unless(id, word::HELD | word::BLOCKING | lent)
     }
 
-    fn claim_unless(id: TaskId, flags: u64) -> Option<Self> {
+    #[inline]
+    fn claim_unless(id: TaskId, flags: u64) -> Option<(Self, Snapshot)> {
         let cell = cell(id.slot())?;
-        cell.state.claim(id, flags).map(|before| Self::of(id, cell, before))
+        cell.state.claim(id, flags).map(|before| (Self::of(id, cell, before), before))
     }
 
     fn of(id: TaskId, cell: &'static Cell, before: Snapshot) -> Self {
@@ -120,6 +123,12 @@ impl Claimed {
 
     pub(crate) fn id(&self) -> TaskId {
         self.id
+    }
+
+    /// Whether it has nothing beside its cell.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.extra.is_none()
     }
 
     /// What the task has besides its cell.
@@ -172,6 +181,20 @@ fn finish_plain(task: &Claimed, outcome: Outcome, result: *mut c_void) -> Option
         return tell_or_free(task, Ended { outcome, result, failure: None }, finished);
     }
     None
+}
+
+/// Ends a claimed task well that has nothing beside its cell. The caller goes on with `tell_or_free` if it must.
+#[inline(always)]
+pub(crate) fn finish_well(task: &Claimed, result: *mut c_void) -> Finished {
+    debug_assert!(task.extra.is_none());
+    task.cell.set_payload(result);
+    task.cell.state.finish(Outcome::Ok, false)
+}
+
+/// The same for what is left to do then.
+#[inline(never)]
+pub(crate) fn tell_or_free_well(task: &Claimed, result: *mut c_void, finished: Finished) -> Option<Lost> {
+    tell_or_free(task, Ended { outcome: Outcome::Ok, result, failure: None }, finished)
 }
 
 #[inline(never)]
@@ -302,6 +325,14 @@ pub(crate) fn look(id: TaskId) -> Result<Look, Stale> {
             return Ok(Look { phase: seen.phase(), result, pool, word: seen });
         }
     }
+}
+
+/// Number of the pool of the task that a live handle names, if the task is queued. It is another's if the task is claimed
+/// and freed just now: who then tries to claim it finds out.
+#[inline]
+pub(crate) fn pool_if_queued(id: TaskId) -> Option<u32> {
+    let cell = cell(id.slot())?;
+    cell.state.read(id).is_ok_and(|word| word.phase() == Phase::Queued).then(|| cell.pool())
 }
 
 /// Whether the task that a queue's entry stands for still waits to be run.

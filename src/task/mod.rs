@@ -42,9 +42,10 @@ pub(crate) use {
     group::{Group, Member, GROUPS},
     handle::{decode, encode, number_of_task, task as decode_task, Kind},
     lifecycle::{
-        ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish, has_ended,
-        is_for_waiters, is_queued, let_go, look, note_taken, peek_failure, release, release_plain, retain,
-        snapshot, take_back, withdraw, Canceled, Claimed, Job, Look, Lost, Owner, Terms,
+        ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish,
+        finish_well, has_ended, is_for_waiters, is_queued, let_go, look, note_taken, peek_failure,
+        pool_if_queued, release, release_plain, retain, snapshot, take_back, tell_or_free_well, withdraw,
+        Canceled, Claimed, Job, Look, Lost, Owner, Terms,
     },
     state::Stale,
     trim::also_give_back,

@@ -340,5 +340,13 @@ pub(crate) struct Finished {
     pub(crate) to_free: bool,
 }
 
+impl Finished {
+    /// Nobody is to be told, and somebody else frees the cell.
+    #[inline]
+    pub(crate) fn is_all(self) -> bool {
+        !self.has_waiter && !self.to_free
+    }
+}
+
 #[cfg(test)]
 mod tests;
