@@ -166,7 +166,7 @@ pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
     })
 }
 
-fn run_if_queued(context: &Context, own_place: Option<u32>, id: TaskId) -> bool {
+pub(super) fn run_if_queued(context: &Context, own_place: Option<u32>, id: TaskId) -> bool {
     let pool = &*context.pool;
     let from_outside = task::snapshot(id).is_from_outside();
     if pool.is_serial() && from_outside {
@@ -194,7 +194,7 @@ pub(super) fn may_visit(pool: &Pool) -> bool {
 }
 
 /// Runs `body` on a free place of the pool, if there is one and this thread may; whether it did.
-fn as_visitor(pool: &PoolRef, body: impl FnOnce(&Context)) -> bool {
+pub(super) fn as_visitor(pool: &PoolRef, body: impl FnOnce(&Context)) -> bool {
     let place = if may_visit(pool) { pool.places.try_take_as_visitor() } else { None };
     place.map(|place| as_visitor_on(pool, place, body)).is_some()
 }

@@ -8,10 +8,11 @@
 //! A waiter that spins or sleeps while another of its tasks is queued leaves its CPU to a thread that must be woken for that, and
 //! that the system may put on the CPU of who wakes it.
 
-use super::context::is_in_a_body;
+use super::context::{inside, is_in_a_body, Context};
 use super::deadlock::Edge;
+use super::registry;
 use super::status::{Error, Status};
-use super::wait::{block, ended, run_first, wait_for_end, How, Waited};
+use super::wait::{as_visitor, block, ended, run_first, run_if_queued, wait_for_end, How, Waited};
 use super::wait_graph::Want;
 use crate::sync::{spin_hint, Deadline};
 use crate::task::{self, Look, Phase, TaskId};
@@ -60,7 +61,10 @@ impl<I: Ids> Others<I> {
     /// is pending is waited for.
     #[inline(never)]
     fn wait_for(&mut self, index: usize, id: TaskId, look: Look, deadline: Deadline) -> Waited {
-        let look = run_first(id, look, deadline)?;
+        if deadline == Deadline::Never && look.phase == Phase::Queued {
+            visit(look.pool, self.ids.clone().skip(index));
+        }
+        let look = run_first(id, task::look(id)?, deadline)?;
         if deadline == Deadline::Never && ended(&look).is_none() && !ends_at_once(id) {
             if self.edge.is_none() && is_in_a_body() {
                 self.edge = Some(Edge::begin(Want::All(self.ids.clone().collect()), false)?);
@@ -93,6 +97,34 @@ impl<I: Ids> Others<I> {
             let _ = self.ahead.next();
         }
     }
+}
+
+/// Runs the first of the tasks here, and those behind it as long as they are queued and nobody else wants the place: each
+/// time a place is taken for it costs more than a short task does. Not inside the pool, where no place need be taken.
+fn visit(pool: u32, ids: impl Ids) {
+    let Some(pool) = registry::of_task(pool) else { return };
+    if inside(&pool, |inside| inside.is_some()) {
+        return;
+    }
+    as_visitor(&pool, |context| {
+        for id in ids {
+            match task::look(id) {
+                Ok(look) if ended(&look).is_some() => {}
+                Ok(look) if look.pool == pool.number && run_if_queued(context, None, id) => {}
+                _ => return,
+            }
+            if !may_stay(context) {
+                return;
+            }
+        }
+    });
+}
+
+/// Whether a visitor may start another task on the place that it has.
+fn may_stay(context: &Context) -> bool {
+    let census = context.pool.places.census();
+    let is_wanted = census.is_wanted_by_a_body() || census.is_wanted_by_a_visitor();
+    !is_wanted && !census.is_closed() && context.place.get().is_some_and(|place| census.lets_start_on(place))
 }
 
 fn ends_at_once(id: TaskId) -> bool {
