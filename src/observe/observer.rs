@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// So many of a new pool's tasks are all timed.
-const EARLY_TASKS: u64 = 1024;
+const EARLY_TASKS: u64 = 128;
 
 /// See above.
 pub(crate) struct Observer {

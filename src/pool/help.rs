@@ -17,7 +17,7 @@ use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::Status;
 use super::threads::{stack_allows_another_body, stack_allows_another_body_on};
-use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
+use super::wait::{ended, ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
 use crate::sync::Deadline;
 use crate::task::{self, Claimed, Phase, TaskId};
 use std::ffi::c_void;
@@ -83,17 +83,51 @@ fn help_inside(context: &Context, id: TaskId) -> Helped {
 #[inline(always)]
 fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
     let Some(permit) = visit(local, &pool) else { return Helped::No };
-    as_visitor(local, Context::of_visitor(pool, permit), |context| {
-        let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
-        let pool = &*context.pool;
-        // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
-        if from_outside && context.pool.take_out(id.bits()) {
-            pool.left_queue();
-        } else {
-            pool.left_entry_behind(from_outside);
+    as_visitor(local, Context::of_visitor(pool, permit), |context| run_as_visitor(context, id))
+}
+
+/// The same on the place of the visitor's.
+#[inline(always)]
+fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
+    let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
+    let pool = &*context.pool;
+    // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
+    if from_outside && context.pool.take_out(id.bits()) {
+        pool.left_queue();
+    } else {
+        pool.left_entry_behind(from_outside);
+    }
+    run(context, task).map_or(Helped::Ran, Helped::RanWell)
+}
+
+/// Runs the first of the tasks here, and those behind it as long as they are queued and nobody else wants the place: each
+/// time a place is taken for it costs more than a short task does. Not inside the pool, where no place need be taken.
+pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId>) {
+    let Some(pool) = registry::of_task(pool) else { return };
+    let local = here();
+    if inside(&pool, |inside| inside.is_some()) {
+        return;
+    }
+    let Some(permit) = visit(local, &pool) else { return };
+    as_visitor(local, Context::of_visitor(pool.clone(), permit), |context| {
+        for id in ids {
+            match task::look(id) {
+                Ok(look) if ended(&look).is_some() => {}
+                Ok(look) if look.pool == pool.number && run_as_visitor(context, id) != Helped::No => {}
+                _ => return,
+            }
+            if !may_stay(context) {
+                return;
+            }
         }
-        run(context, task).map_or(Helped::Ran, Helped::RanWell)
-    })
+    });
+}
+
+/// Whether a visitor may start another task on the place that it has.
+fn may_stay(context: &Context) -> bool {
+    let census = context.pool.places.census();
+    let is_wanted = census.is_wanted_by_a_body() || census.is_wanted_by_a_visitor();
+    !is_wanted && !census.is_closed() && context.place().is_some_and(|place| census.lets_start_on(place))
 }
 
 /// Claims the task for a waiter, if it is still queued and he may run it; and whether it came from outside.

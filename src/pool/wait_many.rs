@@ -1,22 +1,37 @@
 //! Waiting for several tasks: for all, one after the other, or for the first that ends.
+//!
+//! ```text
+//! [ ended | ended | runs elsewhere | queued | queued | ... ]
+//!                   the wait is here ^ ahead: run here meanwhile
+//! ```
+//!
+//! A waiter that spins or sleeps while another of its tasks is queued leaves its CPU to a thread that must be woken for that, and
+//! that the system may put on the CPU of who wakes it.
 
 use super::context::is_in_a_body;
 use super::deadlock::Edge;
+use super::help::help_with_some;
 use super::status::{Error, Status};
 use super::wait::{block, ended, run_first, wait_for_end, First, How, Waited};
 use super::wait_graph::Want;
-use crate::sync::Deadline;
-use crate::task::{self, Look, TaskId};
+use crate::sync::{spin_hint, Deadline};
+use crate::task::{self, Look, Phase, TaskId};
+use std::iter::Enumerate;
+
+/// The ids of a wait; the same ones each time.
+trait Ids: Iterator<Item = TaskId> + Clone {}
+
+impl<I: Iterator<Item = TaskId> + Clone> Ids for I {}
 
 /// Waits for all; the status is that of the lowest-numbered one that failed.
 pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Deadline) -> Result<(), Error> {
-    let mut edge = None;
+    let mut others = Others { ids: ids.clone(), ahead: ids.clone().enumerate(), edge: None };
     let mut first_failure = Ok(());
-    for id in ids.clone() {
+    for (index, id) in ids.enumerate() {
         let look = task::look(id)?;
         let result = match ended(&look) {
             Some(result) => result,
-            None => wait_for_one_of(&ids, id, look, deadline, &mut edge),
+            None => others.wait_for(index, id, look, deadline),
         };
         match result {
             Ok(_) => {}
@@ -30,23 +45,71 @@ pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Dead
     first_failure
 }
 
-/// Waits for one of all; the edge is for all at once, so that a circle over the last one is found before the first that is
-/// pending is waited for.
-fn wait_for_one_of(
-    ids: &(impl Iterator<Item = TaskId> + Clone),
-    id: TaskId,
-    look: Look,
-    deadline: Deadline,
-    edge: &mut Option<Edge>,
-) -> Waited {
-    let look = match run_first(id, look, deadline)? {
-        First::Ended(result) => return result,
-        First::Pending(look) => look,
-    };
-    if edge.is_none() && deadline == Deadline::Never && is_in_a_body() {
-        *edge = Some(Edge::begin(Want::All(ids.clone().collect()), false)?);
+/// So often a waiter looks whether a task that runs elsewhere has ended before it takes up another.
+const LOOKS: u32 = 16;
+
+/// What a wait for one of several knows of all.
+struct Others<I> {
+    ids: I,
+    /// From here on nothing was looked for that could be run meanwhile.
+    ahead: Enumerate<I>,
+    edge: Option<Edge>,
+}
+
+impl<I: Ids> Others<I> {
+    /// Waits for one of all; the edge is for all at once, so that a circle over the last one is found before the first that
+    /// is pending is waited for.
+    #[inline(never)]
+    fn wait_for(&mut self, index: usize, id: TaskId, look: Look, deadline: Deadline) -> Waited {
+        if deadline == Deadline::Never && look.phase == Phase::Queued {
+            help_with_some(look.pool, self.ids.clone().skip(index));
+        }
+        let look = task::look(id)?;
+        if let Some(result) = ended(&look) {
+            return result;
+        }
+        if let First::Ended(result) = run_first(id, look, deadline)? {
+            return result;
+        }
+        if deadline == Deadline::Never && !ends_at_once(id) {
+            if self.edge.is_none() && is_in_a_body() {
+                self.edge = Some(Edge::begin(Want::All(self.ids.clone().collect()), false)?);
+            }
+            self.run_meanwhile(index, id);
+        }
+        let look = task::look(id)?;
+        match ended(&look) {
+            Some(result) => result,
+            None => wait_for_end(id, look, How { edge: self.edge.as_ref(), ..How::until(deadline) }),
+        }
     }
-    wait_for_end(id, look, How { edge: edge.as_ref(), ..How::until(deadline) })
+
+    /// Runs queued tasks behind this one here, until it has ended, or this thread may run none.
+    fn run_meanwhile(&mut self, index: usize, id: TaskId) {
+        while let Some((at, other)) = self.ahead.clone().next() {
+            if at > index {
+                if task::has_ended(id) {
+                    return;
+                }
+                // Those behind a stale one are not waited for.
+                let Ok(look) = task::look(other) else { return };
+                if look.phase == Phase::Queued {
+                    let _ = run_first(other, look, Deadline::Never);
+                    if task::is_for_waiters(other) {
+                        return; // not run here, and by nobody else either
+                    }
+                }
+            }
+            let _ = self.ahead.next();
+        }
+    }
+}
+
+fn ends_at_once(id: TaskId) -> bool {
+    (0..LOOKS).any(|_| {
+        spin_hint();
+        task::has_ended(id)
+    })
 }
 
 /// Waits until one has ended; its index.

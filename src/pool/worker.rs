@@ -160,16 +160,19 @@ impl Crew for Worker<'_> {
 
 impl Worker<'_> {
     fn live(&mut self) {
-        let mut spins = SpinBudget::new();
+        let mut spins = SpinBudget::untried();
+        let mut is_dry = false;
         loop {
             self.sit_down();
-            let found = self.search(&mut spins);
+            // Who has just found the queues empty, and won't spin, parks: that takes another look.
+            let found = if is_dry && spins.is_none() { None } else { self.search(&mut spins) };
             if let Some(found) = found {
                 self.context.set_place(Some(found.place));
                 self.note_busy(true);
-                self.run_until_dry(found.in_line);
+                is_dry = self.run_until_dry(found.in_line);
                 continue;
             }
+            is_dry = false;
             let parked_at = Instant::now();
             match self.park() {
                 Wake::Search => spins.learn_from_sleep(parked_at.elapsed()),
@@ -277,20 +280,20 @@ impl Worker<'_> {
     }
 
     /// Runs tasks while there are any, then gives the place back and is a searcher. Who has stood in line for the place
-    /// runs one before he minds those behind him: they would hand it round for ever if none of them did.
-    fn run_until_dry(&mut self, in_line: bool) {
+    /// runs one before he minds those behind him: they would hand it round for ever if none of them did. Whether it found no more.
+    fn run_until_dry(&mut self, in_line: bool) -> bool {
         let (context, pool) = (self.context, self.pool);
         let place = || context.place().expect("a worker between two tasks holds a place");
         self.small_hauls = 0;
         let mut first = true;
-        loop {
+        let is_dry = loop {
             let census = pool.places.census();
             let wanted = !(first && in_line) && census.is_wanted_by_a_body()
                 || !first && census.is_wanted_by_a_visitor();
             if wanted || !census.lets_start_on(place()) {
-                break;
+                break false;
             }
-            let Some(task) = self.find(place()) else { break };
+            let Some(task) = self.find(place()) else { break true };
             if first {
                 // The baton: whoever was told of new work tells the next, while there is more of it.
                 first = false;
@@ -304,13 +307,14 @@ impl Worker<'_> {
             // Again: a task that was submitted after a resize, which claiming it has made known, keeps to the new limit.
             ensure_a_place_to_start_on(context);
             run(context, task);
-        }
+        };
         let vain = self.vain.get();
         self.vain.set(if first { MOST_VAIN.min(vain + 1) } else { vain / 2 });
         let place = place();
         context.set_place(None);
         self.note_busy(false);
         pool.note_if_idle(pool.places.give_back_and_search(place));
+        is_dry
     }
 }
 

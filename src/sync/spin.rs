@@ -66,6 +66,17 @@ impl SpinBudget {
         Self { now: Duration::from_micros(20) }
     }
 
+    /// That of a thread which has not slept yet: it knows of nothing that a spin would catch, and may be on the CPU of who
+    /// started it, or of others who are about to go on.
+    pub(crate) const fn untried() -> Self {
+        Self { now: Duration::ZERO }
+    }
+
+    /// Whether there is to be no spin at all.
+    pub(crate) fn is_none(&self) -> bool {
+        self.now.is_zero()
+    }
+
     pub(crate) fn start(&self) -> Backoff {
         Backoff::new(self.now)
     }

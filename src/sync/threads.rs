@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! spawn: block all signals -> start -> the old mask again        in the thread: its own mask -> main
+//!        the old mask is the new thread's? start                 main
 //! ```
 //!
 //! A thread inherits its signal mask from whoever starts it, which in a pool is whoever happens to submit. Here it is
-//! given one instead, and none gets through before.
+//! given one instead, and none gets through before. As a rule that is the one that it inherits: then nothing is changed.
 
 use super::{AtomicU32, Ordering};
 use std::fmt;
@@ -47,7 +48,7 @@ impl SignalMask {
 
     /// All but those for faults of the thread's own.
     pub(crate) fn all() -> Self {
-        let mut set = MaybeUninit::uninit();
+        let mut set = MaybeUninit::zeroed();
         // SAFETY: sigfillset fills the set, and sigdelset changes a set that is filled.
         unsafe {
             libc::sigfillset(set.as_mut_ptr());
@@ -58,14 +59,21 @@ impl SignalMask {
         }
     }
 
-    /// Makes it the calling thread's; the one that it had.
-    fn set(&self) -> Self {
-        Self::changed(libc::SIG_SETMASK, Some(self))
+    /// Makes it the calling thread's.
+    fn set(&self) {
+        Self::changed(libc::SIG_SETMASK, Some(self));
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        // SAFETY: a set is plain bits, all of them initialised in `changed`.
+        let bits = |mask: &Self| unsafe { *(&raw const mask.0).cast::<[u8; size_of::<libc::sigset_t>()]>() };
+        bits(self) == bits(other)
     }
 
     fn changed(how: libc::c_int, to: Option<&Self>) -> Self {
         let new = to.map_or(std::ptr::null(), |mask| &raw const mask.0);
-        let mut old = MaybeUninit::uninit();
+        // Zeros: sigemptyset leaves bits alone for which there are no signals, and `is` compares all.
+        let mut old = MaybeUninit::zeroed();
         // SAFETY: sigemptyset fills the set; `new` is NULL or a set.
         unsafe {
             libc::sigemptyset(old.as_mut_ptr());
@@ -87,13 +95,21 @@ pub(crate) fn spawn(
             OWN_THREADS.fetch_sub(1, Ordering::Relaxed);
         }
     }
-    let before = SignalMask::all().set();
+    let before = SignalMask::of_this_thread();
+    let inherits = before.is(&signals);
+    if !inherits {
+        SignalMask::all().set();
+    }
     let started = builder.spawn(move || {
         OWN_THREADS.fetch_add(1, Ordering::Relaxed);
         let _ended = Ended;
-        signals.set();
+        if !inherits {
+            signals.set();
+        }
         main();
     });
-    before.set();
+    if !inherits {
+        before.set();
+    }
     started
 }
