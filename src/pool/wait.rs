@@ -147,7 +147,7 @@ fn run_awaited(id: TaskId, look: &Look) {
 }
 
 /// As `help_with`, for a thread that holds a place of the pool.
-fn help_inside(context: &Context, id: TaskId) -> bool {
+pub(super) fn help_inside(context: &Context, id: TaskId) -> bool {
     stack_allows_another_body() && {
         let place = ensure_a_place_to_start_on(context);
         run_if_queued(context, Some(place), id)
