@@ -30,6 +30,8 @@ use std::time::Instant;
 
 /// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
+/// The same, of those of another worker.
+const HAUL: usize = 256;
 
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
@@ -438,7 +440,7 @@ impl Worker<'_> {
         for other in pool.deques.others(place).filter(|other| !other.is_empty()) {
             let seen = other.len();
             self.note_haul(seen);
-            let mut batch = [0; BATCH];
+            let mut batch = [0; HAUL];
             let taken = other.steal(&mut batch);
             observe::note_steal(self.context, taken);
             outcome = match keep(pool, own, &batch[..taken]) {
