@@ -121,11 +121,12 @@ pub unsafe extern "C" fn future_wait_all(
     status(|| {
         // SAFETY: by the contract above.
         let futures = unsafe { slice(futures, count)? };
-        // All of them first: a NULL is found before anything is waited for. Those at the front that have ended are done with.
-        let mut ended = 0;
+        // All of them first: a NULL is found before anything is waited for. A task is done then with those at the front that
+        // have ended. Others are not to be that fast: who gets close behind the workers waits for each of the rest.
+        let (mut ended, in_a_task) = (0, pools::holds_a_place());
         for (index, &future) in futures.iter().enumerate() {
             let id = task(future)?;
-            if index == ended && tasks::has_succeeded(id) {
+            if in_a_task && index == ended && tasks::has_succeeded(id) {
                 ended += 1;
             }
         }

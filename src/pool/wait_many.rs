@@ -19,9 +19,6 @@ pub(crate) fn wait_all(
     let mut edge = None;
     let mut first_failure = Ok(());
     for id in ids.clone() {
-        if task::has_succeeded(id) {
-            continue;
-        }
         let look = task::look(id)?;
         let result = match ended(&look) {
             Some(result) => result,

@@ -38,7 +38,8 @@ pub(crate) fn look(id: TaskId) -> Result<Look, Stale> {
     }
 }
 
-/// Whether a handle of that number is live and the task has ended with a result.
+/// Whether a handle of that number is live and the task has ended with a result. For who goes through many that mostly have:
+/// who is close behind those that run them had better not touch the cells that come next.
 #[inline]
 pub(crate) fn has_succeeded(id: TaskId) -> bool {
     cell(id.slot()).is_some_and(|cell| {
