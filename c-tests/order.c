@@ -175,8 +175,45 @@ static void children_run_newest_first(void) {
     expect_descending();
 }
 
+static void *wait_for_children(void *unused) {
+    static future_t *futures[TASKS];
+    intptr_t i;
+    (void)unused;
+    for (i = 0; i < TASKS; i++)
+        futures[i] = check_submit(seen.pool, note, pack(i));
+    CHECK_OK(future_wait_all(futures, TASKS, OFFGIL_FOREVER));
+    for (i = 0; i < TASKS; i++)
+        CHECK_OK(future_release(futures[i]));
+    return NULL;
+}
+
+static void run_a_wait_for_all(void) {
+    future_t *parent = check_submit(seen.pool, wait_for_children, NULL);
+    CHECK_OK(future_wait(parent, 60 * SECOND, NULL));
+    CHECK_OK(future_release(parent));
+}
+
+static void a_wait_for_all_children_runs_the_newest_first(void) {
+    gate_t gate = GATE_CLOSED;
+    seen.pool = pool_create(2);
+    CHECK(seen.pool != NULL);
+    gate_occupy(&gate, seen.pool, 1);
+    run_a_wait_for_all();
+    gate_open(&gate);
+    CHECK_OK(pool_destroy(seen.pool));
+    expect_descending();
+}
+
+static void a_wait_for_all_children_is_in_order_in_a_pool_of_one(void) {
+    pool_of_one(POOL_FIFO);
+    run_a_wait_for_all();
+    CHECK_OK(pool_destroy(seen.pool));
+    expect_ascending();
+}
+
 CHECK_MAIN(TEST(fifo_runs_the_oldest_first), TEST(lifo_runs_the_newest_first), TEST(a_batch_is_in_order_too),
            TEST(a_batch_is_in_reverse_order_in_a_lifo_pool), TEST(fifo_without_a_gate_runs_the_oldest_first),
            TEST(waits_in_any_order_do_not_change_the_order_in_a_pool_of_one),
            TEST(a_wait_inside_a_task_does_not_change_the_order_in_a_pool_of_one),
-           TEST(children_run_newest_first))
+           TEST(children_run_newest_first), TEST(a_wait_for_all_children_runs_the_newest_first),
+           TEST(a_wait_for_all_children_is_in_order_in_a_pool_of_one))

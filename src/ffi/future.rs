@@ -1,6 +1,6 @@
 //! Futures as C sees them.
 
-use super::boundary::{checked_task, future_handle, slice, status, task, write};
+use super::boundary::{checked_task, future_handle, plain_task, slice, status, task, write};
 use super::offgil_status;
 use crate::pool::{self as pools, Error, Status};
 use crate::sync::Deadline;
@@ -98,9 +98,10 @@ unsafe fn tasks_of(futures: *const *mut future_t, count: usize) -> Result<Vec<Ta
 
 /// Waits until all the tasks have ended, at most for `timeout_ns` altogether.
 ///
-/// As future_wait for each, in order; nothing is released. A wait for ever that could never end because of one of them
-/// is found out before any is waited for that can't be run here; those after the first that is no live handle don't
-/// count, as the wait ends there. The array stays as it is until this returns.
+/// As future_wait for each, in order; nothing is released. A task that waits for ever, in a pool of several threads, runs
+/// the last ones first, as many as are still queued and were submitted by tasks of the pool. A wait for ever that could
+/// never end because of one of them is found out before any is waited for that can't be run here; those after the first
+/// that is no live handle don't count, as the wait ends there. The array stays as it is until this returns.
 ///
 /// @param futures `count` futures; the same may be in it twice
 /// @param count   how many; 0 is done at once
@@ -120,11 +121,16 @@ pub unsafe extern "C" fn future_wait_all(
     status(|| {
         // SAFETY: by the contract above.
         let futures = unsafe { slice(futures, count)? };
-        // All of them first: a NULL is found before anything is waited for.
-        for &future in futures {
-            task(future)?;
+        // All of them first: a NULL is found before anything is waited for. A task is done then with those at the front that
+        // have ended. Others are not to be that fast: who gets close behind the workers waits for each of the rest.
+        let (mut ended, in_a_task) = (0, pools::holds_a_place());
+        for (index, &future) in futures.iter().enumerate() {
+            let id = task(future)?;
+            if in_a_task && index == ended && tasks::has_succeeded(id) {
+                ended += 1;
+            }
         }
-        let ids = futures.iter().map(|&future| checked_task(future));
+        let ids = futures[ended..].iter().map(|&future| checked_task(future));
         pools::wait_all(ids, Deadline::from_timeout_ns(timeout_ns))
     })
 }
@@ -323,17 +329,14 @@ pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
 ///
 /// Any thread; never blocks.
 pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
-    status(|| {
-        let id = task(future)?;
-        if pools::release_plain_future(id) {
-            return Ok(());
-        }
-        release_another_way(id)
-    })
+    if plain_task(future).is_some_and(pools::release_plain_future) {
+        return Status::Ok.code();
+    }
+    release_otherwise(future)
 }
 
-#[cold]
+/// The last handle of a task with something beside its cell, one of several, one of a task that has not ended, or none.
 #[inline(never)]
-fn release_another_way(id: TaskId) -> Result<(), Error> {
-    pools::release_future(id)
+fn release_otherwise(future: *const future_t) -> offgil_status {
+    status(|| pools::release_future(task(future)?))
 }

@@ -407,7 +407,7 @@ pub(super) fn with_innermost<T>(body: impl FnOnce(&Frame) -> T) -> Option<T> {
 }
 
 /// Whether the thread holds a place: in a body, or as a visitor between two.
-pub(super) fn holds_a_place() -> bool {
+pub(crate) fn holds_a_place() -> bool {
     with_context(|context| context.is_some_and(Context::holds_place))
 }
 

@@ -67,7 +67,7 @@ fn help(pool: &PoolRef, id: TaskId) -> Helped {
 
 /// The same for a thread that holds a place of the pool.
 #[inline(never)]
-fn help_inside(context: &Context, id: TaskId) -> Helped {
+pub(super) fn help_inside(context: &Context, id: TaskId) -> Helped {
     if !stack_allows_another_body() {
         return Helped::No;
     }

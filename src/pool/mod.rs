@@ -88,7 +88,7 @@ mod worker;
 
 #[cfg(not(loom))]
 pub(crate) use self::{
-    context::{current_has_failed, fail_current, inside_pool, is_asked_to_stop, worker_index},
+    context::{current_has_failed, fail_current, holds_a_place, inside_pool, is_asked_to_stop, worker_index},
     fork::{check as check_fork, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     help::{as_helper, retract},

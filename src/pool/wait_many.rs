@@ -8,9 +8,9 @@
 //! A waiter that spins or sleeps while another of its tasks is queued leaves its CPU to a thread that must be woken for that, and
 //! that the system may put on the CPU of who wakes it.
 
-use super::context::is_in_a_body;
+use super::context::{is_in_a_body, with_context};
 use super::deadlock::Edge;
-use super::help::help_with_some;
+use super::help::{help_inside, help_with_some, Helped};
 use super::status::{Error, Status};
 use super::wait::{block, ended, run_first, wait_for_end, First, How, Waited};
 use super::wait_graph::Want;
@@ -19,15 +19,21 @@ use crate::task::{self, Look, Phase, TaskId};
 use std::iter::Enumerate;
 
 /// The ids of a wait; the same ones each time.
-trait Ids: Iterator<Item = TaskId> + Clone {}
+pub(crate) trait Ids: DoubleEndedIterator<Item = TaskId> + Clone {}
 
-impl<I: Iterator<Item = TaskId> + Clone> Ids for I {}
+impl<I: DoubleEndedIterator<Item = TaskId> + Clone> Ids for I {}
 
 /// Waits for all; the status is that of the lowest-numbered one that failed.
-pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Deadline) -> Result<(), Error> {
+pub(crate) fn wait_all(ids: impl Ids, deadline: Deadline) -> Result<(), Error> {
+    if deadline == Deadline::Never {
+        run_newest(ids.clone());
+    }
     let mut others = Others { ids: ids.clone(), ahead: ids.clone().enumerate(), edge: None };
     let mut first_failure = Ok(());
     for (index, id) in ids.enumerate() {
+        if task::has_succeeded(id) {
+            continue;
+        }
         let look = task::look(id)?;
         let result = match ended(&look) {
             Some(result) => result,
@@ -43,6 +49,24 @@ pub(crate) fn wait_all(ids: impl Iterator<Item = TaskId> + Clone, deadline: Dead
         }
     }
     first_failure
+}
+
+/// On a place of the pool: runs its children first that come last, as many as are still queued. They are the newest of the
+/// own deque, if they were submitted here, and thieves are at its other end: who began with the oldest would race them for
+/// each task. In a pool of one there are none, and all goes in order.
+fn run_newest(ids: impl DoubleEndedIterator<Item = TaskId>) {
+    with_context(|context| {
+        let on_a_place = context.filter(|context| context.holds_place());
+        let Some(context) = on_a_place.filter(|context| !context.pool.is_serial()) else { return };
+        let is_queued_child = |look: Look| {
+            look.phase == Phase::Queued && look.pool == context.pool.number && !look.word.is_from_outside()
+        };
+        for id in ids.rev() {
+            if !task::look(id).is_ok_and(is_queued_child) || help_inside(context, id) == Helped::No {
+                return;
+            }
+        }
+    });
 }
 
 /// So often a waiter looks whether a task that runs elsewhere has ended before it takes up another.

@@ -28,8 +28,10 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Most tasks that a worker takes at once.
+/// Most tasks that a worker takes at once out of the injector.
 const BATCH: usize = 32;
+/// The same, out of another worker's deque: how often a thief comes is what costs its owner.
+const HAUL: usize = 128;
 
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
@@ -55,6 +57,7 @@ fn work_in(context: Context) {
             passed: 0,
             favoured: 0,
             small_hauls: 0,
+            haul: [0; HAUL],
             vain: Cell::new(0),
         };
         worker.sit_down();
@@ -124,6 +127,8 @@ struct Worker<'a> {
     favoured: u32,
     /// So many times in a row there was next to nothing in the queues of others.
     small_hauls: u32,
+    /// Where it takes a batch to. Kept, as to clear it each time costs more than the step that takes.
+    haul: [Entry; HAUL],
     /// So many times, by and large, what it came for was gone: its waiter runs it himself.
     vain: Cell<u32>,
 }
@@ -427,8 +432,7 @@ impl Worker<'_> {
         let seen = pool.injector.len();
         self.note_haul(seen);
         pool.observer.note_queue_length(seen);
-        let mut batch = [0; BATCH];
-        let taken = pool.injector.take(&mut batch, || {
+        let taken = pool.injector.take(&mut self.haul[..BATCH], || {
             // Asked here, so that what is submitted after a resize to one thread is taken by one thread, in order.
             let census = pool.places.census();
             match census.lets_start_on(place) {
@@ -436,7 +440,7 @@ impl Worker<'_> {
                 false => 0,
             }
         });
-        keep(pool, pool.deques.of(place), &batch[..taken])
+        keep(pool, pool.deques.of(place), &self.haul[..taken])
     }
 
     /// The oldest task of another deque, and half of the others.
@@ -446,10 +450,9 @@ impl Worker<'_> {
         for other in pool.deques.others(place).filter(|other| !other.is_empty()) {
             let seen = other.len();
             self.note_haul(seen);
-            let mut batch = [0; BATCH];
-            let taken = other.steal(&mut batch);
+            let taken = other.steal(&mut self.haul);
             observe::note_steal(self.context, taken);
-            outcome = match keep(pool, own, &batch[..taken]) {
+            outcome = match keep(pool, own, &self.haul[..taken]) {
                 Taken::Nothing => Taken::Stale, // somebody was faster; there may be more
                 task @ Taken::Task(_) => return task,
                 stale => stale,

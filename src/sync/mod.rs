@@ -121,6 +121,20 @@ pub(crate) fn snooze(looks: u32) {
     spin_hint();
 }
 
+/// Has the cache line fetched that will be needed soon. Any address will do.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+        // SAFETY: a hint, which reads nothing that the program could see and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Runs a model over all interleavings; every loom test of the crate goes through here.
 #[cfg(all(test, loom))]
 pub(crate) fn model(body: impl Fn() + Sync + Send + 'static) {

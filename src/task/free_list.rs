@@ -12,7 +12,7 @@
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(not(loom))]
-use super::cell::{cell, fresh_run, NONE, RUN};
+use super::cell::{cell, fresh_run, Cell, NONE, RUN};
 #[cfg(loom)]
 const NONE: u32 = u32::MAX;
 
@@ -146,7 +146,7 @@ mod magazine {
     pub(in crate::task) struct Cells;
 
     /// A cell that is there.
-    pub(in crate::task) fn known(slot: u32) -> &'static super::super::cell::Cell {
+    pub(in crate::task) fn known(slot: u32) -> &'static Cell {
         cell(slot).expect("a free list links slots of the slab")
     }
 
@@ -170,10 +170,10 @@ mod magazine {
     impl List {
         pub(in crate::task) const EMPTY: Self = Self { first: NONE, len: 0 };
 
-        /// Puts a free cell in.
+        /// Puts a free cell in: the one in this slot.
         #[inline]
-        pub(in crate::task) fn put(&mut self, slot: u32) {
-            known(slot).set_link(self.first);
+        pub(in crate::task) fn put(&mut self, slot: u32, cell: &Cell) {
+            cell.set_link(self.first);
             *self = Self { first: slot, len: self.len + 1 };
         }
 
@@ -238,11 +238,11 @@ mod magazine {
         }
 
         #[inline]
-        fn free(&mut self, slot: u32) {
+        fn free(&mut self, slot: u32, cell: &Cell) {
             if self.current.len == BATCH {
                 self.pass_on();
             }
-            self.current.put(slot);
+            self.current.put(slot, cell);
         }
 
         #[cold]
@@ -260,7 +260,7 @@ mod magazine {
             set_own::<Self>(Own::Magazine, null());
             self.settle();
             let mut fresh = List::EMPTY;
-            (self.fresh.0..self.fresh.1).for_each(|slot| fresh.put(slot));
+            (self.fresh.0..self.fresh.1).for_each(|slot| fresh.put(slot, known(slot)));
             [fresh, self.current, self.spare].into_iter().for_each(List::share);
         }
     }
@@ -306,10 +306,10 @@ mod magazine {
         with(Magazine::allocate)
     }
 
-    /// Takes a free cell back.
+    /// Takes a free cell back: the one in this slot.
     #[inline]
-    pub(in crate::task) fn free(slot: u32) {
-        with(|magazine| magazine.free(slot));
+    pub(in crate::task) fn free(slot: u32, cell: &Cell) {
+        with(|magazine| magazine.free(slot, cell));
     }
 
     #[cfg(test)]
@@ -317,15 +317,19 @@ mod magazine {
         use super::*;
         use std::collections::HashSet;
 
+        fn give_back(slot: u32) {
+            free(slot, known(slot));
+        }
+
         #[test]
         fn cells_freed_on_another_thread_come_back_and_no_slot_is_given_twice() {
             let mine: HashSet<u32> = (0..1000).map(|_| allocate().expect("memory")).collect();
             assert_eq!(mine.len(), 1000);
             let returned = mine.clone();
-            std::thread::spawn(move || returned.into_iter().for_each(free)).join().expect("frees");
+            std::thread::spawn(move || returned.into_iter().for_each(give_back)).join().expect("frees");
             let again: HashSet<u32> = (0..1000).map(|_| allocate().expect("memory")).collect();
             assert_eq!(again.len(), 1000);
-            again.into_iter().for_each(free);
+            again.into_iter().for_each(give_back);
         }
     }
 }

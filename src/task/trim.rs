@@ -197,7 +197,7 @@ fn trim() -> Trimmed {
     let cells =
         stay.iter().filter(|(_, tally)| tally.free > 0).flat_map(|(run, _)| run * RUN..(run + 1) * RUN);
     for slot in cells.filter(|&slot| known(slot).link() == COUNTED) {
-        kept.put(slot);
+        kept.put(slot, known(slot));
         if kept.len == BATCH {
             share(&mut kept);
         }
@@ -240,7 +240,9 @@ mod tests {
                 next.get(id.slot() as usize).map(|next| next.swap(id.generation() + 1, Ordering::Relaxed));
             assert!(last.is_none_or(|next| next <= id.generation()), "a number came twice");
         }
-        (0..31).flat_map(|first| slots.iter().skip(first).step_by(31)).for_each(|&slot| free(slot));
+        (0..31)
+            .flat_map(|first| slots.iter().skip(first).step_by(31))
+            .for_each(|&slot| free(slot, known(slot)));
         ids
     }
 
