@@ -15,8 +15,6 @@ function does, who owns what afterwards, whether it blocks and which status it a
 lies in `get_include()`.
 """
 
-from __future__ import annotations
-
 import sys
 
 from offgil import capi
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from offgil._library import get_include, get_library, get_library_dir, lib
     from offgil._waits import as_completed, wait
 
-# What all need lies in capi's file, as it takes long to open one; each imports those before it.
-_COMPILED = ("_call", "_completions", "_future", "_arguments", "_native", "_item", "_work", "_executor")
 # What takes long to import, or few programs use, is imported when it is asked for.
 _MODULES = ("cffi", "ctypes", "dask", "joblib", "pool")
 _NAMES = {
@@ -47,24 +43,21 @@ _NAMES = {
 }
 
 
-def _load_compiled() -> None:
-    """As `import` does for modules with files of their own."""
+def _load_core() -> None:
+    """As `import` does for a module with its own file. It lies in capi's, as it takes long to open one."""
     of_capi: Any = capi.__spec__
-    for name in _COMPILED:
-        full = f"{__name__}.{name}"
-        loader = type(of_capi.loader)(full, of_capi.origin)
-        spec = type(of_capi)(full, loader, origin=of_capi.origin)
-        sys.modules[full] = module = loader.create_module(spec)
-        module.__spec__ = spec
-        loader.exec_module(module)
-        globals()[name] = module
+    full = f"{__name__}._core"
+    loader = type(of_capi.loader)(full, of_capi.origin)
+    spec = type(of_capi)(full, loader, origin=of_capi.origin)
+    sys.modules[full] = module = loader.create_module(spec)
+    module.__spec__ = spec
+    loader.exec_module(module)
+    globals()["_core"] = module
 
 
-_load_compiled()
+_load_core()
 
-from offgil._future import Future, TaskFailed  # noqa: E402
-from offgil._native import NativeFunction, native  # noqa: E402
-from offgil.executor import ThreadPoolExecutor  # noqa: E402
+from offgil._core import Future, NativeFunction, TaskFailed, ThreadPoolExecutor, native  # noqa: E402
 
 __all__ = [
     "Future",
@@ -85,7 +78,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """What has to be imported for these is when they are first asked for."""
     from importlib import import_module
 
