@@ -168,7 +168,10 @@ class SdistWithCrate(sdist):
 
 def compiled_modules() -> list[Extension]:
     """What is made of the Cython sources."""
-    each = [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in ("capi", IN_CAPI, *APART)]
+    # Its texts are some kilobytes; unpacking them takes longer than reading as many more.
+    plain = [("CYTHON_COMPRESS_STRINGS", "0")]
+    names = ("capi", IN_CAPI, *APART)
+    each = [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"], define_macros=plain) for name in names]
     capi, core, *apart = cythonize(each, build_dir="build/cython", include_path=["src"])
     capi.sources += core.sources
     capi.runtime_library_dirs = ["$ORIGIN"]

@@ -15,15 +15,14 @@ function does, who owns what afterwards, whether it blocks and which status it a
 lies in `get_include()`.
 """
 
+# No `from __future__`: it opens a file.
 import sys
-
-from offgil import capi
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than that of all else here
 if TYPE_CHECKING:
     from typing import Any
 
-    from offgil import cffi, ctypes, pool
+    from offgil import capi, cffi, ctypes, pool
     from offgil import dask as dask
     from offgil import joblib as joblib
     from offgil._library import __version__ as __version__
@@ -43,19 +42,22 @@ _NAMES = {
 }
 
 
-def _load_core() -> None:
-    """As `import` does for a module with its own file. It lies in capi's, as it takes long to open one."""
-    of_capi: Any = capi.__spec__
-    full = f"{__name__}._core"
-    loader = type(of_capi.loader)(full, of_capi.origin)
-    spec = type(of_capi)(full, loader, origin=of_capi.origin)
-    sys.modules[full] = module = loader.create_module(spec)
+def _load(name: str) -> None:
+    """As `import` does, for what lies in one file as it takes long to open one; and no folder is listed."""
+    # importlib.machinery, which has them from there, is one file more.
+    from _frozen_importlib_external import EXTENSION_SUFFIXES, ExtensionFileLoader
+
+    file = f"{__path__[0]}/capi{EXTENSION_SUFFIXES[0]}"
+    loader = ExtensionFileLoader(f"{__name__}.{name}", file)
+    spec: Any = type(__spec__)(loader.name, loader, origin=file)
+    sys.modules[loader.name] = module = loader.create_module(spec)
     module.__spec__ = spec
     loader.exec_module(module)
-    globals()["_core"] = module
+    globals()[name] = module
 
 
-_load_core()
+_load("capi")
+_load("_core")
 
 from offgil._core import Future, NativeFunction, TaskFailed, ThreadPoolExecutor, native  # noqa: E402
 

@@ -74,6 +74,7 @@ cdef int join_thread(object thread) except -1:
 
 
 @cython.final
+@cython.binding(False)
 cdef class Completions:
     """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
 

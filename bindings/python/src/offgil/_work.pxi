@@ -60,6 +60,7 @@ cdef set works = set()
 
 
 @cython.final
+@cython.binding(False)
 cdef class Work:
     """An executor's pool, its queue of Python tasks and its threads; these know it, and not the executor."""
 
