@@ -230,7 +230,7 @@ def _install_offgil(environment: Environment) -> None:
     files = [package / name for name in ("setup.py", "pyproject.toml")]
     files += [CHECKOUT / name for name in ("Cargo.toml", "Cargo.lock", "build.rs")]
     for folder in (package / "src" / "offgil", CHECKOUT / "src", CHECKOUT / "include"):
-        suffixes = (".py", ".pyx", ".pxd", ".h", ".hpp", ".rs")
+        suffixes = (".py", ".pyx", ".pxi", ".pxd", ".h", ".hpp", ".rs")
         files += sorted(file for file in folder.rglob("*") if file.suffix in suffixes)
     stamp = environment.python.parent.parent / "offgil"
     digest = _digest(files)

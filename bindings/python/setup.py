@@ -27,7 +27,7 @@ CRATE = next((path for path in (HERE / "crate", HERE.parent.parent) if (path / "
 # cffi has no build for the free-threaded 3.13: there the package is without `offgil.cffi`.
 CFFI = [] if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14) else ["cffi>=1.17,<3"]
 # Compiled into the file of capi, and found there by `offgil/__init__.py`; and into files of their own.
-IN_CAPI = ("_call", "_completions", "_future", "_arguments", "_native", "_item", "_work", "_executor")
+IN_CAPI = "_core"
 APART = ("_array", "_map", "_aio")
 
 
@@ -168,13 +168,14 @@ class SdistWithCrate(sdist):
 
 def compiled_modules() -> list[Extension]:
     """What is made of the Cython sources."""
-    names = ("capi", *IN_CAPI, *APART)
-    each = [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"]) for name in names]
-    capi, *others = cythonize(each, build_dir="build/cython", include_path=["src"])
-    for module in others[: len(IN_CAPI)]:
-        capi.sources += module.sources
+    # Its texts are some kilobytes; unpacking them takes longer than reading as many more.
+    plain = [("CYTHON_COMPRESS_STRINGS", "0")]
+    names = ("capi", IN_CAPI, *APART)
+    each = [Extension(f"offgil.{name}", [f"src/offgil/{name}.pyx"], define_macros=plain) for name in names]
+    capi, core, *apart = cythonize(each, build_dir="build/cython", include_path=["src"])
+    capi.sources += core.sources
     capi.runtime_library_dirs = ["$ORIGIN"]
-    return [capi, *others[len(IN_CAPI) :]]
+    return [capi, *apart]
 
 
 if sys.platform != "linux" or sys.maxsize < 2**32:

@@ -166,19 +166,21 @@ def test_an_input_that_raises_leaves_what_went_in_before(
 
 
 def test_timeout_counts_from_the_call_and_only_for_what_has_not_ended(
-    pool: offgil.ThreadPoolExecutor, gate: Gate, enter: offgil.NativeFunction
+    gate: Gate, enter: offgil.NativeFunction
 ) -> None:
-    results = pool.map(enter, [gate.address] * 3, timeout=0.05)
-    gate.open(2)
-    while pool.stats()["tasks_completed"] < 2:
-        time.sleep(0.001)
-    time.sleep(0.05)
-    assert next(results) == gate.address
-    assert next(results) == gate.address
-    with pytest.raises(concurrent.futures.TimeoutError):
-        next(results)
-    with pytest.raises(StopIteration):
-        next(results)
+    with offgil.ThreadPoolExecutor(1) as pool:
+        results = pool.map(enter, [gate.address] * 3, timeout=0.05)
+        gate.open(2)
+        while pool.stats()["tasks_completed"] < 2:
+            time.sleep(0.001)
+        time.sleep(0.05)
+        assert next(results) == gate.address
+        assert next(results) == gate.address
+        with pytest.raises(concurrent.futures.TimeoutError):
+            next(results)
+        with pytest.raises(StopIteration):
+            next(results)
+        gate.open()
 
 
 def test_closing_cancels_what_has_not_begun(native: Native, gate: Gate, enter: offgil.NativeFunction) -> None:

@@ -214,7 +214,7 @@ def test_a_ctypes_function_is_native_also_where_ctypes_came_after_python_tasks()
     ]
 
 
-@pytest.mark.parametrize("module", ["offgil.capi", "offgil._work", "offgil._map"])
+@pytest.mark.parametrize("module", ["offgil.capi", "offgil._core", "offgil._map"])
 def test_a_compiled_module_says_where_it_comes_from(module: str) -> None:
     found = import_module(module)
     assert found.__spec__ is not None

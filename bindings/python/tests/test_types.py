@@ -35,6 +35,6 @@ def test_stubs_say_what_the_compiled_modules_have(tmp_path: Path) -> None:
     modules = [f"offgil.{path.stem}" for path in PACKAGE.glob("*.pyi") if path.stem != "_cffi_abi"]
     assert len(modules) >= 5
     allowed = tmp_path / "allowed"
-    allowed.write_text("offgil._native.NativeFunction.__init__\noffgil._work.Work\n")
+    allowed.write_text("offgil._core.NativeFunction.__init__\noffgil._core.Work\n")
     options = ["--ignore-missing-stub", "--ignore-disjoint-bases", "--allowlist", str(allowed)]
     run([sys.executable, "-m", "mypy.stubtest", *options, *modules], cwd=tmp_path)

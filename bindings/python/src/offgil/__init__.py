@@ -15,25 +15,20 @@ function does, who owns what afterwards, whether it blocks and which status it a
 lies in `get_include()`.
 """
 
-from __future__ import annotations
-
+# No `from __future__`: it opens a file.
 import sys
-
-from offgil import capi
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than that of all else here
 if TYPE_CHECKING:
     from typing import Any
 
-    from offgil import cffi, ctypes, pool
+    from offgil import capi, cffi, ctypes, pool
     from offgil import dask as dask
     from offgil import joblib as joblib
     from offgil._library import __version__ as __version__
     from offgil._library import get_include, get_library, get_library_dir, lib
     from offgil._waits import as_completed, wait
 
-# What all need lies in capi's file, as it takes long to open one; each imports those before it.
-_COMPILED = ("_call", "_completions", "_future", "_arguments", "_native", "_item", "_work", "_executor")
 # What takes long to import, or few programs use, is imported when it is asked for.
 _MODULES = ("cffi", "ctypes", "dask", "joblib", "pool")
 _NAMES = {
@@ -47,24 +42,24 @@ _NAMES = {
 }
 
 
-def _load_compiled() -> None:
-    """As `import` does for modules with files of their own."""
-    of_capi: Any = capi.__spec__
-    for name in _COMPILED:
-        full = f"{__name__}.{name}"
-        loader = type(of_capi.loader)(full, of_capi.origin)
-        spec = type(of_capi)(full, loader, origin=of_capi.origin)
-        sys.modules[full] = module = loader.create_module(spec)
-        module.__spec__ = spec
-        loader.exec_module(module)
-        globals()[name] = module
+def _load(name: str) -> None:
+    """As `import` does, for what lies in one file as it takes long to open one; and no folder is listed."""
+    # importlib.machinery, which has them from there, is one file more.
+    from _frozen_importlib_external import EXTENSION_SUFFIXES, ExtensionFileLoader
+
+    file = f"{__path__[0]}/capi{EXTENSION_SUFFIXES[0]}"
+    loader = ExtensionFileLoader(f"{__name__}.{name}", file)
+    spec: Any = type(__spec__)(loader.name, loader, origin=file)
+    sys.modules[loader.name] = module = loader.create_module(spec)
+    module.__spec__ = spec
+    loader.exec_module(module)
+    globals()[name] = module
 
 
-_load_compiled()
+_load("capi")
+_load("_core")
 
-from offgil._future import Future, TaskFailed  # noqa: E402
-from offgil._native import NativeFunction, native  # noqa: E402
-from offgil.executor import ThreadPoolExecutor  # noqa: E402
+from offgil._core import Future, NativeFunction, TaskFailed, ThreadPoolExecutor, native  # noqa: E402
 
 __all__ = [
     "Future",
@@ -85,7 +80,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """What has to be imported for these is when they are first asked for."""
     from importlib import import_module
 

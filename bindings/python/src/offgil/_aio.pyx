@@ -19,7 +19,7 @@ from concurrent.futures import Future
 cimport cython
 from libc.stdint cimport uint64_t
 
-from offgil._future cimport FutureCore
+from offgil._core cimport FutureCore
 from offgil.capi cimport (
     OFFGIL_OK,
     completion_queue_add,

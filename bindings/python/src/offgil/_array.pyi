@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from offgil._core import Work
 from offgil._progress import Bar
-from offgil._work import Work
 
 def map_array(
     work: Work, function: Any, array: Any, out: Any, open_bar: Callable[[int | None], Bar] | None

@@ -8,9 +8,7 @@ Ctrl-C stops it: then the task is asked to stop, and each part looks now and the
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint8_t
 
-from offgil._work cimport Work, opened
-from offgil._future cimport current_work
-from offgil._native cimport Call, native_call
+from offgil._core cimport Call, Work, current_work, native_call, opened
 from offgil.capi cimport (
     OFFGIL_ETIMEDOUT,
     OFFGIL_OK,

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import BuiltinFunctionType
 from typing import Any, NamedTuple
 
-from offgil._arguments import CallsBack, is_here
+from offgil._core import CallsBack, is_here
 from offgil._signatures import Pointer
 
 backend: Any = import_module("_cffi_backend")

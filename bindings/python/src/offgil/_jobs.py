@@ -24,9 +24,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from offgil._callbacks import Callbacks
-from offgil._executor import Submitter
-from offgil._future import Future
-from offgil._work import BROKEN
+from offgil._core import BROKEN, Future, Submitter
 
 # After so many items a runner lets others have their turn.
 _TURN = 16

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from ctypes import byref, sizeof
 
 from offgil import capi
-from offgil.ctypes import Library
+from offgil.ctypes import Library, pool_stats_t, pool_t
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final
 
 _PACKAGE: Final = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is slow to import
 
@@ -35,3 +36,13 @@ def get_library_dir() -> str:
 def get_include() -> str:
     """The folder of `offgil.h`: `-I<folder>`."""
     return os.path.join(_PACKAGE, "include")  # noqa: PTH118
+
+
+def fields_of_stats(pool: pool_t) -> dict[str, Any]:
+    """What `pool_stats` tells, by the names of its fields."""
+    stats = pool_stats_t()
+    lib.pool_stats(pool, byref(stats), sizeof(stats))
+    fields = {name: getattr(stats, name) for name, *_ in stats._fields_ if name not in ("size", "reserved")}
+    for name in ("time_queued", "time_run"):
+        fields[name] = list(fields[name])
+    return fields

@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, final
 
-from offgil._executor import Submitter
+from offgil._core import Submitter
 
 @final
 class Batch(Iterator[Any]):

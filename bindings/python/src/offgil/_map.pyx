@@ -14,21 +14,24 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport uint64_t
 
-from offgil._call cimport (
+from offgil._core cimport (
     MOST_FLOATS,
     MOST_INTEGERS,
+    Call,
+    FutureCore,
+    Work,
     call_t,
     drop_call,
     is_float,
+    keep_for,
+    native_call,
     new_call,
+    new_future,
+    opened,
     put_number,
     run_call,
     to_python,
 )
-from offgil._completions cimport keep_for
-from offgil._future cimport FutureCore, new_future
-from offgil._native cimport Call, native_call
-from offgil._work cimport Work, opened
 from offgil.capi cimport (
     OFFGIL_OK,
     future_cancel,

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from offgil._callbacks import Callbacks, Told
-from offgil._future import Future
+from offgil._core import Future
 from offgil._jobs import Job, Tasks, without_caller
 from offgil._waits import away
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Iterable
 
-from offgil._future import work_of_task
+from offgil._core import work_of_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from typing import Any
 from distributed import Client, WorkerPlugin
 from distributed.threadpoolexecutor import thread_state
 
-from offgil._future import work_of_task
-from offgil.executor import ThreadPoolExecutor
+from offgil._core import ThreadPoolExecutor, work_of_task
 
 __all__ = ["OffgilPlugin", "WorkerThreadPoolExecutor", "setup"]
 

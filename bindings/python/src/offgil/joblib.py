@@ -16,10 +16,8 @@ from typing import Any
 import joblib
 from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
 
-from offgil._executor import goes_native
-from offgil._future import work_of_task
+from offgil._core import ThreadPoolExecutor, goes_native, work_of_task
 from offgil._waits import without_place
-from offgil.executor import ThreadPoolExecutor
 
 __all__ = ["OffgilBackend", "register"]
 

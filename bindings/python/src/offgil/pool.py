@@ -11,8 +11,7 @@ from multiprocessing import TimeoutError  # noqa: A004 - also of multiprocessing
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from offgil._executor import goes_native
-from offgil._future import Future
+from offgil._core import Future, goes_native, usable_cpus
 from offgil._jobs import Tasks
 from offgil._map import map_native
 from offgil._progress import bar_for, total_of
@@ -27,7 +26,6 @@ from offgil._results import (
     Results,
     Values,
 )
-from offgil.executor import usable_cpus
 
 if TYPE_CHECKING:
     from offgil._progress import Bar

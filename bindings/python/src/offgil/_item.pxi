@@ -1,9 +1,7 @@
-# cython: language_level=3, freethreading_compatible=True
 """`Item`: a Python task that an executor has queued, or runs at once."""
 
 cimport cython
 
-from offgil._future cimport FutureCore, begin, finish, new_future
 
 
 @cython.final

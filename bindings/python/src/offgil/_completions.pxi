@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True
 """The thread that learns of native tasks whose end somebody has to be told, and what it keeps until then."""
 
 import os
@@ -10,7 +9,6 @@ cimport cython
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint64_t
 
-from offgil._call cimport has_ended
 from offgil.capi cimport (
     OFFGIL_OK,
     completion_queue_add,
@@ -76,6 +74,7 @@ cdef int join_thread(object thread) except -1:
 
 
 @cython.final
+@cython.binding(False)
 cdef class Completions:
     """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
 

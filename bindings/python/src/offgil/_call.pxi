@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True
 """A native call as a task of its own: what it is called with, in one block of memory.
 
     call_t { function, errno, values... }  -> pool_submit(run_call, block) -> the result is the task's own

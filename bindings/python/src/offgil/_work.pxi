@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True
 """`Work`: an executor's pool, and the threads that run its Python tasks.
 
     submit(C function)       -> pool_call: the library's queue, its native threads, no GIL
@@ -21,12 +20,6 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 
-from offgil._call cimport call_t
-from offgil._completions cimport join_thread, tell_all
-from offgil._future cimport FutureCore, current_work, enter_work, new_future
-from offgil._item cimport Item, run_here
-from offgil._native cimport Call
-from offgil._completions import stop_completions
 from offgil._turns cimport TURN_NS, give_turn, has_queued, now_ns
 from offgil.capi cimport (
     OFFGIL_ECLOSED,
@@ -67,6 +60,7 @@ cdef set works = set()
 
 
 @cython.final
+@cython.binding(False)
 cdef class Work:
     """An executor's pool, its queue of Python tasks and its threads; these know it, and not the executor."""
 

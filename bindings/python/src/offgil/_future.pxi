@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True
 """`Future`: a `concurrent.futures.Future` whose task may be a C function that never touches Python.
 
     native, nobody looks      the library's future alone: no lock, no condition, no Python on the worker
@@ -21,8 +20,6 @@ from cpython.mem cimport PyMem_Free
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from offgil._call cimport call_t, drop_call, to_python, wait_for
-from offgil._completions cimport Awaited, Keep, get_ready, keep_for, watch
 from offgil.capi cimport (
     FUTURE_QUEUED,
     FUTURE_RUNNING,
@@ -43,9 +40,9 @@ from offgil.capi cimport (
 )
 
 cdef extern from "Python.h":
-    ctypedef object (*newfunc)(object type, object args, PyObject *kwargs)
-    ctypedef struct PyTypeObject:
-        newfunc tp_new
+    ctypedef object (*new_fn)(object type, object args, PyObject *kwargs)
+    ctypedef struct type_t "PyTypeObject":
+        new_fn tp_new
     int PyObject_GenericSetAttr(object target, object name, object value) except -1
     bint PyObject_GC_IsTracked(object target)
     void PyObject_GC_Track(object target)
@@ -476,4 +473,4 @@ class Future(FutureCore, Base):
 
 
 cdef FutureCore new_future():
-    return (<PyTypeObject *>Future).tp_new(Future, (), NULL)
+    return (<type_t *>Future).tp_new(Future, (), NULL)

@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True
 """The arguments of a native call as C gets them: numbers, and pointers to what stays where it lies until the task has ended."""
 
 import operator
@@ -18,6 +17,13 @@ cdef extern from "Python.h":
 
 cdef enum:
     MOST_DEPTH = 8  # of data that points to data
+
+cdef enum Mode:
+    AUTOMATIC  # what plain ctypes takes, and no more
+    CTYPES  # buffers as well
+    DECLARED  # by a signature's text: numbers are checked, pointers are anything that has an address
+    CFFI  # what cffi takes, and no more
+    CFFI_DECLARED  # buffers as well
 
 cdef dict RANGES = {
     "b": (-(2**7), 2**7), "B": (0, 2**8), "h": (-(2**15), 2**15), "H": (0, 2**16), "i": (-(2**31), 2**31),

@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True
 """Native functions: what makes a `pool_call` of a function and its arguments.
 
     ctypes function                     `examine`
@@ -19,19 +18,6 @@ from cpython.object cimport PyObject_TypeCheck, PyTypeObject, Py_TYPE
 from libc.stdint cimport uint64_t
 from libc.string cimport strncmp
 
-from offgil._arguments cimport (
-    AUTOMATIC,
-    CFFI,
-    CFFI_DECLARED,
-    CTYPES,
-    DECLARED,
-    meet_ctypes,
-    pack,
-    pack_untold,
-    untold_letter,
-)
-from offgil._arguments import HERE, SIMPLE
-from offgil._call cimport call_of, call_t, put_number, run_call, to_python
 from offgil.capi cimport (
     future_t,
     offgil_last_message,
@@ -79,7 +65,6 @@ cdef dict WORDS = {
     "f": "f32", "d": "f64", "P": "ptr", "z": "ptr", "v": "void",
 }
 # Of ctypes, from `need_ctypes` on: that was called before there is any `Call`.
-cdef object ctypes = None
 cdef object Pointer = None
 cdef object argtypes = None
 cdef object restype = None
@@ -234,10 +219,9 @@ cdef class Call:
 
 cdef int need_ctypes() except -1:
     """Has ctypes imported."""
-    global ctypes, Pointer, argtypes, restype, errcheck, CFuncPtr
+    global Pointer, argtypes, restype, errcheck, CFuncPtr
     if CFuncPtr is None:
         import _ctypes
-        import ctypes
 
         meet_ctypes()
         members = vars(_ctypes.CFuncPtr)
