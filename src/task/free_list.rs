@@ -12,7 +12,7 @@
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(not(loom))]
-use super::cell::{cell, fresh_run, NONE, RUN};
+use super::cell::{cell, fresh_run, Cell, NONE, RUN};
 #[cfg(loom)]
 const NONE: u32 = u32::MAX;
 
@@ -118,7 +118,7 @@ impl BatchStack {
 }
 
 #[cfg(not(loom))]
-pub(super) use magazine::{after_fork, allocate, free, known, Cells, List, BATCH, SHARED};
+pub(super) use magazine::{after_fork, allocate, free, free_cell, known, Cells, List, BATCH, SHARED};
 
 #[cfg(not(loom))]
 mod magazine {
@@ -146,7 +146,7 @@ mod magazine {
     pub(in crate::task) struct Cells;
 
     /// A cell that is there.
-    pub(in crate::task) fn known(slot: u32) -> &'static super::super::cell::Cell {
+    pub(in crate::task) fn known(slot: u32) -> &'static Cell {
         cell(slot).expect("a free list links slots of the slab")
     }
 
@@ -171,9 +171,14 @@ mod magazine {
         pub(in crate::task) const EMPTY: Self = Self { first: NONE, len: 0 };
 
         /// Puts a free cell in.
-        #[inline]
         pub(in crate::task) fn put(&mut self, slot: u32) {
-            known(slot).set_link(self.first);
+            self.put_cell(slot, known(slot));
+        }
+
+        /// The same for who has found the cell.
+        #[inline]
+        fn put_cell(&mut self, slot: u32, cell: &Cell) {
+            cell.set_link(self.first);
             *self = Self { first: slot, len: self.len + 1 };
         }
 
@@ -238,11 +243,11 @@ mod magazine {
         }
 
         #[inline]
-        fn free(&mut self, slot: u32) {
+        fn free(&mut self, slot: u32, cell: &Cell) {
             if self.current.len == BATCH {
                 self.pass_on();
             }
-            self.current.put(slot);
+            self.current.put_cell(slot, cell);
         }
 
         #[cold]
@@ -309,7 +314,13 @@ mod magazine {
     /// Takes a free cell back.
     #[inline]
     pub(in crate::task) fn free(slot: u32) {
-        with(|magazine| magazine.free(slot));
+        free_cell(slot, known(slot));
+    }
+
+    /// The same for who has found the cell.
+    #[inline]
+    pub(in crate::task) fn free_cell(slot: u32, cell: &Cell) {
+        with(|magazine| magazine.free(slot, cell));
     }
 
     #[cfg(test)]

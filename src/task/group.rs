@@ -5,7 +5,7 @@
 //!    `-> Members { [tasks], [Members below] }   kept by the group, which its handle, its tasks and the groups below keep
 //! ```
 
-use super::lifecycle::{has_ended, is_for_waiters, is_in_queue_for};
+use super::look::{has_ended, is_for_waiters, is_in_queue_for};
 use super::watch::Failure;
 use super::word::{Only, Outcome, TaskId};
 use crate::sync::{lock, AtomicU32, AtomicU64, AtomicUsize, EventCount, Mutex, Ordering, Slots, Use};

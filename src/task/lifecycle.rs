@@ -6,13 +6,13 @@
 //!   `-> held -> let_go -> (queue)
 //! ```
 
-use super::cell::{cell, cell_of, Cell, Function};
+use super::cell::{cell, Cell, Function};
 use super::extra::Extra;
 use super::free_list;
+use super::look::look;
 use super::state::{Cancel, Finished, Release, Stale};
 use super::watch::{self, Attached, Ended, Failure, News};
 use super::word::{self, Only, Outcome, Phase, Snapshot, TaskId};
-use crate::sync::{fence, Ordering};
 use std::ffi::c_void;
 use std::ptr::{null_mut, NonNull};
 use std::sync::Arc;
@@ -300,69 +300,6 @@ fn free_with(id: TaskId, cell: &Cell) -> Option<Lost> {
     }
 }
 
-/// What a live handle shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Look {
-    pub(crate) phase: Phase,
-    /// The result, if it is done with `Outcome::Ok`.
-    pub(crate) result: *mut c_void,
-    /// Number of its pool.
-    pub(crate) pool: u32,
-    /// The word as it was.
-    pub(crate) word: Snapshot,
-}
-
-/// Reads a task through a handle: loads only, believed after the word was found unchanged.
-pub(crate) fn look(id: TaskId) -> Result<Look, Stale> {
-    let cell = cell(id.slot()).ok_or(Stale)?;
-    loop {
-        let seen: Snapshot = cell.state.read(id)?;
-        let (result, pool) = (cell.payload(), cell.pool());
-        // Acquire: pairs with the Release fence in `State::next_id`: if we read the next task's payload, the word
-        // below is the next task's too.
-        fence(Ordering::Acquire);
-        if cell.state.is_unchanged(seen) {
-            return Ok(Look { phase: seen.phase(), result, pool, word: seen });
-        }
-    }
-}
-
-/// Number of the pool of the task that a live handle names, if the task is queued. It is another's if the task is claimed
-/// and freed just now: who then tries to claim it finds out.
-#[inline]
-pub(crate) fn pool_if_queued(id: TaskId) -> Option<u32> {
-    let cell = cell(id.slot())?;
-    cell.state.read(id).is_ok_and(|word| word.phase() == Phase::Queued).then(|| cell.pool())
-}
-
-/// Whether the task that a queue's entry stands for still waits to be run.
-pub(crate) fn is_queued(id: TaskId) -> bool {
-    cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id))
-}
-
-/// Whether it does, and a waiter may run it.
-pub(crate) fn is_for_waiters(id: TaskId) -> bool {
-    cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id) && cell.state.snapshot().is_for_waiters())
-}
-
-/// Whether it does, is not held, and is for these threads.
-pub(crate) fn is_in_queue_for(id: TaskId, only: Only) -> bool {
-    cell(id.slot()).is_some_and(|cell| {
-        let word = cell.state.snapshot();
-        word.only() == only && !word.is_held() && cell.state.is_queued(id)
-    })
-}
-
-/// Whether the task of that number has ended, handle or not.
-pub(crate) fn has_ended(id: TaskId) -> bool {
-    cell(id.slot()).is_none_or(|cell| cell.state.has_ended(id))
-}
-
-/// The word of a task of that number as it is now; it may be another's.
-pub(crate) fn snapshot(id: TaskId) -> Snapshot {
-    cell_of(id).state.snapshot()
-}
-
 /// A held task may be run: the caller puts it into a queue. False if it was canceled.
 #[must_use]
 pub(crate) fn let_go(id: TaskId) -> bool {
@@ -478,9 +415,10 @@ pub(crate) fn release(id: TaskId) -> Result<Option<Lost>, Stale> {
 #[must_use]
 #[inline(always)]
 pub(crate) fn release_plain(id: TaskId) -> bool {
-    let released = cell(id.slot()).is_some_and(|cell| cell.state.release_and_free(id));
+    let Some(cell) = cell(id.slot()) else { return false };
+    let released = cell.state.release_and_free(id);
     if released {
-        free_list::free(id.slot());
+        free_list::free_cell(id.slot(), cell);
     }
     released
 }

@@ -23,6 +23,8 @@ mod group;
 mod handle;
 #[cfg(not(loom))]
 mod lifecycle;
+#[cfg(not(loom))]
+mod look;
 mod state;
 #[cfg(not(loom))]
 mod trim;
@@ -43,10 +45,10 @@ pub(crate) use {
     handle::{decode, encode, number_of_task, task as decode_task, Kind},
     lifecycle::{
         ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish,
-        finish_well, has_ended, is_for_waiters, is_queued, let_go, look, note_taken, peek_failure,
-        pool_if_queued, release, release_plain, retain, snapshot, take_back, tell_or_free_well, withdraw,
-        Canceled, Claimed, Job, Look, Lost, Owner, Terms,
+        finish_well, let_go, note_taken, peek_failure, release, release_plain, retain, take_back,
+        tell_or_free_well, withdraw, Canceled, Claimed, Job, Lost, Owner, Terms,
     },
+    look::{glance, has_ended, is_for_waiters, is_queued, look, snapshot, Glance, Look},
     state::Stale,
     trim::also_give_back,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},

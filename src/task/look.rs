@@ -1,0 +1,98 @@
+//! What can be seen of a task from outside, by its number: loads only, believed after the word was found unchanged.
+//!
+//! ```text
+//! state word -> payload, pool -> state word again: same generation and phase? then the payload was this task's
+//! ```
+
+use super::cell::{cell, cell_of};
+use super::state::Stale;
+use super::word::{Only, Outcome, Phase, Snapshot, TaskId};
+use crate::sync::{fence, Ordering};
+use std::ffi::c_void;
+
+/// What a live handle shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Look {
+    pub(crate) phase: Phase,
+    /// The result, if it is done with `Outcome::Ok`.
+    pub(crate) result: *mut c_void,
+    /// Number of its pool.
+    pub(crate) pool: u32,
+    /// The word as it was.
+    pub(crate) word: Snapshot,
+}
+
+/// Reads a task through a handle: loads only, believed after the word was found unchanged.
+pub(crate) fn look(id: TaskId) -> Result<Look, Stale> {
+    let cell = cell(id.slot()).ok_or(Stale)?;
+    loop {
+        let seen: Snapshot = cell.state.read(id)?;
+        let (result, pool) = (cell.payload(), cell.pool());
+        // Acquire: pairs with the Release fence in `State::next_id`: if we read the next task's payload, the word
+        // below is the next task's too.
+        fence(Ordering::Acquire);
+        if cell.state.is_unchanged(seen) {
+            return Ok(Look { phase: seen.phase(), result, pool, word: seen });
+        }
+    }
+}
+
+/// What the first look at a task through a live handle shows.
+pub(crate) enum Glance {
+    /// It is queued, in the pool of this number; in another if it is claimed and freed just now, which who then tries to
+    /// claim it finds out.
+    Queued(u32),
+    /// It ended well, with this result, and has nothing beside its cell.
+    Well(*mut c_void),
+    /// Look at it closely.
+    Else,
+}
+
+/// See above. Loads only, as `look`.
+#[inline(always)]
+pub(crate) fn glance(id: TaskId) -> Glance {
+    let Some(cell) = cell(id.slot()) else { return Glance::Else };
+    let Ok(seen) = cell.state.read(id) else { return Glance::Else };
+    match seen.phase() {
+        Phase::Queued => Glance::Queued(cell.pool()),
+        Phase::Done(Outcome::Ok) if !seen.has_extra() => {
+            let result = cell.payload();
+            // Acquire: as in `look`.
+            fence(Ordering::Acquire);
+            if cell.state.is_unchanged(seen) {
+                Glance::Well(result)
+            } else {
+                Glance::Else
+            }
+        }
+        _ => Glance::Else,
+    }
+}
+
+/// Whether the task that a queue's entry stands for still waits to be run.
+pub(crate) fn is_queued(id: TaskId) -> bool {
+    cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id))
+}
+
+/// Whether it does, and a waiter may run it.
+pub(crate) fn is_for_waiters(id: TaskId) -> bool {
+    cell(id.slot()).is_some_and(|cell| cell.state.is_queued(id) && cell.state.snapshot().is_for_waiters())
+}
+
+/// Whether it does, is not held, and is for these threads.
+pub(crate) fn is_in_queue_for(id: TaskId, only: Only) -> bool {
+    cell(id.slot()).is_some_and(|cell| {
+        let word = cell.state.snapshot();
+        word.only() == only && !word.is_held() && cell.state.is_queued(id)
+    })
+}
+
+/// Whether the task of that number has ended, handle or not.
+pub(crate) fn has_ended(id: TaskId) -> bool {
+    cell(id.slot()).is_none_or(|cell| cell.state.has_ended(id))
+}
+
+/// The word of a task of that number as it is now; it may be another's.
+pub(crate) fn snapshot(id: TaskId) -> Snapshot {
+    cell_of(id).state.snapshot()
+}
