@@ -239,7 +239,9 @@ mod injector {
     fn push_take(bencher: Bencher) {
         let injector = Injector::new(Order::Fifo);
         bencher.counter(ItemsCount::new(ROUND)).bench_local(|| {
-            (0..ROUND).for_each(|entry| injector.push(black_box(entry)));
+            (0..ROUND).for_each(|entry| {
+                injector.push(black_box(entry));
+            });
             let mut batch = [0; 32];
             while let taken @ 1.. = injector.take(&mut batch, || 32) {
                 black_box(&batch[..taken]);

@@ -168,20 +168,21 @@ fn no_such_pool() -> Error {
 /// The task behind a handle. Whether it is live, the call on it says.
 #[inline]
 pub(super) fn task(handle: *const future_t) -> Result<TaskId, Error> {
-    if let Some(id) = plain_task(handle) {
-        return Ok(id);
-    }
+    notice_fork();
     match decode_task(handle.addr() as u64) {
+        Some(id) if !is_parents(id) => Ok(id),
         Some(_) => Err(forked()),
         None if handle.is_null() => Err(is_null("future")),
         None => Err(dead("future")),
     }
 }
 
-/// The same; `None` if there is anything to be said about it.
+/// The same where nothing is in the way; else `task` says what.
 #[inline(always)]
-pub(super) fn plain_task(handle: *const future_t) -> Option<TaskId> {
-    notice_fork();
+pub(super) fn task_at_once(handle: *const future_t) -> Option<TaskId> {
+    if pool::may_have_forked() {
+        return None;
+    }
     decode_task(handle.addr() as u64).filter(|&id| !is_parents(id))
 }
 

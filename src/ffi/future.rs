@@ -1,6 +1,6 @@
 //! Futures as C sees them.
 
-use super::boundary::{checked_task, future_handle, plain_task, slice, status, task, write};
+use super::boundary::{checked_task, future_handle, slice, status, task, task_at_once, write};
 use super::offgil_status;
 use crate::pool::{self as pools, Error, Status};
 use crate::sync::Deadline;
@@ -54,6 +54,21 @@ pub unsafe extern "C" fn future_wait(
     timeout_ns: i64,
     result: *mut *mut c_void,
 ) -> offgil_status {
+    if let Some(value) = task_at_once(future).and_then(|id| pools::wait_plainly(id, timeout_ns < 0)) {
+        // SAFETY: by the contract above. A task without an extra has no result that is to be dropped.
+        unsafe { write(result, value) };
+        return Status::Ok.code();
+    }
+    // SAFETY: by the contract above.
+    unsafe { wait(future, timeout_ns, result) }
+}
+
+/// The same in any case.
+///
+/// # Safety
+/// As `future_wait`.
+#[inline(never)]
+unsafe fn wait(future: *mut future_t, timeout_ns: i64, result: *mut *mut c_void) -> offgil_status {
     status(|| {
         let id = task(future)?;
         let value =
@@ -329,14 +344,14 @@ pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
 ///
 /// Any thread; never blocks.
 pub extern "C" fn future_release(future: *mut future_t) -> offgil_status {
-    if plain_task(future).is_some_and(pools::release_plain_future) {
+    if task_at_once(future).is_some_and(pools::release_plain_future) {
         return Status::Ok.code();
     }
-    release_otherwise(future)
+    release(future)
 }
 
-/// The last handle of a task with something beside its cell, one of several, one of a task that has not ended, or none.
+/// The same in any case.
 #[inline(never)]
-fn release_otherwise(future: *const future_t) -> offgil_status {
+fn release(future: *mut future_t) -> offgil_status {
     status(|| pools::release_future(task(future)?))
 }

@@ -132,7 +132,7 @@ impl Context {
     }
 
     /// The same on the thread whose this is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter_on<T>(&self, local: &Local, body: impl FnOnce(&Self) -> T) -> T {
         struct Leave<'a>(&'a Local, &'a Context);
         impl Drop for Leave<'_> {

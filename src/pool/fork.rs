@@ -37,11 +37,17 @@ pub(crate) fn watch() {
     }
 }
 
+/// Whether `check` has something to do.
+#[inline(always)]
+pub(crate) fn may_have_forked() -> bool {
+    // Acquire: pairs with the Release in `revive`.
+    SEEN.load(Ordering::Acquire) != epoch()
+}
+
 /// The first thing in each call: has this process been forked since the last one? `above` makes the upper floors anew.
 #[inline]
 pub(crate) fn check(above: unsafe fn()) {
-    // Acquire: pairs with the Release in `revive`.
-    if SEEN.load(Ordering::Acquire) != epoch() {
+    if may_have_forked() {
         revive(above);
     }
 }

@@ -33,11 +33,12 @@ pub(super) enum Helped {
     RanWell(*mut c_void),
 }
 
-/// Runs the queued task here, if that is allowed.
-#[inline(always)]
-pub(super) fn run_awaited(id: TaskId, pool: u32) -> Helped {
+/// Runs the queued task here, if that is allowed. What it returned, if it ended well, has nothing beside its cell, and its
+/// handle was still live then; else the caller looks what has become of it.
+#[inline(never)]
+pub(super) fn run_awaited(id: TaskId, pool: u32) -> Option<*mut c_void> {
     let local = here();
-    match innermost(local) {
+    let helped = match innermost(local) {
         // The usual cases, for which nothing need be looked up, or only the pool.
         None => match registry::of_task_on(local, pool) {
             Some(pool) => help_as_visitor(local, pool, id),
@@ -45,6 +46,10 @@ pub(super) fn run_awaited(id: TaskId, pool: u32) -> Helped {
         },
         Some(context) if context.pool.number == pool && context.holds_place() => help_inside(context, id),
         Some(_) => help_in_another(id, pool),
+    };
+    match helped {
+        Helped::RanWell(result) => Some(result),
+        Helped::Ran | Helped::No => None,
     }
 }
 

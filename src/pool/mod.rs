@@ -89,7 +89,7 @@ mod worker;
 #[cfg(not(loom))]
 pub(crate) use self::{
     context::{current_has_failed, fail_current, holds_a_place, inside_pool, is_asked_to_stop, worker_index},
-    fork::{check as check_fork, watch as watch_forks},
+    fork::{check as check_fork, may_have_forked, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     help::{as_helper, retract},
     lanes::Lane,
@@ -106,6 +106,9 @@ pub(crate) use self::{
     submit::{cancel, check_open, release_future, release_plain_future, report_lost, submit, submit_many},
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
-    wait::{block_begin, block_end, how_it_ended, join, join_part, next_completions, status_of, wait},
+    wait::{
+        block_begin, block_end, how_it_ended, join, join_part, next_completions, status_of, wait,
+        wait_plainly,
+    },
     wait_many::{wait_all, wait_any},
 };

@@ -194,7 +194,7 @@ impl PoolRef {
     }
 
     /// Puts the entry of a task from outside into the injector.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn inject(&self, entry: Entry) {
         self.0.last.set((entry, self.injector.push(entry)));
     }

@@ -11,14 +11,16 @@
 
 use super::context::{holds_a_place, is_in_a_body, with_context, Context};
 use super::deadlock::Edge;
-use super::help::{reclaim, run_awaited, Helped};
+use super::help::{reclaim, run_awaited};
 use super::local::local;
 use super::observe;
 use super::registry::PoolRef;
 use super::status::{Error, Status};
 use super::wait_graph::Want;
 use crate::sync::{Deadline, Latch, SpinBudget};
-use crate::task::{self, watching, Completion, Ended, Look, News, NotWatched, Outcome, Phase, Queue, TaskId};
+use crate::task::{
+    self, watching, Completion, Ended, Glance, Look, News, NotWatched, Outcome, Phase, Queue, TaskId,
+};
 use std::cell::Cell;
 use std::ffi::c_void;
 
@@ -52,34 +54,24 @@ pub(crate) fn status_of(outcome: Outcome) -> Status {
     }
 }
 
-/// Waits for a task.
+/// What most waits come to: the task has ended well, or is run here and does. `None`: `wait` for it.
 #[inline(always)]
-pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
-    if deadline == Deadline::Never {
-        if let Some(pool) = task::pool_if_queued(id) {
-            return wait_for_queued(id, pool);
-        }
+pub(crate) fn wait_plainly(id: TaskId, for_ever: bool) -> Option<*mut c_void> {
+    match task::glance(id) {
+        Glance::Queued(pool) if for_ever => run_awaited(id, pool),
+        Glance::Well(result) => Some(result),
+        _ => None,
     }
+}
+
+/// Waits for a task.
+#[inline]
+pub(crate) fn wait(id: TaskId, deadline: Deadline) -> Waited {
     let look = task::look(id)?;
     match ended(&look) {
         Some(result) => result,
         None => wait_for_pending(id, look, How::until(deadline)),
     }
-}
-
-/// The way of who submits a task and waits for it at once.
-#[inline(never)]
-fn wait_for_queued(id: TaskId, pool: u32) -> Waited {
-    match run_awaited(id, pool) {
-        Helped::RanWell(result) => Ok(result),
-        _ => wait_after_help(id),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn wait_after_help(id: TaskId) -> Waited {
-    wait_for_end(id, task::look(id)?, How::until(Deadline::Never))
 }
 
 /// Waits for a part of something that the caller can't leave: one that uses its stack.
@@ -128,7 +120,7 @@ pub(super) fn run_first(id: TaskId, look: Look, deadline: Deadline) -> Result<Fi
         Deadline::Never if look.phase == Phase::Queued => {}
         _ => return Ok(First::Pending(look)),
     }
-    if let Helped::RanWell(result) = run_awaited(id, look.pool) {
+    if let Some(result) = run_awaited(id, look.pool) {
         return Ok(First::Ended(Ok(result)));
     }
     let look = task::look(id)?;

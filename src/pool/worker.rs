@@ -235,11 +235,18 @@ impl Worker<'_> {
             (0..PAUSES).for_each(|_| spin_hint());
             // If it was alone and has been taken, what is there now may be the next one of the same waiter.
             if is_alone && pool.injector.front() != front || !pool.work_visible() {
-                self.vain.set(MOST_VAIN.min(self.vain.get() + 1));
+                self.note_vain();
                 return false;
             }
         }
         true
+    }
+
+    /// What it came for was gone. Who takes back what lies in a deque has more of it, so a thief looks again soon.
+    fn note_vain(&self) {
+        let steals = self.pool.deques.iter().any(|deque| !deque.is_empty());
+        let most = if steals { MOST_VAIN / 4 } else { MOST_VAIN };
+        self.vain.set(most.min(self.vain.get() + 1));
     }
 
     fn search_once(&self, spins: &SpinBudget) -> Option<Found> {
@@ -313,8 +320,11 @@ impl Worker<'_> {
             ensure_a_place_to_start_on(context);
             run(context, task);
         };
-        let vain = self.vain.get();
-        self.vain.set(if first { MOST_VAIN.min(vain + 1) } else { vain / 2 });
+        if first {
+            self.note_vain();
+        } else {
+            self.vain.set(self.vain.get() / 2);
+        }
         let place = place();
         context.set_place(None);
         self.note_busy(false);

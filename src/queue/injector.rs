@@ -61,7 +61,7 @@ impl Injector {
     /// he looks into the injector sees the entry, or what he wrote before the fence is seen by that load.
     ///
     /// Returns what `forget` needs.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn push(&self, entry: Entry) -> Pushed {
         match self.order {
             Order::Fifo => Pushed(self.blocks.push(entry)),
@@ -216,9 +216,13 @@ mod tests {
     #[test]
     fn fifo_keeps_the_order_across_batches_and_sweeps() {
         let injector = Injector::new(Order::Fifo);
-        (0..10).for_each(|entry| injector.push(entry));
+        (0..10).for_each(|entry| {
+            injector.push(entry);
+        });
         injector.sweep(|entry| entry % 2 == 0);
-        (10..12).for_each(|entry| injector.push(entry));
+        (10..12).for_each(|entry| {
+            injector.push(entry);
+        });
         assert_eq!(injector.len(), 7);
         assert_eq!(drain(&injector), [0, 2, 4, 6, 8, 10, 11]);
         assert!(injector.is_empty());
@@ -229,7 +233,9 @@ mod tests {
         for order in [Order::Fifo, Order::Lifo] {
             let injector = Injector::new(order);
             assert!(!injector.take_if_next(1));
-            (1..=3).for_each(|entry| injector.push(entry));
+            (1..=3).for_each(|entry| {
+                injector.push(entry);
+            });
             let (next, last) = if order == Order::Fifo { (1, 3) } else { (3, 1) };
             assert!(!injector.take_if_next(2) && !injector.take_if_next(last));
             assert!(injector.take_if_next(next) && injector.take_if_next(2));
@@ -260,7 +266,9 @@ mod tests {
     #[test]
     fn lifo_gives_the_newest_one_at_a_time() {
         let injector = Injector::new(Order::Lifo);
-        (0..4).for_each(|entry| injector.push(entry));
+        (0..4).for_each(|entry| {
+            injector.push(entry);
+        });
         let mut batch = [0; 3];
         assert_eq!(injector.take(&mut batch, || 0), 0);
         assert_eq!(injector.take(&mut batch, || 3), 1);
@@ -273,7 +281,9 @@ mod tests {
     fn an_injector_with_entries_looks_neither_empty_nor_longer_than_it_is_while_it_is_swept() {
         for _ in 0..100 {
             let injector = Injector::new(Order::Fifo);
-            (0..5_000).for_each(|entry| injector.push(entry));
+            (0..5_000).for_each(|entry| {
+                injector.push(entry);
+            });
             let swept = std::sync::atomic::AtomicBool::new(false);
             std::thread::scope(|scope| {
                 let looking = scope.spawn(|| {

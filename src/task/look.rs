@@ -48,12 +48,36 @@ pub(crate) fn has_succeeded(id: TaskId) -> bool {
     })
 }
 
-/// Number of the pool of the task that a live handle names, if the task is queued. It is another's if the task is claimed
-/// and freed just now: who then tries to claim it finds out.
-#[inline]
-pub(crate) fn pool_if_queued(id: TaskId) -> Option<u32> {
-    let cell = cell(id.slot())?;
-    cell.state.read(id).is_ok_and(|word| word.phase() == Phase::Queued).then(|| cell.pool())
+/// What the first look at a task through a live handle shows.
+pub(crate) enum Glance {
+    /// It is queued, in the pool of this number; in another if it is claimed and freed just now, which who then tries to
+    /// claim it finds out.
+    Queued(u32),
+    /// It ended well, with this result, and has nothing beside its cell.
+    Well(*mut c_void),
+    /// Look at it closely.
+    Else,
+}
+
+/// See above. Loads only, as `look`.
+#[inline(always)]
+pub(crate) fn glance(id: TaskId) -> Glance {
+    let Some(cell) = cell(id.slot()) else { return Glance::Else };
+    let Ok(seen) = cell.state.read(id) else { return Glance::Else };
+    match seen.phase() {
+        Phase::Queued => Glance::Queued(cell.pool()),
+        Phase::Done(Outcome::Ok) if !seen.has_extra() => {
+            let result = cell.payload();
+            // Acquire: as in `look`.
+            fence(Ordering::Acquire);
+            if cell.state.is_unchanged(seen) {
+                Glance::Well(result)
+            } else {
+                Glance::Else
+            }
+        }
+        _ => Glance::Else,
+    }
 }
 
 /// Whether the task that a queue's entry stands for still waits to be run.

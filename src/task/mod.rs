@@ -48,7 +48,7 @@ pub(crate) use {
         finish_well, let_go, note_taken, peek_failure, release, release_plain, retain, take_back,
         tell_or_free_well, withdraw, Canceled, Claimed, Job, Lost, Owner, Terms,
     },
-    look::{has_ended, has_succeeded, is_for_waiters, is_queued, look, pool_if_queued, snapshot, Look},
+    look::{glance, has_ended, has_succeeded, is_for_waiters, is_queued, look, snapshot, Glance, Look},
     state::Stale,
     trim::also_give_back,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},

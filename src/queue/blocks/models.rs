@@ -1,0 +1,144 @@
+//! The same over all interleavings of small cases.
+
+use super::*;
+use crate::sync::{fence, model, Arc, AtomicU32};
+use loom::thread;
+
+fn take_one(blocks: &Blocks) -> Option<Entry> {
+    let mut one = [0];
+    (blocks.take(&mut one) == 1).then_some(one[0])
+}
+
+#[test]
+fn two_who_push_while_one_takes_lose_nothing_over_the_end_of_a_block() {
+    model(|| {
+        let blocks = Arc::new(Blocks::new());
+        let producers: Vec<_> = (1..=2)
+            .map(|entry| {
+                let blocks = blocks.clone();
+                thread::spawn(move || {
+                    blocks.push(entry);
+                })
+            })
+            .collect();
+        let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
+        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        got.extend(std::iter::from_fn(|| take_one(&blocks)));
+        got.sort_unstable();
+        assert_eq!(got, [1, 2]);
+    });
+}
+
+#[test]
+fn of_two_who_forget_their_entries_while_a_worker_takes_nothing_is_lost_but_these() {
+    model(|| {
+        let blocks = Arc::new(Blocks::new());
+        // Its owner doesn't forget it.
+        let third = 3;
+        let first = blocks.push(1);
+        let forgets = {
+            let blocks = blocks.clone();
+            thread::spawn(move || blocks.forget(first))
+        };
+        let pushes = {
+            let blocks = blocks.clone();
+            thread::spawn(move || {
+                let second = blocks.push(2);
+                let is_forgotten = blocks.forget(second);
+                blocks.push(third);
+                is_forgotten
+            })
+        };
+        let mut got: Vec<_> = take_one(&blocks).into_iter().collect();
+        assert!(forgets.join().unwrap(), "it was in front, or taken");
+        let second_is_forgotten = pushes.join().unwrap();
+        assert!(!blocks.is_empty() || got.contains(&third));
+        got.extend(std::iter::from_fn(|| take_one(&blocks)));
+        assert_eq!(got.iter().filter(|&&entry| entry == third).count(), 1);
+        assert!(second_is_forgotten || got.contains(&2));
+        assert!(got.windows(2).all(|pair| pair[0] < pair[1]), "each at most once");
+        assert!(blocks.is_empty() && blocks.len() == 0);
+    });
+}
+
+#[test]
+fn an_entry_that_its_waiter_takes_out_while_a_worker_takes_is_taken_once() {
+    model(|| {
+        let blocks = Arc::new(Blocks::new());
+        blocks.push(1);
+        let waiter = {
+            let blocks = blocks.clone();
+            thread::spawn(move || {
+                let first = blocks.take_if_next(1);
+                blocks.push(2);
+                (first, blocks.take_if_next(2))
+            })
+        };
+        let worker = {
+            let blocks = blocks.clone();
+            thread::spawn(move || [take_one(&blocks), take_one(&blocks)])
+        };
+        let (first, second) = waiter.join().unwrap();
+        let mut got: Vec<_> = worker.join().unwrap().into_iter().flatten().collect();
+        got.extend(first.then_some(1));
+        got.extend(second.then_some(2));
+        got.extend(std::iter::from_fn(|| take_one(&blocks)));
+        got.sort_unstable();
+        assert_eq!(got, [1, 2]);
+    });
+}
+
+#[test]
+fn an_entry_brings_what_was_written_before_its_push_and_its_block_is_used_again() {
+    model(|| {
+        let shared = Arc::new((Blocks::new(), AtomicU64::new(0)));
+        let producer = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                for entry in 1..=3 {
+                    shared.1.store(entry, Ordering::Relaxed);
+                    shared.0.push(entry);
+                }
+            })
+        };
+        let taker = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    if let Some(entry) = take_one(&shared.0) {
+                        assert!(shared.1.load(Ordering::Relaxed) >= entry);
+                    }
+                }
+            })
+        };
+        producer.join().unwrap();
+        taker.join().unwrap();
+    });
+}
+
+/// What `Places::census_after_injection` and `Places::stop_searching` do, with nothing else around it.
+#[test]
+fn who_stops_searching_sees_the_entry_or_who_pushed_it_sees_nobody_searching() {
+    model(|| {
+        let shared = Arc::new((Blocks::new(), AtomicU32::new(1)));
+        let pushes = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.0.push(1);
+                // Loom takes the SeqCst of `push` for less.
+                fence(Ordering::SeqCst);
+                shared.1.load(Ordering::SeqCst) == 0
+            })
+        };
+        let parks = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.1.fetch_sub(1, Ordering::SeqCst);
+                fence(Ordering::SeqCst);
+                !shared.0.is_empty()
+            })
+        };
+        let (woken, seen) = (pushes.join().unwrap(), parks.join().unwrap());
+        assert!(woken || seen, "the entry lies there and nobody comes");
+    });
+}
