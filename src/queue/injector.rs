@@ -139,8 +139,7 @@ impl Injector {
             front.extend(&batch[..most]);
         }
         front.retain(|&entry| live(entry));
-        let room = front.len() * 2;
-        front.shrink_to(room);
+        shrink(&mut front);
         // Release, and after the entries are in place: see above.
         self.publish_len(&front);
     }
