@@ -42,8 +42,7 @@ fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
     }
     let place = worker_index(pool);
     let from_outside = place.is_none();
-    let is_short_of_threads = || pool.roster.is_empty() || pool.roster.is_rising();
-    if from_outside && (pool.places.census().is_closed() || is_short_of_threads()) {
+    if from_outside && (pool.places.census().is_closed() || is_short_of_threads(pool)) {
         return None;
     }
     let id = task::create(*job, pool.number, from_outside)?;
@@ -53,21 +52,10 @@ fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
             push_inside(pool, place, id);
             pool.notify();
         }
-        None => {
-            pool.inject(id.bits());
-            if pool.notify_of_injected().is_closed() {
-                return keep_or_take_back(pool, id, job);
-            }
-        }
+        // If it is out again, the caller is to try once more, and learns why.
+        None => push_outside(pool, id, job.owner).ok()?,
     }
     Some(id)
-}
-
-/// The pool was closed while the task went in. Out again, the caller is to try once more, and learns so.
-#[cold]
-#[inline(never)]
-fn keep_or_take_back(pool: &PoolRef, id: TaskId, job: &Job) -> Option<TaskId> {
-    take_back(pool, id, job.owner).is_ok().then_some(id)
 }
 
 #[inline(never)]
@@ -158,11 +146,18 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
         }
     }
     let id = create(pool, job, true).inspect_err(|_| pool.left_queue())?;
+    push_outside(pool, id, job.owner)?;
+    Ok(id)
+}
+
+/// The pool may be closed while the task goes in: see above.
+#[inline(always)]
+fn push_outside(pool: &PoolRef, id: TaskId, owner: Owner) -> Result<(), Error> {
     pool.inject(id.bits());
     if pool.notify_of_injected().is_closed() {
-        take_back(pool, id, job.owner)?;
+        return take_back(pool, id, owner);
     }
-    Ok(id)
+    Ok(())
 }
 
 /// Whether the caller is a body of the pool that holds no place: in the blocking lane, or where it said that it blocks.
@@ -176,11 +171,24 @@ pub(super) fn open_for_outside(pool: &Pool) -> Result<(), Error> {
     if pool.places.census().is_closed() && (pool.is_canceling() || !is_placeless_body(pool)) {
         return Err(closed());
     }
-    if pool.roster.is_empty() {
-        pool.ensure_first_thread()?;
-    } else if pool.roster.is_rising() {
-        pool.start_beside_the_rising();
+    if is_short_of_threads(pool) {
+        return see_to_threads(pool);
     }
+    Ok(())
+}
+
+/// Whether there is no thread yet, or one is not up yet.
+#[inline]
+fn is_short_of_threads(pool: &Pool) -> bool {
+    pool.roster.is_empty() || pool.roster.is_rising()
+}
+
+#[cold]
+fn see_to_threads(pool: &Pool) -> Result<(), Error> {
+    if pool.roster.is_empty() {
+        return pool.ensure_first_thread();
+    }
+    pool.start_beside_the_rising();
     Ok(())
 }
 

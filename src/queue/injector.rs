@@ -171,8 +171,7 @@ impl Injector {
             left -= taken;
         }
         front.retain(|&entry| live(entry));
-        let room = front.len() * 2;
-        front.shrink_to(room);
+        shrink(&mut front);
         // Release, and after the entries are in place: see above.
         self.publish_len(&front);
     }
