@@ -1,4 +1,8 @@
 //! Waiting for several tasks: for all, one after the other, or for the first that ends.
+//!
+//! ```text
+//! thieves -> [ oldest | ... | newest ] <- a task that waits for all of its children; then it waits for them in order
+//! ```
 
 use super::context::{is_in_a_body, with_context};
 use super::deadlock::Edge;
