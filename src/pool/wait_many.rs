@@ -1,8 +1,10 @@
 //! Waiting for several tasks: for all, one after the other, or for the first that ends.
 //!
 //! ```text
-//! [ ended | ended | runs elsewhere | queued | queued | ... ]
-//!                   the wait is here ^ ahead: run here meanwhile
+//! in a task:  thieves -> [ oldest | ... | newest ] <- it runs its children from here; then it waits for all in order
+//!
+//! anywhere:   [ ended | ended | runs elsewhere | queued | queued | ... ]
+//!                               the wait is here ^ ahead: run here meanwhile
 //! ```
 //!
 //! A waiter that spins or sleeps while another of its tasks is queued leaves its CPU to a thread that must be woken for that, and
