@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,19 +44,46 @@ sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
 """
 
 
-def run_tests(module: str, *arguments: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"this Python came without {module}")
-    done = subprocess.run(
-        [sys.executable, "-c", *arguments], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+PARTS = ["AsCompleted", "Executor", "FailingInit", "Init", "Shutdown", "Wait"]
+EXECUTOR, POOL = "test.test_concurrent_futures", "test._test_multiprocessing"
 
 
-@pytest.mark.parametrize("part", ["AsCompleted", "Executor", "FailingInit", "Init", "Shutdown", "Wait"])
-def test_the_tests_of_the_stdlib_pass(part: str) -> None:
-    run_tests("test.test_concurrent_futures", RUN, part)
+class Part:
+    """Some of CPython's tests, in a process that has been started."""
+
+    def __init__(self, output: Path, module: str, *arguments: str) -> None:
+        self.output = output
+        with output.open("w") as file:
+            command = [sys.executable, "-c", *arguments]
+            has_it = importlib.util.find_spec(module) is not None
+            self.process = subprocess.Popen(command, stdout=file, stderr=file) if has_it else None
+
+    def check(self) -> None:
+        if self.process is None:
+            pytest.skip("this Python came without its tests")
+        assert self.process.wait(300) == 0, self.output.read_text()
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
 
-def test_the_tests_of_the_stdlib_s_thread_pool_pass() -> None:
-    run_tests("test._test_multiprocessing", RUN_POOL)
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Part]]:
+    """All at once, as they sleep most of the time."""
+    folder = tmp_path_factory.mktemp("stdlib")
+    started = {name: Part(folder / name, EXECUTOR, RUN, name) for name in PARTS}
+    started["pool"] = Part(folder / "pool", POOL, RUN_POOL)
+    yield started
+    for part in started.values():
+        part.end()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_tests_of_the_stdlib_pass(parts: dict[str, Part], part: str) -> None:
+    parts[part].check()
+
+
+def test_the_tests_of_the_stdlib_s_thread_pool_pass(parts: dict[str, Part]) -> None:
+    parts["pool"].check()
