@@ -251,9 +251,15 @@ impl Blocks {
             return head;
         }
         for _ in head / LAP..stale / LAP {
-            self.leave(self.head.block.load(Ordering::Acquire));
+            self.leave(self.head_block());
         }
         stale
+    }
+
+    /// The block of the head, where entries were pushed. By who takes.
+    fn head_block(&self) -> *mut Block {
+        // Acquire: pairs with the Release in `first_block`, whose caller may be late with it.
+        when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()))
     }
 
     /// Makes the head the caller's, who stores its position when he is done. `None`: it is somebody else's.
@@ -279,9 +285,7 @@ impl Blocks {
         let mut position = self.pass_stale(when(|| self.try_begin_taking()));
         let tail = self.tail.position.load(Ordering::Acquire);
         let count = entries_before(tail).wrapping_sub(entries_before(position)).min(batch.len());
-        // Acquire: pairs with the Release in `first_block`.
-        let mut block =
-            when(|| Some(self.head.block.load(Ordering::Acquire)).filter(|block| !block.is_null()));
+        let mut block = self.head_block();
         for place in &mut batch[..count] {
             // SAFETY: the block of the head, which nobody frees but who takes, which is us.
             let slot = unsafe { &(*block).slots[position % LAP] };
