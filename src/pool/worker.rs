@@ -26,10 +26,13 @@ use crate::task::{Claimed, TaskId};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most tasks that a worker takes at once.
 const BATCH: usize = 32;
+
+/// For so long a new thread lets others go first before it sleeps.
+const LINGER: Duration = Duration::from_micros(20);
 
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
@@ -56,6 +59,7 @@ fn work_in(context: Context) {
             favoured: 0,
             small_hauls: 0,
             vain: Cell::new(0),
+            is_new: Cell::new(true),
         };
         worker.sit_down();
         if pool.options.hooks.on_start.is_some() {
@@ -126,6 +130,8 @@ struct Worker<'a> {
     small_hauls: u32,
     /// So many times, by and large, what it came for was gone: its waiter runs it himself.
     vain: Cell<u32>,
+    /// It has not slept yet.
+    is_new: Cell<bool>,
 }
 
 impl Crew for Worker<'_> {
@@ -146,6 +152,16 @@ impl Crew for Worker<'_> {
             Deadline::Never
         } else {
             self.pool.longest_park()
+        }
+    }
+
+    /// A new thread doesn't know whether a spin would pay, and may be on the CPU of who started it, or wakes it for the end of
+    /// a short-lived pool: it waits for that without being in the way.
+    fn lingers(&self) -> Duration {
+        if self.is_new.replace(false) {
+            LINGER
+        } else {
+            Duration::ZERO
         }
     }
 
