@@ -7,6 +7,7 @@
 use super::census::Census;
 use super::places::Places;
 use crate::sync::{fence, fence_after_rmw, lock, Deadline, Latch, Mutex, Ordering};
+use std::time::Duration;
 
 /// Why a parked thread goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +62,10 @@ pub(crate) trait Crew {
     fn work_for_lent(&self) -> bool {
         false
     }
+    /// How long the thread that asks lets others go first before it sleeps; it counts as asleep.
+    fn lingers(&self) -> Duration {
+        Duration::ZERO
+    }
     /// How long a thread may be parked before it comes back as `Wake::Idle`. Asked when it is in the list already, so
     /// that a resize either finds it there or is seen by it.
     fn longest_park(&self) -> Deadline;
@@ -94,6 +99,10 @@ impl Sleep {
         if overlooked && self.leave(&latch) {
             places.start_searching();
             return Wake::Search;
+        }
+        let lingers = crew.lingers();
+        if !lingers.is_zero() {
+            latch.linger(lingers);
         }
         let mut value = latch.wait(crew.longest_park());
         if value.is_none() && !self.leave(&latch) {

@@ -33,6 +33,9 @@ const BATCH: usize = 32;
 /// The same, out of another worker's deque: how often a thief comes is what costs its owner.
 const HAUL: usize = 128;
 
+/// For so long a new thread lets others go first before it sleeps.
+const LINGER: Duration = Duration::from_micros(20);
+
 /// The life of a thread; it was counted as a searcher before it was started.
 pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
     pool.roster.note_up();
@@ -59,6 +62,7 @@ fn work_in(context: Context) {
             small_hauls: 0,
             haul: [0; HAUL],
             vain: Cell::new(0),
+            is_new: Cell::new(true),
         };
         worker.sit_down();
         if pool.options.hooks.on_start.is_some() {
@@ -131,6 +135,8 @@ struct Worker<'a> {
     haul: [Entry; HAUL],
     /// So many times, by and large, what it came for was gone: its waiter runs it himself.
     vain: Cell<u32>,
+    /// It has not slept yet.
+    is_new: Cell<bool>,
 }
 
 impl Crew for Worker<'_> {
@@ -151,6 +157,16 @@ impl Crew for Worker<'_> {
             Deadline::Never
         } else {
             self.pool.longest_park()
+        }
+    }
+
+    /// A new thread doesn't know whether a spin would pay, and may be on the CPU of who started it, or wakes it for the end of
+    /// a short-lived pool: it waits for that without being in the way.
+    fn lingers(&self) -> Duration {
+        if self.is_new.replace(false) {
+            LINGER
+        } else {
+            Duration::ZERO
         }
     }
 

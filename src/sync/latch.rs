@@ -8,6 +8,9 @@
 //! (see `Futex::publish`).
 
 use super::{Deadline, Futex, Ordering};
+use std::time::Duration;
+#[cfg(not(loom))]
+use std::time::Instant;
 
 const EMPTY: u32 = 0;
 const SLEEPING: u32 = 1;
@@ -39,6 +42,21 @@ impl Latch {
         // Acquire: pairs with the Release in `Futex::publish`; brings what happened before the event.
         self.word.load(Ordering::Acquire).checked_sub(FIRST)
     }
+
+    /// Lets other threads go first for so long, as long as there is no value. Not asleep, it costs the setter no system call.
+    #[cfg(not(loom))]
+    pub(crate) fn linger(&self, longest: Duration) {
+        let until = Instant::now() + longest;
+        while self.get().is_none() {
+            std::thread::yield_now();
+            if Instant::now() >= until {
+                return;
+            }
+        }
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn linger(&self, _: Duration) {}
 
     /// Waits for the value; `None` when the deadline passed first. One waiter at a time.
     pub(crate) fn wait(&self, deadline: Deadline) -> Option<u32> {
