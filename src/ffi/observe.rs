@@ -13,7 +13,7 @@ use std::ffi::c_char;
 /// tasks_completed + tasks_failed + tasks_canceled. What happens at the same time is in some of them and not in others.
 /// What a call such as pool_for hands to the pool's threads counts as tasks, too, and its caller's own part doesn't.
 ///
-/// Times are measured of the pool's first hundred tasks or so, and of one in 64 after that. Bucket i of a histogram counts
+/// Times are measured of the pool's first hundred tasks or so, and of one in 256 after that. Bucket i of a histogram counts
 /// the times from 2^i to 2^(i+1) - 1 nanoseconds, bucket 0 also 0; the sum of the times divided by their count is the mean.
 #[repr(C)]
 #[derive(Clone, Copy)]

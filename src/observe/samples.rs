@@ -1,7 +1,7 @@
 //! Which tasks are timed, and since when those of them that are queued have been.
 //!
 //! ```text
-//! number * golden ratio -> top 6 bits 0?  sampled: both ends of a task's way decide alike, without a word between them
+//! number * golden ratio -> top 8 bits 0?  sampled: both ends of a task's way decide alike, without a word between them
 //!                       -> next 8 bits    its entry in the table: { task, since }
 //! ```
 //!
@@ -11,8 +11,8 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// One task in 64 is sampled.
-const SAMPLE_BITS: u32 = 6;
+/// One task in 256 is sampled.
+const SAMPLE_BITS: u32 = 8;
 const ENTRY_BITS: u32 = 8;
 
 fn hash(task: u64) -> u64 {
@@ -86,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn one_task_in_64_is_sampled_of_many_cells_and_of_one_that_is_used_again() {
-        let about = 64_000 / 64 - 100..64_000 / 64 + 100;
-        let cells = sampled(0..64_000);
+    fn one_task_in_256_is_sampled_of_many_cells_and_of_one_that_is_used_again() {
+        let about = 256_000 / 256 - 100..256_000 / 256 + 100;
+        let cells = sampled(0..256_000);
         assert!(about.contains(&cells), "{cells}");
         for slot in [0, 1, 4095, 77_777] {
-            let generations = sampled((0..64_000).map(|generation| generation << 28 | slot));
+            let generations = sampled((0..256_000).map(|generation| generation << 28 | slot));
             assert!(about.contains(&generations), "{generations} of slot {slot}");
         }
     }

@@ -9,10 +9,11 @@
 //!         ON A PLACE: own deque, injector, steal --+ dry, or the place is wanted by a body that waited
 //! ```
 
+mod find;
+
+use self::find::{HAUL, PAUSES};
 use super::context::Context;
 use super::core::Pool;
-use super::fork_stacks::steal_half;
-use super::lanes;
 use super::leave::fenced;
 use super::observe;
 use super::pin::{self, Mask, Seat};
@@ -20,18 +21,12 @@ use super::registry::PoolRef;
 use super::run::run;
 use super::sleep::{Crew, Wake};
 use super::wait::ensure_a_place_to_start_on;
-use crate::queue::{Deque, Entry};
+use crate::queue::Entry;
 use crate::sync::{call_out, spin_hint, Deadline, SpinBudget};
-use crate::task::{Claimed, TaskId};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Most tasks that a worker takes at once out of the injector.
-const BATCH: usize = 32;
-/// The same, out of another worker's deque: how often a thief comes is what costs its owner.
-const HAUL: usize = 128;
 
 /// For so long a new thread lets others go first before it sleeps.
 const LINGER: Duration = Duration::from_micros(20);
@@ -349,162 +344,7 @@ impl Worker<'_> {
     }
 }
 
-/// Fewer entries than this are a small haul.
-const SMALL: usize = 8;
-/// After so many small hauls the worker lets a few tasks gather before it looks again, for some hundred nanoseconds:
-/// a worker that takes each task as it comes costs the submitter a cache line a task.
-const PATIENCE: u32 = 4;
-const PAUSES: u32 = 10;
+/// More searches in a row that found nothing than this don't count.
 const MOST_VAIN: u32 = 8;
-/// So much longer it waits from one look to the next with each of these: up to 12 us.
+/// So much longer it waits from one look to the next with each of them: up to 12 us.
 const VAIN_GAP: Duration = Duration::from_nanos(1_500);
-
-enum Taken {
-    Task(Claimed),
-    /// There was an entry, but nobody waits for it: look again.
-    Stale,
-    Nothing,
-}
-
-/// How a worker gets its next task.
-impl Worker<'_> {
-    /// The next task for a place: what has priority, else its own newest, else the oldest from outside, else somebody
-    /// else's oldest. A lent thread looks every other time at first for what only it can do.
-    fn find(&mut self, place: u32) -> Option<Claimed> {
-        let pool = self.pool;
-        let own = pool.deques.of(place);
-        loop {
-            self.turn = self.turn.wrapping_add(1);
-            if let Some(task) = self.find_before() {
-                return Some(task);
-            }
-            // SAFETY: the caller holds the place, so it owns the deque.
-            while let Some(entry) = unsafe { own.pop() } {
-                if let Some(task) = claim(pool, entry) {
-                    return Some(task);
-                }
-            }
-            if self.small_hauls >= PATIENCE {
-                (0..PAUSES).for_each(|_| spin_hint());
-            }
-            match self.take_batch(pool, place) {
-                Taken::Task(task) => return Some(task),
-                Taken::Stale => continue,
-                Taken::Nothing => {}
-            }
-            match self.steal(pool, place) {
-                Taken::Task(task) => return Some(task),
-                Taken::Stale => continue,
-                Taken::Nothing => {}
-            }
-            if let Some(task) = steal_half(self.context) {
-                return Some(task);
-            }
-            let high = pool.priorities.take_before(&mut self.passed);
-            self.passed = 0;
-            let last = high.or_else(|| pool.priorities.take_last()).or_else(|| self.take_for_lent());
-            match last {
-                Some(entry) => match claim(pool, entry) {
-                    Some(task) => return Some(task),
-                    None => continue,
-                },
-                None => return None,
-            }
-        }
-    }
-
-    /// What comes before the ordinary tasks.
-    #[inline]
-    fn find_before(&mut self) -> Option<Claimed> {
-        let pool = self.pool;
-        if self.favoured < lanes::PATIENCE {
-            while let Some(entry) = pool.priorities.take_before(&mut self.passed) {
-                if let Some(task) = claim(pool, entry) {
-                    self.favoured += 1;
-                    return Some(task);
-                }
-            }
-        }
-        // Their turn is over for once: the others come before them.
-        self.favoured = 0;
-        if self.turn % 2 == 0 {
-            return None;
-        }
-        while let Some(entry) = self.take_for_lent() {
-            if let Some(task) = claim(pool, entry) {
-                return Some(task);
-            }
-        }
-        None
-    }
-
-    fn take_for_lent(&self) -> Option<Entry> {
-        if self.context.is_lent {
-            self.pool.lent.take()
-        } else {
-            None
-        }
-    }
-
-    fn note_haul(&mut self, seen: usize) {
-        self.small_hauls = if seen < SMALL { self.small_hauls + 1 } else { 0 };
-    }
-
-    /// The oldest task from outside, and a fair share of the others.
-    fn take_batch(&mut self, pool: &Pool, place: u32) -> Taken {
-        if pool.injector.is_empty() {
-            return Taken::Nothing;
-        }
-        let seen = pool.injector.len();
-        self.note_haul(seen);
-        pool.observer.note_queue_length(seen);
-        let taken = pool.injector.take(&mut self.haul[..BATCH], || {
-            // Asked here, so that what is submitted after a resize to one thread is taken by one thread, in order.
-            let census = pool.places.census();
-            match census.lets_start_on(place) {
-                true => seen.div_ceil(census.threads() as usize * 2).clamp(1, BATCH),
-                false => 0,
-            }
-        });
-        keep(pool, pool.deques.of(place), &self.haul[..taken])
-    }
-
-    /// The oldest task of another deque, and half of the others.
-    fn steal(&mut self, pool: &Pool, place: u32) -> Taken {
-        let own = pool.deques.of(place);
-        let mut outcome = Taken::Nothing;
-        for other in pool.deques.others(place).filter(|other| !other.is_empty()) {
-            let seen = other.len();
-            self.note_haul(seen);
-            let taken = other.steal(&mut self.haul);
-            observe::note_steal(self.context, taken);
-            outcome = match keep(pool, own, &self.haul[..taken]) {
-                Taken::Nothing => Taken::Stale, // somebody was faster; there may be more
-                task @ Taken::Task(_) => return task,
-                stale => stale,
-            };
-        }
-        outcome
-    }
-}
-
-/// Keeps a batch, oldest first: claims the oldest; the rest goes into the own deque, where others can steal it.
-fn keep(pool: &Pool, own: &Deque, batch: &[Entry]) -> Taken {
-    let Some((&oldest, rest)) = batch.split_first() else { return Taken::Nothing };
-    for &entry in rest.iter().rev() {
-        // SAFETY: the caller of `find` holds the place of this deque. Pushed in reverse, the oldest comes out first.
-        unsafe { own.push(entry) };
-    }
-    if !rest.is_empty() {
-        // They were out of sight for a moment: somebody may have looked just then and gone to sleep.
-        pool.notify();
-    }
-    claim(pool, oldest).map_or(Taken::Stale, Taken::Task)
-}
-
-/// Claims what an entry stands for, if it still waits to be run.
-fn claim(pool: &Pool, entry: Entry) -> Option<Claimed> {
-    let task = Claimed::claim(TaskId::from_bits(entry))?;
-    pool.left_queue();
-    Some(task)
-}
