@@ -28,6 +28,8 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// One of so many sleeps is timed of a thread that doesn't spin.
+const TIMED_SLEEPS: u32 = 4;
 /// For so long a new thread lets others go first before it sleeps.
 const LINGER: Duration = Duration::from_micros(20);
 
@@ -176,7 +178,7 @@ impl Crew for Worker<'_> {
 
 impl Worker<'_> {
     fn live(&mut self) {
-        let mut spins = SpinBudget::untried();
+        let (mut spins, mut sleeps) = (SpinBudget::untried(), 0_u32);
         let mut is_dry = false;
         loop {
             self.sit_down();
@@ -189,9 +191,15 @@ impl Worker<'_> {
                 continue;
             }
             is_dry = false;
-            let parked_at = Instant::now();
+            // Who doesn't spin looks at the clock now and then only: it is two looks on the way to the task.
+            sleeps = sleeps.wrapping_add(1);
+            let parked_at = (!spins.is_none() || sleeps % TIMED_SLEEPS == 0).then(Instant::now);
             match self.park() {
-                Wake::Search => spins.learn_from_sleep(parked_at.elapsed()),
+                Wake::Search => {
+                    if let Some(parked_at) = parked_at {
+                        spins.learn_from_sleep(parked_at.elapsed());
+                    }
+                }
                 Wake::End if self.context.is_lent => return,
                 Wake::End => return self.pool.roster.note_end(),
                 Wake::Idle => return,
