@@ -293,7 +293,7 @@ static void later_only_a_sample_is_timed(void) {
     for (i = 0; i < tasks; i++)
         CHECK_OK(pool_spawn(pool, same, NULL));
     stats = check_counts(pool, tasks, 0, 0);
-    CHECK(stats.time_run_count >= tasks / 128);
+    CHECK(stats.time_run_count >= tasks / 512);
     CHECK(stats.time_run_count <= tasks / 32 + 4096);
     CHECK(stats.time_queued_count > 0);
     CHECK(stats.queue_high_water <= tasks);
