@@ -299,6 +299,70 @@ static void several_threads_may_shut_a_pool_down(void) {
     }
 }
 
+typedef struct {
+    pool_t *pool;
+    count_t stopped;
+    int64_t stopped_by_then;
+    offgil_status status;
+} destroyer_t;
+
+static void *sleep_a_while(void *arg) {
+    sleep_ns(MILLISECOND);
+    return arg;
+}
+
+static void stop_slowly(void *stopped) {
+    sleep_ns(SOON);
+    count_add(stopped, 1);
+}
+
+static void *destroy_and_count(void *arg) {
+    destroyer_t *destroyer = arg;
+    offgil_status status = pool_destroy(destroyer->pool);
+    if (status == OFFGIL_OK) {
+        destroyer->status = status;
+        destroyer->stopped_by_then = count_get(&destroyer->stopped);
+    }
+    return NULL;
+}
+
+static void of_two_that_destroy_a_pool_the_one_who_is_told_ok_has_joined_its_threads(void) {
+    destroyer_t destroyer = {NULL, COUNT_ZERO, 0, OFFGIL_EBUSY};
+    pool_options_t options;
+    pthread_t first, second;
+    pool_options_init(&options, sizeof(options));
+    options.threads = 1;
+    options.on_thread_stop = stop_slowly;
+    options.context = &destroyer.stopped;
+    destroyer.pool = pool_create_with(&options);
+    CHECK_OK(pool_spawn(destroyer.pool, sleep_a_while, NULL));
+    first = check_thread(destroy_and_count, &destroyer);
+    second = check_thread(destroy_and_count, &destroyer);
+    check_join(first);
+    check_join(second);
+    CHECK_OK(destroyer.status);
+    CHECK_EQ(destroyer.stopped_by_then, 1);
+}
+
+static void *destroy_until_released(void *pool) {
+    CHECK_STATUS(pool_destroy(pool), OFFGIL_EHANDLE);
+    return NULL;
+}
+
+/* The task ends only after the destroy has returned. */
+static void a_release_ends_another_threads_destroy(void) {
+    pool_t *pool = pool_create(1);
+    gate_t gate = GATE_CLOSED;
+    future_t *held = check_submit(pool, gate_task, &gate);
+    pthread_t destroyer = check_thread(destroy_until_released, pool);
+    while (pool_spawn(pool, sleep_a_while, NULL) == OFFGIL_OK)
+        sleep_ns(MILLISECOND);
+    CHECK_OK(pool_release(pool));
+    check_join(destroyer);
+    gate_open(&gate);
+    check_take(held);
+}
+
 CHECK_MAIN(TEST(drain_runs_what_is_queued), TEST(shutdown_closes_the_pool_to_outside_submits_at_once),
            TEST(shutdown_may_be_asked_for_again),
            TEST(an_unknown_shutdown_mode_is_refused_and_changes_nothing),
@@ -310,4 +374,6 @@ CHECK_MAIN(TEST(drain_runs_what_is_queued), TEST(shutdown_closes_the_pool_to_out
            TEST(a_worker_may_destroy_another_pool),
            TEST(running_tasks_may_submit_more_while_the_pool_is_destroyed_or_released),
            TEST(release_does_not_wait_and_everything_still_runs), TEST(a_worker_may_release_its_own_pool),
-           TEST(several_threads_may_shut_a_pool_down))
+           TEST(several_threads_may_shut_a_pool_down),
+           TEST(of_two_that_destroy_a_pool_the_one_who_is_told_ok_has_joined_its_threads),
+           TEST(a_release_ends_another_threads_destroy))

@@ -355,6 +355,8 @@ pub(super) fn forget_stack() {
         current.context.set(null());
         current.frame.set(null());
         current.forks.forget();
+        // Not dropped: it may be in the middle of a change, and what it owns is the parent's.
+        std::mem::forget(current.failure.take());
     });
 }
 

@@ -149,10 +149,18 @@ impl Pool {
 
     /// Whether there is something in a queue that any thread of the pool may run.
     fn has_entries(&self) -> bool {
-        !self.injector.is_empty()
-            || !self.priorities.is_empty()
+        !self.injector.is_empty() || self.has_entries_beside_injector()
+    }
+
+    fn has_entries_beside_injector(&self) -> bool {
+        !self.priorities.is_empty()
             || self.deques.iter().any(|deque| !deque.is_empty())
             || self.fork_stacks.has_halves()
+    }
+
+    /// What `work_visible` sees but for the injector.
+    pub(super) fn has_work_beside_injector(&self) -> bool {
+        self.has_entries_beside_injector() || self.places.census().is_wanted_by_a_visitor()
     }
 
     /// Whether anything is still to be run, by whomever; held tasks first, as they come off the list after they have gone

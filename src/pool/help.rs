@@ -5,8 +5,8 @@
 //! outside                 a visitor: permit for a free place -> claim -> entry out -> run -> permit back -> somebody to wake?
 //! ```
 //!
-//! From outside that is five read-modify-writes: the word of the places twice, the task's twice, the head of the injector.
-//! They are a third of the time, so there is none else.
+//! From outside that is four read-modify-writes: the word of the places twice, the task's twice. With those of the push and
+//! of the release they are half of the time, so there is none else.
 
 use super::census::{Census, Limit};
 use super::context::{innermost, inside, is_in_a_body, Context};
@@ -105,8 +105,8 @@ fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
     run(context, task).map_or(Helped::Ran, Helped::RanWell)
 }
 
-/// Runs the first of the tasks here, and those behind it as long as they are queued and nobody else wants the place: each
-/// time a place is taken for it costs more than a short task does. Not inside the pool, where no place need be taken.
+/// Runs the first of the tasks here, and those behind it as long as they are queued and another place is free: each time a
+/// place is taken for it costs more than a short task does. Not inside the pool, where no place need be taken.
 pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId>) {
     let Some(pool) = registry::of_task(pool) else { return };
     let local = here();
@@ -128,11 +128,13 @@ pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId>) {
     });
 }
 
-/// Whether a visitor may start another task on the place that it has.
+/// Whether a visitor may start another task on the place that it has: others can have one, whatever they come for, and
+/// the pool still lets visitors in.
 fn may_stay(context: &Context) -> bool {
     let census = context.pool.places.census();
     let is_wanted = census.is_wanted_by_a_body() || census.is_wanted_by_a_visitor();
-    !is_wanted && !census.is_closed() && context.place().is_some_and(|place| census.lets_start_on(place))
+    let welcome = census.lets_visitors_in() && census.free() > 0 && !is_wanted;
+    welcome && context.place().is_some_and(|place| census.lets_start_on(place))
 }
 
 /// Claims the task for a waiter, if it is still queued and he may run it; and whether it came from outside.

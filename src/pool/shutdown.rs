@@ -6,7 +6,7 @@
 //!
 //! Whoever finds a closed pool idle ends its threads: the shutdown itself, or the last worker to give a place back.
 
-use super::context::{is_in_a_body, is_within};
+use super::context::is_within;
 use super::core::Pool;
 use super::deadlock;
 use super::done::DoneWait;
@@ -128,12 +128,6 @@ pub(crate) fn shutdown(pool: &Pool, mode: Mode, deadline: Deadline) -> Result<()
 
 /// Closes the pool, drains it, joins its threads and takes its handle away.
 pub(crate) fn destroy(pool: &PoolRef) -> Result<(), Error> {
-    if !is_in_a_body() && !registry::is_default(pool) && !is_within(pool) {
-        // Whose wait need not be looked through for circles waits for the threads at once, and is not woken before to be told
-        // that they are about to end.
-        pool.close(Mode::Drain);
-        while_blocked(|| pool.join_present_threads());
-    }
     shutdown(pool, Mode::Drain, Deadline::Never)?;
     if !registry::remove(pool) {
         return Err(Status::Handle.into());

@@ -68,11 +68,6 @@ impl Roster {
         std::mem::take(&mut state.handles)
     }
 
-    /// The handles of the threads that there are. Others may be started.
-    fn take_present_handles(&self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut lock(&self.state).handles)
-    }
-
     /// Threads alive, and those of them whose body is blocked.
     pub(super) fn threads(&self) -> (u32, u32) {
         let state = lock(&self.state);
@@ -242,23 +237,14 @@ impl Pool {
 
     /// Joins every thread. The pool is over.
     pub(super) fn join_threads(&self) {
-        join_all(self.roster.take_handles().into_iter().chain(self.blocking.take_handles()));
-    }
-
-    /// Joins the threads that there are, which end when the pool is over: it is closed.
-    pub(super) fn join_present_threads(&self) {
-        join_all(self.roster.take_present_handles().into_iter());
-    }
-}
-
-fn join_all(handles: impl Iterator<Item = JoinHandle<()>>) {
-    let me = std::thread::current().id();
-    for handle in handles {
-        if handle.thread().id() == me {
-            continue; // a destructor of this thread's locals destroys the pool: it ends by itself
+        let me = std::thread::current().id();
+        for handle in self.roster.take_handles().into_iter().chain(self.blocking.take_handles()) {
+            if handle.thread().id() == me {
+                continue; // a destructor of this thread's locals destroys the pool: it ends by itself
+            }
+            // A worker catches what its tasks throw; a panic of its own has been printed and is not ours to pass on.
+            let _ = handle.join();
         }
-        // A worker catches what its tasks throw; a panic of its own has been printed and is not ours to pass on.
-        let _ = handle.join();
     }
 }
 

@@ -292,7 +292,9 @@ impl Graph {
         is_done: impl Fn(u64) -> bool,
     ) -> bool {
         let is_one = |who: &Who| who.thread == thread && who.pool == pool;
-        self.entries.values().filter(|entry| is_one(&entry.who)).any(|entry| match &entry.wait {
+        // Who runs another body on top of his own comes back when that one returns.
+        let is_waiting = |entry: &&Entry| is_one(&entry.who) && entry.inner.is_none();
+        self.entries.values().filter(is_waiting).any(|entry| match &entry.wait {
             Some(Waiting { want: Want::All(_), turn }) => is_over(turn.as_slice()),
             Some(Waiting { want: Want::Any(tasks), .. }) => is_over(tasks),
             Some(Waiting { want: Want::Idle(other), .. }) => is_idle(*other),

@@ -27,10 +27,10 @@ impl<I: DoubleEndedIterator<Item = TaskId> + Clone> Ids for I {}
 
 /// Waits for all; the status is that of the lowest-numbered one that failed.
 pub(crate) fn wait_all(ids: impl Ids, deadline: Deadline) -> Result<(), Error> {
-    if deadline == Deadline::Never {
-        run_newest(ids.clone());
-    }
     let mut others = Others { ids: ids.clone(), ahead: ids.clone().enumerate(), edge: None };
+    if deadline == Deadline::Never {
+        others.run_newest()?;
+    }
     let mut first_failure = Ok(());
     for (index, id) in ids.enumerate() {
         if task::has_succeeded(id) {
@@ -53,24 +53,6 @@ pub(crate) fn wait_all(ids: impl Ids, deadline: Deadline) -> Result<(), Error> {
     first_failure
 }
 
-/// On a place of the pool: runs its children first that come last, as many as are still queued. They are the newest of the
-/// own deque, if they were submitted here, and thieves are at its other end: who began with the oldest would race them for
-/// each task. In a pool of one there are none, and all goes in order.
-fn run_newest(ids: impl DoubleEndedIterator<Item = TaskId>) {
-    with_context(|context| {
-        let on_a_place = context.filter(|context| context.holds_place());
-        let Some(context) = on_a_place.filter(|context| !context.pool.is_serial()) else { return };
-        let is_queued_child = |look: Look| {
-            look.phase == Phase::Queued && look.pool == context.pool.number && !look.word.is_from_outside()
-        };
-        for id in ids.rev() {
-            if !task::look(id).is_ok_and(is_queued_child) || help_inside(context, id) == Helped::No {
-                return;
-            }
-        }
-    });
-}
-
 /// So often a waiter looks whether a task that runs elsewhere has ended before it takes up another.
 const LOOKS: u32 = 16;
 
@@ -83,6 +65,53 @@ struct Others<I> {
 }
 
 impl<I: Ids> Others<I> {
+    /// On a place of the pool: runs its children first that come last, as many as are still queued. They are the newest of the
+    /// own deque, if they were submitted here, and thieves are at its other end: who began with the oldest would race them for
+    /// each task. In a pool of one there are none, and all goes in order.
+    fn run_newest(&mut self) -> Result<(), Error> {
+        with_context(|context| {
+            let Some(context) = context.filter(|context| context.holds_place() && !context.pool.is_serial())
+            else {
+                return Ok(());
+            };
+            let is_queued_child = |look: Look| {
+                look.phase == Phase::Queued
+                    && look.pool == context.pool.number
+                    && !look.word.is_from_outside()
+            };
+            let newest = self.ids.clone().next_back();
+            if !newest.is_some_and(|id| task::look(id).is_ok_and(is_queued_child)) {
+                return Ok(());
+            }
+            let mut runs_elsewhere = false;
+            for id in self.ids.clone() {
+                match task::look(id) {
+                    Ok(look) => runs_elsewhere |= look.phase != Phase::Queued && ended(&look).is_none(),
+                    // The wait ends here: those behind it are not waited for.
+                    Err(_) => return Ok(()),
+                }
+            }
+            // What runs elsewhere may wait for the caller: then nothing is run on top of it.
+            if runs_elsewhere {
+                self.begin_edge()?;
+            }
+            for id in self.ids.clone().rev() {
+                let may_run = !context.pool.is_serial() && task::look(id).is_ok_and(is_queued_child);
+                if !may_run || help_inside(context, id) == Helped::No {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn begin_edge(&mut self) -> Result<(), Error> {
+        if self.edge.is_none() && is_in_a_body() {
+            self.edge = Some(Edge::begin(Want::All(self.ids.clone().collect()), false)?);
+        }
+        Ok(())
+    }
+
     /// Waits for one of all; the edge is for all at once, so that a circle over the last one is found before the first that
     /// is pending is waited for.
     #[inline(never)]
@@ -98,9 +127,7 @@ impl<I: Ids> Others<I> {
             return result;
         }
         if deadline == Deadline::Never && !ends_at_once(id) {
-            if self.edge.is_none() && is_in_a_body() {
-                self.edge = Some(Edge::begin(Want::All(self.ids.clone().collect()), false)?);
-            }
+            self.begin_edge()?;
             self.run_meanwhile(index, id);
         }
         let look = task::look(id)?;

@@ -250,10 +250,11 @@ impl Worker<'_> {
             return false;
         }
         if self.vain.get() > 0 {
-            let (front, is_alone) = (pool.injector.front(), pool.injector.len() <= 1);
+            let is_alone = || pool.injector.len() <= 1 && !pool.has_work_beside_injector();
+            let (front, was_alone) = (pool.injector.front(), is_alone());
             (0..PAUSES).for_each(|_| spin_hint());
             // If it was alone and has been taken, what is there now may be the next one of the same waiter.
-            if is_alone && pool.injector.front() != front || !pool.work_visible() {
+            if was_alone && pool.injector.front() != front && is_alone() || !pool.work_visible() {
                 self.note_vain();
                 return false;
             }
