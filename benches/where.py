@@ -8,14 +8,12 @@ tables go between the two marks of docs/performance.md.
 
 import os
 import re
-import shutil
 import sys
 from collections import Counter
 
 import instructions
 from harness import counted
-from harness.base import CHECKOUT, Failure, run
-from harness.command import parser_of
+from harness.base import CHECKOUT, run
 
 TARGET = CHECKOUT / "target" / "where"
 PROGRAM = CHECKOUT / "build" / "bench" / "where"
@@ -51,30 +49,5 @@ def table(operation: str) -> str:
     return counted.table(instructions.OPERATIONS[operation], more, fewer, instructions.FEWER, LEAST)
 
 
-def main() -> int:
-    parser = parser_of(__doc__)
-    parser.add_argument(
-        "operations", nargs="*", metavar="OPERATION", help="print these only, and write nothing"
-    )
-    chosen = parser.parse_args().operations
-    if unknown := [name for name in chosen if name not in instructions.OPERATIONS]:
-        parser.error(f"{unknown[0]} is none of {', '.join(instructions.OPERATIONS)}")
-    if shutil.which("valgrind") is None:
-        print("valgrind is missing (Debian: apt-get install valgrind)")
-        return 2
-    tables = []
-    try:
-        build()
-        for operation in chosen or instructions.OPERATIONS:
-            tables.append(table(operation))
-            print(tables[-1], end="\n\n", flush=True)
-    except Failure as failure:
-        print(f"where: {failure}", file=sys.stderr)
-        return 1
-    if not chosen:
-        counted.write(tables, "counted")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(counted.main(__doc__, instructions.OPERATIONS, build, table, "counted"))

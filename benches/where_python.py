@@ -8,16 +8,14 @@ The tables go between the two marks of docs/performance.md.
 
 import platform
 import re
-import shutil
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 from harness import counted
-from harness.base import BENCHES, CHECKOUT, Failure, run
+from harness.base import BENCHES, CHECKOUT, run
 from harness.c_peers import compile_c
-from harness.command import parser_of
 
 NATIVE = CHECKOUT / "build" / "bench" / "native.so"
 # A cell: the driver's workload, the adapter, and what a task of it is.
@@ -60,30 +58,13 @@ def table(cell: str) -> str:
     return counted.table(title, more, fewer, FEWER, LEAST)
 
 
-def main() -> int:
-    parser = parser_of(__doc__)
-    parser.add_argument("cells", nargs="*", metavar="CELL", help="print these only, and write nothing")
-    chosen = parser.parse_args().cells
-    if unknown := [name for name in chosen if name not in CELLS]:
-        parser.error(f"{unknown[0]} is none of {', '.join(CELLS)}")
-    if shutil.which("valgrind") is None:
-        print("valgrind is missing (Debian: apt-get install valgrind)")
-        return 2
-    tables = [f"On CPython {platform.python_version()}, what the thread that submits executes."]
-    try:
-        NATIVE.parent.mkdir(parents=True, exist_ok=True)
-        source = str(BENCHES / "python" / "native.c")
-        compile_c([source], NATIVE, ["-fPIC", "-shared", "-lm", "-lpthread"])
-        for cell in chosen or CELLS:
-            tables.append(table(cell))
-            print(tables[-1], end="\n\n", flush=True)
-    except Failure as failure:
-        print(f"where: {failure}", file=sys.stderr)
-        return 1
-    if not chosen:
-        counted.write(tables, "counted from Python")
-    return 0
+def build() -> None:
+    """The native tasks."""
+    NATIVE.parent.mkdir(parents=True, exist_ok=True)
+    source = str(BENCHES / "python" / "native.c")
+    compile_c([source], NATIVE, ["-fPIC", "-shared", "-lm", "-lpthread"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    whose = f"On CPython {platform.python_version()}, what the thread that submits executes."
+    sys.exit(counted.main(__doc__, CELLS, build, table, "counted from Python", (whose,)))

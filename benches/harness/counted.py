@@ -1,10 +1,13 @@
 """Of what callgrind has counted: the sums by file or library, and the tables of docs/performance.md."""
 
 import re
+import shutil
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from .base import CHECKOUT
+from .base import CHECKOUT, Failure
+from .command import parser_of
 
 PAGE = CHECKOUT / "docs" / "performance.md"
 # In callgrind's format: the lines that say where what follows was executed, and where what is called is.
@@ -51,3 +54,34 @@ def write(tables: list[str], mark: str) -> None:
     begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     before, _, rest = PAGE.read_text().partition(begin)
     PAGE.write_text("\n\n".join([before + begin, *tables, end]) + rest.partition(end)[2])
+
+
+def main(
+    doc: str | None,
+    titles: Mapping[str, object],
+    build: Callable[[], None],
+    table_of: Callable[[str], str],
+    mark: str,
+    preface: tuple[str, ...] = (),
+) -> int:
+    """A script that prints the tables of all titles and writes them to the page, or prints the named ones."""
+    parser = parser_of(doc)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="print these only, and write nothing")
+    chosen = parser.parse_args().names
+    if unknown := [name for name in chosen if name not in titles]:
+        parser.error(f"{unknown[0]} is none of {', '.join(titles)}")
+    if shutil.which("valgrind") is None:
+        print("valgrind is missing (Debian: apt-get install valgrind)")
+        return 2
+    tables = []
+    try:
+        build()
+        for name in chosen or titles:
+            tables.append(table_of(name))
+            print(tables[-1], end="\n\n", flush=True)
+    except Failure as failure:
+        print(f"where: {failure}", file=sys.stderr)
+        return 1
+    if not chosen:
+        write([*preface, *tables], mark)
+    return 0
