@@ -130,11 +130,7 @@ impl<I: Ids> Others<I> {
             self.begin_edge()?;
             self.run_meanwhile(index, id);
         }
-        let look = task::look(id)?;
-        match ended(&look) {
-            Some(result) => result,
-            None => wait_for_end(id, look, How { edge: self.edge.as_ref(), ..How::until(deadline) }),
-        }
+        wait_for_end(id, task::look(id)?, How { edge: self.edge.as_ref(), ..How::until(deadline) })
     }
 
     /// Runs queued tasks behind this one here, until it has ended, or this thread may run none.
