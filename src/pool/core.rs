@@ -81,6 +81,10 @@ impl Crew for Pool {
         self.start_thread_for_search()
     }
 
+    fn note_given_back(&self, left: Census) {
+        self.note_if_idle(left);
+    }
+
     fn longest_park(&self) -> Deadline {
         self.longest_idleness()
     }
@@ -187,23 +191,9 @@ impl Pool {
     /// A place was given back by somebody who looks no further: if there is work, somebody else must come; if
     /// that was the last, the pool is idle.
     #[inline]
-    pub(super) fn cover(&self, mut census: Census) {
-        if census.needs_a_searcher() {
-            census = self.cover_unsearched(census);
-        }
-        self.note_if_idle(census);
-    }
-
-    #[inline(never)]
-    fn cover_unsearched(&self, mut census: Census) -> Census {
+    pub(super) fn cover(&self, census: Census) {
         self.sleep.cover(census, &self.places, self);
-        while self.places.census().needs_a_searcher() {
-            // Nobody could be sent: a visitor in line needs none.
-            let Some(served) = self.places.serve(Served::Visitors) else { break };
-            census = served;
-            self.sleep.cover(census, &self.places, self);
-        }
-        census
+        self.note_if_idle(census);
     }
 
     /// The pool may have become idle with the step, a read-modify-write, that left these counters: tells who waits for that.

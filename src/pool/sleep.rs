@@ -4,7 +4,7 @@
 //! parked = lock { [latch, latch, ...] (the last to park is the first to wake), over? }
 //! ```
 
-use super::census::Census;
+use super::census::{Census, Served};
 use super::places::Places;
 use crate::sync::{fence, fence_after_rmw, lock, Deadline, Latch, Mutex, Ordering};
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub(crate) trait Crew {
     }
     /// Starts a thread as a searcher that is counted already; false if that can't be.
     fn start_thread(&self) -> bool;
+    /// A place was given back on the way; `left`: the counters that this step has left.
+    fn note_given_back(&self, left: Census);
     /// Whether the thread that asks is lent.
     fn is_lent(&self) -> bool {
         false
@@ -170,11 +172,16 @@ impl Sleep {
             if self.wake_one() || crew.start_thread() {
                 return;
             }
-            // Nobody to send. While this thread was counted, another may have parked in the belief that somebody
-            // searches: the last to stop looks once more.
+            // Nobody to send. While this thread was counted, another may have parked, or given a place back for which a
+            // visitor waits, in the belief that somebody searches: the last to stop looks once more.
             let census = places.stop_searching();
-            if !census.needs_a_searcher() || crew.surely_no_work() || lock(&self.parked).latches.is_empty() {
+            if !census.needs_a_searcher() || crew.surely_no_work() {
                 return;
+            }
+            if lock(&self.parked).latches.is_empty() {
+                // Nobody will come, and a visitor in line needs nobody.
+                let Some(left) = places.serve(Served::Visitors) else { return };
+                crew.note_given_back(left);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::local::{here, Local};
 use super::pin::{self, Seat};
 use super::status::{Error, Status};
 use super::worker;
-use crate::sync::{lock, spawn, AtomicU32, Deadline, Mutex, Ordering};
+use crate::sync::{lock, spawn, AtomicU32, Deadline, Mutex, MutexGuard, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -150,18 +150,18 @@ impl Pool {
             return Ok(());
         }
         state.refused_until = None;
-        self.start_first_searcher(&mut state)
+        self.start_searcher(state)
     }
 
     /// Makes sure that a thread can come for what is queued: one that isn't blocked in a wait (a lent one,
     /// too), or a new one.
     #[cold]
     pub(super) fn ensure_free_thread(&self) -> Result<(), Error> {
-        let mut state = lock(&self.roster.state);
+        let state = lock(&self.roster.state);
         if state.alive > state.blocked || self.lent.has_one_that_is_not_blocked() {
             return Ok(());
         }
-        self.start_first_searcher(&mut state)
+        self.start_searcher(state)
     }
 
     /// A task is about to go in while a thread is not up yet. That one counts as a searcher, so nobody else would be called
@@ -172,21 +172,21 @@ impl Pool {
         if census.free() <= census.searching() || self.injector.len() < census.searching() as usize {
             return;
         }
-        let mut state = lock(&self.roster.state);
-        let refused = state.alive < self.threads() && self.start_first_searcher(&mut state).is_err();
-        drop(state);
-        if refused {
-            // Somebody may have parked who took it for a searcher.
-            self.sleep.cover(self.places.census(), &self.places, self);
+        let state = lock(&self.roster.state);
+        if state.alive < self.threads() {
+            let _ = self.start_searcher(state);
         }
     }
 
-    fn start_first_searcher(&self, state: &mut State) -> Result<(), Error> {
+    fn start_searcher(&self, mut state: MutexGuard<'_, State>) -> Result<(), Error> {
         self.places.start_searching();
-        self.start_thread(state).inspect_err(|_| {
-            // If no other thread is free, nobody can have relied on this searcher and parked; else the caller looks.
-            let _ = self.places.stop_searching();
-        })
+        let started = self.start_thread(&mut state);
+        drop(state);
+        if started.is_err() {
+            // Somebody may have parked, or given a place back, who took it for one that comes.
+            self.sleep.cover(self.places.stop_searching(), &self.places, self);
+        }
+        started
     }
 
     fn start_thread(&self, state: &mut State) -> Result<(), Error> {

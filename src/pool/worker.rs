@@ -12,6 +12,7 @@
 mod find;
 
 use self::find::{HAUL, PAUSES};
+use super::census::Census;
 use super::context::Context;
 use super::core::Pool;
 use super::leave::fenced;
@@ -100,6 +101,10 @@ impl Crew for Parked<'_> {
         false
     }
 
+    fn note_given_back(&self, left: Census) {
+        self.0.note_given_back(left);
+    }
+
     fn longest_park(&self) -> Deadline {
         self.0.longest_park()
     }
@@ -147,6 +152,10 @@ impl Crew for Worker<'_> {
 
     fn start_thread(&self) -> bool {
         self.pool.start_thread()
+    }
+
+    fn note_given_back(&self, left: Census) {
+        self.pool.note_given_back(left);
     }
 
     fn longest_park(&self) -> Deadline {

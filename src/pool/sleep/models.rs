@@ -19,7 +19,7 @@ struct Model {
 
 impl Crew for Model {
     fn work_visible(&self) -> bool {
-        self.queue.load(Ordering::Relaxed) > 0 || self.half.load(Ordering::Relaxed) > 0
+        self.has_entries() || self.places.census().is_wanted_by_a_visitor()
     }
 
     /// Like pool/fork_stacks.
@@ -30,6 +30,8 @@ impl Crew for Model {
     fn start_thread(&self) -> bool {
         false
     }
+
+    fn note_given_back(&self, _: Census) {}
 
     fn longest_park(&self) -> Deadline {
         if self.has_surplus() {
@@ -57,6 +59,17 @@ impl Model {
 
     fn has_surplus(&self) -> bool {
         self.is_one_of_two && self.places.threads() < 2
+    }
+
+    fn has_entries(&self) -> bool {
+        self.queue.load(Ordering::Relaxed) > 0 || self.half.load(Ordering::Relaxed) > 0
+    }
+
+    /// Like pool/core, of a body that blocks.
+    fn give_up(&self, place: u32) {
+        let served = if self.has_entries() { Served::Bodies } else { Served::Visitors };
+        let left = self.places.give_up(place, served);
+        self.sleep.cover(left, &self.places, self);
     }
 
     fn notify(&self) {
@@ -256,5 +269,30 @@ fn a_half_that_was_pushed_while_a_visitor_held_the_other_place_is_taken_after_it
         }
         owner.join().unwrap();
         worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_visitor_in_line_gets_the_place_that_was_left_to_a_waker_who_finds_nobody_to_wake() {
+    model(|| {
+        let pool = Model::new(2, false);
+        let _held_for_ever = pool.places.try_take().unwrap();
+        let place = pool.places.try_take().unwrap();
+        pool.queue.store(1, Ordering::Relaxed);
+        let visitor = {
+            let pool = pool.clone();
+            thread::spawn(move || assert!(pool.places.take_as_visitor(Deadline::Never).is_ok()))
+        };
+        let blocks = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.give_up(place))
+        };
+        let wakes = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.notify())
+        };
+        wakes.join().unwrap();
+        blocks.join().unwrap();
+        visitor.join().unwrap();
     });
 }
