@@ -17,7 +17,7 @@ use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::Status;
 use super::threads::{stack_allows_another_body, stack_allows_another_body_on};
-use super::wait::{ended, ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
+use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
 use crate::sync::Deadline;
 use crate::task::{self, Claimed, Phase, TaskId};
 use std::ffi::c_void;
@@ -93,7 +93,7 @@ fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
 
 /// The same on the place of the visitor's.
 #[inline(always)]
-fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
+pub(super) fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
     let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
     let pool = &*context.pool;
     // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
@@ -105,41 +105,9 @@ fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
     run(context, task).map_or(Helped::Ran, Helped::RanWell)
 }
 
-/// Runs the first of the tasks here, and those behind it as long as they are queued and another place is free: each time a
-/// place is taken for it costs more than a short task does. Not inside the pool, where no place need be taken.
-pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId>) {
-    let Some(pool) = registry::of_task(pool) else { return };
-    let local = here();
-    if inside(&pool, |inside| inside.is_some()) {
-        return;
-    }
-    let Some(permit) = visit(local, &pool) else { return };
-    as_visitor(local, Context::of_visitor(pool.clone(), permit), |context| {
-        for id in ids {
-            match task::look(id) {
-                Ok(look) if ended(&look).is_some() => {}
-                Ok(look) if look.pool == pool.number && run_as_visitor(context, id) != Helped::No => {}
-                _ => return,
-            }
-            if !may_stay(context) {
-                return;
-            }
-        }
-    });
-}
-
-/// Whether a visitor may start another task on the place that it has: others can have one, whatever they come for, and
-/// the pool still lets visitors in.
-fn may_stay(context: &Context) -> bool {
-    let census = context.pool.places.census();
-    let is_wanted = census.is_wanted_by_a_body() || census.is_wanted_by_a_visitor();
-    let welcome = census.lets_visitors_in() && census.free() > 0 && !is_wanted;
-    welcome && context.place().is_some_and(|place| census.lets_start_on(place))
-}
-
 /// Claims the task for a waiter, if it is still queued and he may run it; and whether it came from outside.
 #[inline]
-fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
+pub(super) fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
     if context.pool.is_serial() && task::snapshot(id).is_from_outside() {
         return None; // with one worker, what came from outside keeps its turn
     }
@@ -157,7 +125,7 @@ pub(super) fn may_visit(pool: &Pool) -> bool {
 
 /// A permit for a free place of the pool, if there is one and this thread may have it.
 #[inline(always)]
-fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
+pub(super) fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
     // Of one thread or not, the places say.
     if pool.visitors_may_run && local.frame.get().is_null() && stack_allows_another_body_on(local) {
         pool.places.try_take_as_visitor()
@@ -168,7 +136,7 @@ fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
 
 /// Does something on a place that was taken for it, then gives the place back.
 #[inline(always)]
-fn as_visitor<T>(local: &Local, context: Context, body: impl FnOnce(&Context) -> T) -> T {
+pub(super) fn as_visitor<T>(local: &Local, context: Context, body: impl FnOnce(&Context) -> T) -> T {
     let value = context.enter_on(local, |context| fenced(|| body(context)));
     let pool = &*context.pool;
     pool.cover(match context.take_permit() {
@@ -201,7 +169,7 @@ pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
 
 /// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
 /// what is stale below; elsewhere it is left behind.
-fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
+pub(super) fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
     let own = pool.deques.of(place);
     // SAFETY: this thread holds the place, so it owns the deque; here and below.
     let newest = || unsafe { own.newest() }.map(TaskId::from_bits);

@@ -11,6 +11,7 @@
 
 mod find;
 
+pub(super) use self::find::{fair_share, BATCH};
 use self::find::{HAUL, PAUSES};
 use super::census::Census;
 use super::context::Context;
