@@ -99,6 +99,85 @@ static void submitters_that_run_their_own_tasks_do_not_keep_what_is_queued_from_
     CHECK_OK(pool_destroy(pool));
 }
 
+/* A thread outside waits for many tasks and runs them on the place that it has. One of them asks for somebody
+ * who needs that place; from then on each takes its time, until he has come. */
+enum { AWAITED = 400, ASKING = 50, LATE = ASKING + (AWAITED - ASKING) / 2 };
+
+static count_t ran = COUNT_ZERO, came = COUNT_ZERO, at_the_gate = COUNT_ZERO;
+static gate_t busy_worker = GATE_CLOSED, blocked_worker = GATE_CLOSED;
+static void (*ask)(void);
+static int64_t ran_before;
+
+static void *come(void *arg) {
+    ran_before = count_get(&ran);
+    count_add(&came, 1);
+    return arg;
+}
+
+static void *awaited(void *arg) {
+    int64_t number = count_add(&ran, 1);
+    if (number == ASKING)
+        ask();
+    else if (number > ASKING && count_get(&came) == 0)
+        sleep_ns(MILLISECOND);
+    return arg;
+}
+
+/* The place is the only one that is not taken by the busy worker. */
+static void wait_for_many_from_outside(void (*asks)(void)) {
+    static void *args[AWAITED];
+    static future_t *futures[AWAITED];
+    size_t i;
+    ask = asks;
+    CHECK_OK(pool_submit_many(pool, awaited, args, AWAITED, futures));
+    CHECK_OK(future_wait_all(futures, AWAITED, OFFGIL_FOREVER));
+    for (i = 0; i < AWAITED; i++)
+        CHECK_OK(future_release(futures[i]));
+    gate_open(&busy_worker);
+    count_wait(&came, 1);
+    CHECK(ran_before < LATE);
+    CHECK_OK(pool_destroy(pool));
+}
+
+static void submit_something_urgent(void) {
+    task_options_t options;
+    task_options_init(&options, sizeof options);
+    options.priority = TASK_HIGH;
+    CHECK_OK(pool_spawn_with(pool, &options, come, NULL));
+}
+
+static void a_task_of_high_priority_does_not_come_after_all_that_an_outside_thread_waits_for(void) {
+    pool = pool_create(2);
+    gate_occupy(&busy_worker, pool, 1);
+    wait_for_many_from_outside(submit_something_urgent);
+}
+
+static void *block_and_come_back(void *arg) {
+    CHECK_OK(task_block_begin());
+    count_add(&at_the_gate, 1);
+    count_wait(&blocked_worker.open, 1);
+    CHECK_OK(task_block_end());
+    return come(arg);
+}
+
+static void let_the_blocked_worker_go_on(void) {
+    gate_open(&blocked_worker);
+}
+
+static void a_task_that_has_blocked_does_not_go_on_after_all_that_an_outside_thread_waits_for(void) {
+    pool_options_t options;
+    pool_options_init(&options, sizeof options);
+    options.threads = 2;
+    options.max_spare_threads = 0; /* the place that is given up stays free */
+    pool = pool_create_with(&options);
+    gate_occupy(&busy_worker, pool, 1);
+    CHECK_OK(pool_spawn(pool, block_and_come_back, NULL));
+    count_wait(&at_the_gate, 1);
+    wait_for_many_from_outside(let_the_blocked_worker_go_on);
+}
+
 CHECK_MAIN(TEST(a_visitor_gives_its_place_up_while_it_waits_for_a_helper_of_its_range),
            TEST(a_visitor_gives_its_place_up_while_it_waits_for_the_other_half),
-           TEST(submitters_that_run_their_own_tasks_do_not_keep_what_is_queued_from_running))
+           TEST(submitters_that_run_their_own_tasks_do_not_keep_what_is_queued_from_running),
+           TEST(a_task_of_high_priority_does_not_come_after_all_that_an_outside_thread_waits_for),
+           TEST(a_task_that_has_blocked_does_not_go_on_after_all_that_an_outside_thread_waits_for))
