@@ -228,10 +228,63 @@ static void so_it_is_in_the_blocking_lane(void) {
     finish(1);
 }
 
+static count_t blocked = COUNT_ZERO;
+
+/* It gives its place up for good, and no spare thread may come. */
+static void *leave_the_place_free(void *arg) {
+    CHECK_OK(task_block_begin());
+    count_add(&blocked, 1);
+    count_wait(&blocked, 3);
+    return arg;
+}
+
+static void *block_for_a_moment(void *thread) {
+    CHECK(pthread_equal(pthread_self(), *(pthread_t *)thread));
+    CHECK_OK(task_block_begin());
+    CHECK_OK(task_block_end());
+    return thread;
+}
+
+static void *fail_and_fork(void *arg) {
+    pid_t child;
+    CHECK_OK(task_fail(7, "the parent's"));
+    child = check_fork();
+    if (child == 0) {
+        pthread_t me = pthread_self();
+        int i;
+        for (i = 1; i <= 2; i++) {
+            CHECK_OK(pool_spawn(pool, leave_the_place_free, NULL));
+            count_wait(&blocked, i);
+        }
+        CHECK_SAME(check_take(check_submit(pool, block_for_a_moment, &me)), &me);
+        _exit(0);
+    }
+    check_child(child, 0);
+    count_add(&forked, 1);
+    return arg;
+}
+
+static void a_failure_of_the_task_that_forked_is_the_parents(void) {
+    pool_options_t options;
+    future_t *future;
+    int32_t code = 0;
+    pool_options_init(&options, sizeof options);
+    options.threads = 2;
+    options.max_spare_threads = 0;
+    parent = getpid();
+    pool = pool_create_with(&options);
+    future = check_submit(pool, fail_and_fork, NULL);
+    CHECK_STATUS(future_wait(future, OFFGIL_FOREVER, NULL), OFFGIL_EFAILED);
+    CHECK_STATUS(future_error(future, &code, NULL, 0), OFFGIL_EFAILED);
+    CHECK_EQ(code, 7);
+    CHECK_OK(future_release(future));
+    finish(1);
+}
+
 CHECK_MAIN(TEST(a_child_ends_with_status_0_when_its_task_returns),
            TEST(so_it_does_in_a_task_that_another_waits_for),
            TEST(it_uses_the_pool_before_and_its_threads_do_not_keep_it),
            TEST(a_thread_that_the_child_started_goes_on),
            TEST(so_it_is_in_a_part_of_a_range_a_map_or_an_invoke_on_any_thread), TEST(so_it_is_in_a_callback),
            TEST(so_it_is_in_a_function_that_drops), TEST(so_it_is_in_a_hook_of_the_pools),
-           TEST(so_it_is_in_the_blocking_lane))
+           TEST(so_it_is_in_the_blocking_lane), TEST(a_failure_of_the_task_that_forked_is_the_parents))

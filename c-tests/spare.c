@@ -350,6 +350,80 @@ static void a_lent_thread_is_one_that_can_be_waited_for(void) {
     check_join(lent);
 }
 
+/* A pool of two without spare threads. A task waits for two others, is blocked at the first, and when that
+ * has ended runs the second on top of itself. That one blocks, too, and then the pool's other thread: nobody
+ * may count on the wait below, which goes on only when the second returns. */
+typedef struct {
+    pool_t *pool;
+    future_t *both[2];
+    gate_t first;
+    count_t waits, second_runs;
+    offgil_status of_waiter, of_second, of_other;
+} on_top_t;
+
+static offgil_status block_at_a_child(pool_t *pool) {
+    future_t *child = check_submit(pool, nothing, NULL);
+    offgil_status status = future_wait_any(&child, 1, OFFGIL_FOREVER, NULL);
+    CHECK(status == OFFGIL_OK || status == OFFGIL_ETHREAD);
+    CHECK_OK(future_release(child));
+    return status;
+}
+
+static void *wait_for_both(void *arg) {
+    on_top_t *on_top = arg;
+    count_add(&on_top->waits, 1);
+    on_top->of_waiter = future_wait_all(on_top->both, 2, OFFGIL_FOREVER);
+    return NULL;
+}
+
+static void *run_on_top(void *arg) {
+    on_top_t *on_top = arg;
+    count_add(&on_top->second_runs, 1);
+    on_top->of_second = block_at_a_child(on_top->pool);
+    return NULL;
+}
+
+static void *be_the_last(void *arg) {
+    on_top_t *on_top = arg;
+    int i;
+    /* Now and then the waiter finds the second one not queued yet, and leaves it to this thread. */
+    for (i = 0; i < 10 && count_get(&on_top->second_runs) == 0; i++)
+        sleep_ns(SOON);
+    sleep_ns(SOON); /* until it is blocked */
+    on_top->of_other = block_at_a_child(on_top->pool);
+    return NULL;
+}
+
+static void the_last_to_block_is_told_though_what_a_wait_below_another_body_was_blocked_at_has_ended(void) {
+    on_top_t on_top = {NULL,       {NULL, NULL}, GATE_CLOSED, COUNT_ZERO,
+                       COUNT_ZERO, OFFGIL_OK,    OFFGIL_OK,   OFFGIL_OK};
+    task_options_t options;
+    future_t *waiter, *other;
+    on_top.pool = open_pool(2, 0, 0);
+    on_top.both[0] = check_submit(on_top.pool, gate_task, &on_top.first);
+    count_wait(&on_top.first.started, 1);
+    task_options_init(&options, sizeof options);
+    options.after = on_top.both;
+    options.after_count = 1;
+    on_top.both[1] = check_submit_with(on_top.pool, &options, run_on_top, &on_top);
+    waiter = check_submit(on_top.pool, wait_for_both, &on_top);
+    count_wait(&on_top.waits, 1);
+    sleep_ns(SOON); /* until it is blocked at the first */
+    task_options_init(&options, sizeof options);
+    options.priority = TASK_HIGH; /* what the first one's thread does next */
+    other = check_submit_with(on_top.pool, &options, be_the_last, &on_top);
+    gate_open(&on_top.first);
+    CHECK_OK(future_wait(waiter, LONG_ENOUGH, NULL)); /* a timed wait runs nothing itself */
+    CHECK_OK(future_wait(other, LONG_ENOUGH, NULL));
+    CHECK(on_top.of_waiter == OFFGIL_ETHREAD || on_top.of_second == OFFGIL_ETHREAD ||
+          on_top.of_other == OFFGIL_ETHREAD);
+    CHECK_OK(future_release(waiter));
+    CHECK_OK(future_release(other));
+    check_take(on_top.both[0]);
+    check_take(on_top.both[1]);
+    CHECK_OK(pool_destroy(on_top.pool));
+}
+
 CHECK_MAIN(TEST(a_timed_wait_in_a_pool_of_one_leaves_the_child_to_a_spare_thread),
            TEST(wait_any_in_a_pool_of_one_leaves_the_children_to_a_spare_thread),
            TEST(tasks_of_two_pools_may_wait_for_each_other_two_hundred_deep),
@@ -363,4 +437,5 @@ CHECK_MAIN(TEST(a_timed_wait_in_a_pool_of_one_leaves_the_child_to_a_spare_thread
            TEST(a_held_task_that_is_queued_when_the_last_thread_waits_for_it_ends_the_wait),
            TEST(a_held_task_that_is_queued_when_the_last_thread_waits_for_its_group_ends_the_wait),
            TEST(a_wait_for_a_group_says_when_no_thread_can_run_its_tasks),
-           TEST(a_lent_thread_is_one_that_can_be_waited_for))
+           TEST(a_lent_thread_is_one_that_can_be_waited_for),
+           TEST(the_last_to_block_is_told_though_what_a_wait_below_another_body_was_blocked_at_has_ended))
