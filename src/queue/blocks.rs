@@ -15,7 +15,7 @@
 //! finds it in front moves `stale` past it with a store; takers pass over what is before it.
 
 use super::Entry;
-use crate::sync::{snooze, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{set_alone, snooze, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::ptr::null_mut;
 
 /// In the head's position: somebody is taking. Positions don't get that far: that is 292 years of a push a nanosecond.
@@ -33,6 +33,13 @@ struct Block {
     next: AtomicPtr<Block>,
     /// Entry + 1; 0: not written yet.
     slots: [AtomicU64; SLOTS],
+}
+
+impl Block {
+    fn clear(&mut self) {
+        self.next.store(null_mut(), Ordering::Relaxed);
+        self.slots.iter_mut().for_each(|slot| set_alone(slot, 0));
+    }
 }
 
 /// What those who push change, on a line of its own.
@@ -169,8 +176,7 @@ impl Blocks {
                 slots: std::array::from_fn(|_| AtomicU64::new(0)),
             })),
             Some(block) => {
-                block.next.store(null_mut(), Ordering::Relaxed);
-                block.slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+                block.clear();
                 spare
             }
         }
@@ -219,13 +225,19 @@ impl Blocks {
     /// on. True: nobody need look for it; false: it is stale, but others are in front of it.
     #[inline]
     pub(super) fn forget(&self, position: usize) -> bool {
+        self.forget_and_keep(position, MANY)
+    }
+
+    /// The same, with that many as `MANY`.
+    #[inline]
+    fn forget_and_keep(&self, position: usize, many: usize) -> bool {
         let head = self.head.position.load(Ordering::Acquire) & !TAKING;
         let front = head.max(self.tail.stale.load(Ordering::Acquire));
         if front == position {
             let next = after(position);
             // Release: pairs with the Acquire in `front`. Our push is over, and so (by the Acquire above) are those before.
             self.tail.stale.store(next, Ordering::Release);
-            if next - head >= MANY {
+            if next - head >= many {
                 self.drop_stale();
             }
         }

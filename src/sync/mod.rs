@@ -99,6 +99,16 @@ pub(crate) fn fence_after_rmw() {
     fence(Ordering::SeqCst);
 }
 
+/// Writes to what nobody else uses any more: loom sees to it that all that others did with it came before.
+pub(crate) fn set_alone(atomic: &mut AtomicU64, value: u64) {
+    #[cfg(loom)]
+    atomic.with_mut(|now| *now = value);
+    #[cfg(not(loom))]
+    {
+        *atomic.get_mut() = value;
+    }
+}
+
 /// One step of a spin loop.
 pub(crate) fn spin_hint() {
     #[cfg(loom)]

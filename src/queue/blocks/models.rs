@@ -61,6 +61,91 @@ fn of_two_who_forget_their_entries_while_a_worker_takes_nobody_loses_another_one
     });
 }
 
+/// A block that is freed is looked at like one that is used again.
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+const LIVE: Entry = 9;
+/// More than any model leaves in front.
+const ALL: usize = usize::MAX;
+
+fn spawn<T: 'static>(
+    blocks: &Arc<Blocks>,
+    body: impl FnOnce(&Blocks) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let blocks = blocks.clone();
+    thread::spawn(move || body(&blocks))
+}
+
+/// What is left, after what was got already.
+fn drain(blocks: &Blocks, got: impl IntoIterator<Item = Entry>) -> Vec<Entry> {
+    let got: Vec<_> = got.into_iter().chain(std::iter::from_fn(|| take_one(blocks))).collect();
+    assert!(blocks.is_empty() && blocks.len() == 0);
+    got
+}
+
+#[test]
+fn what_lies_behind_forgotten_entries_is_taken_once_though_the_mark_goes_back() {
+    model(|| {
+        let blocks = Arc::new(Blocks::new());
+        let (first, second) = (blocks.push(1), blocks.push(2));
+        blocks.push(LIVE);
+        // The second is in front once the first was taken: then this one's store may come after the other's.
+        let forget_first = spawn(&blocks, move |blocks| blocks.forget_and_keep(first, 4));
+        let forget_second = spawn(&blocks, move |blocks| blocks.forget_and_keep(second, 4));
+        let taken = take_one(&blocks);
+        let forgotten = [forget_first.join().unwrap(), forget_second.join().unwrap()];
+        let mut got = drain(&blocks, taken);
+        for (entry, is_forgotten) in [(1, forgotten[0]), (2, forgotten[1])] {
+            let count = got.iter().filter(|&&other| other == entry).count();
+            assert!(count <= 1 && (is_forgotten || count == 1));
+        }
+        got.retain(|&entry| entry == LIVE);
+        assert_eq!(got, [LIVE]);
+        blocks.push(3);
+        assert_eq!(drain(&blocks, None), [3], "what is pushed then is in front of no mark");
+    });
+}
+
+#[test]
+fn a_block_that_a_taker_passes_over_has_been_left_by_who_wrote_into_it() {
+    model(|| {
+        let blocks = Arc::new(Blocks::new());
+        let forgets = spawn(&blocks, |blocks| {
+            let position = blocks.push(1);
+            blocks.forget_and_keep(position, ALL)
+        });
+        let takes = spawn(&blocks, |blocks| {
+            blocks.push(LIVE);
+            take_one(blocks)
+        });
+        let (_, taken) = (forgets.join().unwrap(), takes.join().unwrap());
+        let got = drain(&blocks, taken);
+        assert_eq!(got.iter().filter(|&&entry| entry == LIVE).count(), 1);
+    });
+}
+
+#[test]
+fn so_it_has_if_the_next_who_forgets_his_entry_drops_those_before() {
+    model(|| {
+        let blocks = Arc::new(Blocks::new());
+        let keeps = spawn(&blocks, |blocks| {
+            let position = blocks.push(1);
+            blocks.forget_and_keep(position, ALL)
+        });
+        let drops = spawn(&blocks, |blocks| {
+            let position = blocks.push(2);
+            blocks.forget(position)
+        });
+        let _ = (keeps.join().unwrap(), drops.join().unwrap());
+        let got = drain(&blocks, None);
+        assert!(got.len() <= 2);
+    });
+}
+
 #[test]
 fn an_entry_that_its_waiter_takes_out_while_a_worker_takes_is_taken_once() {
     model(|| {
