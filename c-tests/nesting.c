@@ -187,46 +187,7 @@ static void a_tree_of_waits_ends_in_pools_of_any_size(void) {
     }
 }
 
-typedef struct {
-    gate_t elsewhere;
-    pthread_t waiter, ran_behind;
-} behind_t;
-
-static void *open_the_gate(void *arg) {
-    behind_t *behind = arg;
-    behind->ran_behind = pthread_self();
-    gate_open(&behind->elsewhere);
-    return NULL;
-}
-
-static void *wait_for_the_gate_and_who_opens_it(void *arg) {
-    behind_t *behind = arg;
-    future_t *futures[2];
-    size_t i;
-    behind->waiter = pthread_self();
-    futures[0] = check_submit(pool, gate_task, &behind->elsewhere);
-    count_wait(&behind->elsewhere.started, 1); /* the other thread has it: there are two */
-    futures[1] = check_submit(pool, open_the_gate, behind);
-    CHECK_OK(future_wait_all(futures, 2, OFFGIL_FOREVER));
-    for (i = 0; i < 2; i++)
-        CHECK_OK(future_release(futures[i]));
-    return NULL;
-}
-
-static void a_wait_for_all_runs_what_is_queued_behind_a_task_that_runs_elsewhere(void) {
-    behind_t behind = {GATE_CLOSED, 0, 0};
-    pool_options_t options;
-    pool_options_init(&options, sizeof options);
-    options.threads = 2;
-    options.max_spare_threads = 0; /* nobody else can come for it */
-    CHECK((pool = pool_create_with(&options)) != NULL);
-    check_take(check_submit(pool, wait_for_the_gate_and_who_opens_it, &behind));
-    CHECK(pthread_equal(behind.waiter, behind.ran_behind));
-    CHECK_OK(pool_destroy(pool));
-}
-
-CHECK_MAIN(TEST(a_wait_for_all_runs_what_is_queued_behind_a_task_that_runs_elsewhere),
-           TEST(waits_nest_ten_thousand_deep_in_a_pool_of_one),
+CHECK_MAIN(TEST(waits_nest_ten_thousand_deep_in_a_pool_of_one),
            TEST(waits_nest_ten_thousand_deep_in_a_pool_of_two),
            TEST(waits_nest_ten_thousand_deep_in_a_pool_of_one_on_small_stacks),
            TEST(waits_nest_ten_thousand_deep_in_a_pool_of_two_on_small_stacks),

@@ -3,6 +3,45 @@
 
 typedef struct {
     pool_t *pool;
+    gate_t elsewhere;
+    pthread_t waiter, ran_behind;
+} behind_t;
+
+static void *open_the_gate(void *arg) {
+    behind_t *behind = arg;
+    behind->ran_behind = pthread_self();
+    gate_open(&behind->elsewhere);
+    return NULL;
+}
+
+static void *wait_for_the_gate_and_who_opens_it(void *arg) {
+    behind_t *behind = arg;
+    future_t *futures[2];
+    size_t i;
+    behind->waiter = pthread_self();
+    futures[0] = check_submit(behind->pool, gate_task, &behind->elsewhere);
+    count_wait(&behind->elsewhere.started, 1); /* the other thread has it: there are two */
+    futures[1] = check_submit(behind->pool, open_the_gate, behind);
+    CHECK_OK(future_wait_all(futures, 2, OFFGIL_FOREVER));
+    for (i = 0; i < 2; i++)
+        CHECK_OK(future_release(futures[i]));
+    return NULL;
+}
+
+static void a_wait_for_all_runs_what_is_queued_behind_a_task_that_runs_elsewhere(void) {
+    behind_t behind = {NULL, GATE_CLOSED, 0, 0};
+    pool_options_t options;
+    pool_options_init(&options, sizeof options);
+    options.threads = 2;
+    options.max_spare_threads = 0; /* nobody else can come for it */
+    CHECK((behind.pool = pool_create_with(&options)) != NULL);
+    check_take(check_submit(behind.pool, wait_for_the_gate_and_who_opens_it, &behind));
+    CHECK(pthread_equal(behind.waiter, behind.ran_behind));
+    CHECK_OK(pool_destroy(behind.pool));
+}
+
+typedef struct {
+    pool_t *pool;
     future_t *waiter, *other, *child;
     count_t ready, inside;
     gate_t gate;
@@ -39,20 +78,28 @@ static void *wait_past_a_stale_handle(void *arg) {
     return NULL;
 }
 
+/* Of two tasks, each with a thread of its own, one waits for all of two others. */
+static void run_both(world_t *world, task_fn waiter, task_fn other) {
+    const world_t zero = WORLD;
+    *world = zero;
+    world->pool = pool_create(2);
+    world->waiter = check_submit(world->pool, waiter, world);
+    world->other = check_submit(world->pool, other, world);
+    count_wait(&world->inside, 1);
+    count_add(&world->ready, 1);
+    CHECK_OK(future_wait(world->waiter, OFFGIL_FOREVER, NULL));
+    check_take(world->child);
+    check_take(world->other);
+    CHECK_OK(future_release(world->waiter));
+    CHECK_OK(pool_destroy(world->pool));
+}
+
 /* The wait ends at the stale handle, so the child waits for somebody who goes on. */
 static void what_lies_behind_a_stale_handle_is_not_run_on_top_of_the_waiter(void) {
-    world_t world = WORLD;
-    world.pool = pool_create(2);
-    world.other = check_submit(world.pool, hold_a_place, &world);
-    world.waiter = check_submit(world.pool, wait_past_a_stale_handle, &world);
-    count_add(&world.ready, 1);
-    check_take(world.other);
-    CHECK_OK(future_wait(world.waiter, OFFGIL_FOREVER, NULL));
-    check_take(world.child);
+    world_t world;
+    run_both(&world, wait_past_a_stale_handle, hold_a_place);
     CHECK_STATUS(world.of_waiter, OFFGIL_EHANDLE);
     CHECK_OK(world.of_child);
-    CHECK_OK(future_release(world.waiter));
-    CHECK_OK(pool_destroy(world.pool));
 }
 
 static void *wait_for_the_waiter(void *arg) {
@@ -84,19 +131,10 @@ static void *close_a_circle(void *arg) {
 
 /* Were the child run first, it would close a circle of its own. */
 static void who_closes_a_circle_is_told_before_any_child_is_run(void) {
-    world_t world = WORLD;
-    world.pool = pool_create(2);
-    world.waiter = check_submit(world.pool, close_a_circle, &world);
-    world.other = check_submit(world.pool, wait_for_the_waiter, &world);
-    count_wait(&world.inside, 1);
-    count_add(&world.ready, 1);
-    CHECK_OK(future_wait(world.waiter, OFFGIL_FOREVER, NULL));
-    check_take(world.child);
-    check_take(world.other);
+    world_t world;
+    run_both(&world, close_a_circle, wait_for_the_waiter);
     CHECK_STATUS(world.of_waiter, OFFGIL_EDEADLK);
     CHECK_OK(world.of_child);
-    CHECK_OK(future_release(world.waiter));
-    CHECK_OK(pool_destroy(world.pool));
 }
 
 enum { CHILDREN = 100 };
@@ -166,6 +204,7 @@ static void an_outside_thread_that_stays_for_several_tasks_leaves_a_pool_of_one(
     CHECK_OK(pool_destroy(visit.pool));
 }
 
-CHECK_MAIN(TEST(what_lies_behind_a_stale_handle_is_not_run_on_top_of_the_waiter),
+CHECK_MAIN(TEST(a_wait_for_all_runs_what_is_queued_behind_a_task_that_runs_elsewhere),
+           TEST(what_lies_behind_a_stale_handle_is_not_run_on_top_of_the_waiter),
            TEST(who_closes_a_circle_is_told_before_any_child_is_run),
            TEST(an_outside_thread_that_stays_for_several_tasks_leaves_a_pool_of_one))
