@@ -190,6 +190,6 @@ impl Census {
 
     /// A place is free and nobody is on the way: new work must wake somebody.
     pub(crate) fn needs_a_searcher(self) -> bool {
-        self.searching() == 0 && self.free() > 0
+        self.word & (LANE * SEARCHING) == 0 && self.busy() < self.threads()
     }
 }

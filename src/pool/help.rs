@@ -11,7 +11,7 @@
 use super::census::{Census, Limit};
 use super::context::{innermost, inside, is_in_a_body, Context};
 use super::core::Pool;
-use super::leave::fenced;
+use super::leave::Fence;
 use super::local::{here, Local};
 use super::registry::{self, PoolRef};
 use super::run::run;
@@ -33,13 +33,23 @@ pub(super) enum Helped {
     RanWell(*mut c_void),
 }
 
+impl Helped {
+    #[inline(always)]
+    fn result(self) -> Option<*mut c_void> {
+        match self {
+            Self::RanWell(result) => Some(result),
+            Self::Ran | Self::No => None,
+        }
+    }
+}
+
 /// Runs the queued task here, if that is allowed. What it returned, if it ended well, has nothing beside its cell, and its
 /// handle was still live then; else the caller looks what has become of it.
-#[inline(never)]
+// The way from outside, which has a context of its own, is beside that from inside: its frame isn't to lie under nested bodies.
+#[inline(always)]
 pub(super) fn run_awaited(id: TaskId, pool: u32) -> Option<*mut c_void> {
     let local = here();
     let helped = match innermost(local) {
-        // The usual cases, for which nothing need be looked up, or only the pool.
         None => match registry::of_task_on(local, pool) {
             Some(pool) => help_as_visitor(local, pool, id),
             None => Helped::No,
@@ -47,12 +57,10 @@ pub(super) fn run_awaited(id: TaskId, pool: u32) -> Option<*mut c_void> {
         Some(context) if context.pool.number == pool && context.holds_place() => help_inside(context, id),
         Some(_) => help_in_another(id, pool),
     };
-    match helped {
-        Helped::RanWell(result) => Some(result),
-        Helped::Ran | Helped::No => None,
-    }
+    helped.result()
 }
 
+#[cold]
 #[inline(never)]
 fn help_in_another(id: TaskId, pool: u32) -> Helped {
     registry::of_task(pool).map_or(Helped::No, |pool| help(&pool, id))
@@ -78,14 +86,16 @@ pub(super) fn help_inside(context: &Context, id: TaskId) -> Helped {
     }
     let place = ensure_a_place_to_start_on(context);
     let pool = &*context.pool;
-    let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
+    let Some((task, from_outside)) = claim(context, id, context.is_lent) else { return Helped::No };
     forget_entry(pool, place, id, from_outside);
     // A body further down this stack may have called setjmp.
-    fenced(|| run(context, task)).map_or(Helped::Ran, Helped::RanWell)
+    let mut fence = Fence::new();
+    let _standing = fence.stand();
+    run(context, task).map_or(Helped::Ran, Helped::RanWell)
 }
 
 /// The same for one that is outside.
-#[inline(always)]
+#[inline(never)]
 fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
     let Some(permit) = visit(local, &pool) else { return Helped::No };
     as_visitor(local, Context::of_visitor(pool, permit), |context| run_as_visitor(context, id))
@@ -94,7 +104,7 @@ fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
 /// The same on the place of the visitor's.
 #[inline(always)]
 fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
-    let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
+    let Some((task, from_outside)) = claim(context, id, false) else { return Helped::No };
     let pool = &*context.pool;
     // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
     if from_outside && context.pool.take_out(id.bits()) {
@@ -138,12 +148,12 @@ fn may_stay(context: &Context) -> bool {
 }
 
 /// Claims the task for a waiter, if it is still queued and he may run it; and whether it came from outside.
-#[inline]
-fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
+#[inline(always)]
+fn claim(context: &Context, id: TaskId, is_lent: bool) -> Option<(Claimed, bool)> {
     if context.pool.is_serial() && task::snapshot(id).is_from_outside() {
         return None; // with one worker, what came from outside keeps its turn
     }
-    let (task, before) = Claimed::claim_to_help(id, context.is_lent)?;
+    let (task, before) = Claimed::claim_to_help(id, is_lent)?;
     Some((task, before.is_from_outside()))
 }
 
@@ -169,9 +179,15 @@ fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
 /// Does something on a place that was taken for it, then gives the place back.
 #[inline(always)]
 fn as_visitor<T>(local: &Local, context: Context, body: impl FnOnce(&Context) -> T) -> T {
-    let value = context.enter_on(local, |context| fenced(|| body(context)));
+    let value = {
+        let _entered = context.entered(local);
+        // The caller may have called setjmp.
+        let mut fence = Fence::new();
+        let _standing = fence.stand();
+        body(&context)
+    };
     let pool = &*context.pool;
-    pool.cover(match context.take_permit() {
+    pool.cover(match context.permit() {
         Some(permit) => pool.places.give_permit_back(permit, || pool.served()),
         None => leave_place(&context),
     });

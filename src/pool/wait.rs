@@ -261,7 +261,7 @@ fn in_body(body: impl FnOnce(&Context) -> Result<(), Error>) -> Result<(), Error
 }
 
 /// Ends what `block_begin` began, also for a body that returns without having said so.
-pub(super) fn end_blocking(context: &Context) {
+fn end_blocking(context: &Context) {
     if context.blocking.replace(0) > 0 && context.gave_up.replace(false) {
         take_place_back(context);
     }

@@ -43,7 +43,7 @@ pub(crate) fn call_out<T>(call: impl FnOnce() -> T) -> T {
 #[inline]
 pub(crate) fn end_if_forked(forks: u32) {
     if epoch() != forks {
-        end_this_thread();
+        end_forked_thread();
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn end_if_forked(forks: u32) {
 /// process ends: nobody could come and submit anything to them.
 #[cold]
 #[inline(never)]
-fn end_this_thread() -> ! {
+pub(crate) fn end_forked_thread() -> ! {
     if is_the_last_of_the_embedders() {
         // SAFETY: runs the functions of `atexit`, which is what the end of the last thread does.
         unsafe { libc::exit(0) }
