@@ -136,7 +136,7 @@ fn pointer<T>(value: u64) -> *mut T {
 }
 
 #[cold]
-fn null<T>(error: Error) -> *mut T {
+pub(super) fn null<T>(error: Error) -> *mut T {
     fail(error);
     std::ptr::null_mut()
 }

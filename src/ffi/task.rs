@@ -1,6 +1,8 @@
 //! Tasks as C sees them: how one goes in, and what it can do while it runs.
 
-use super::boundary::{check_count, future_handle, future_pointer, pool, pool_at_once, slice, status, text};
+use super::boundary::{
+    check_count, fail, future_handle, future_pointer, null, pool, pool_at_once, slice, status, text,
+};
 use super::{future_t, offgil_status, pool_t};
 use crate::pool::{self as pools, Error, Status};
 use crate::task::{Failure, Function, Job, Owner, TaskId};
@@ -36,14 +38,20 @@ pub(super) fn function(given: task_fn) -> Result<Function, Error> {
 /// `fn` may be called with `arg`, once, on any thread.
 pub unsafe extern "C" fn pool_submit(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> *mut future_t {
     match submit_at_once(pool, r#fn, arg, Owner::Caller) {
-        Some(id) => future_pointer(id),
+        Some(Ok(id)) => future_pointer(id),
+        Some(Err(status)) => null(status.into()),
         None => submit_for_future(pool, r#fn, arg),
     }
 }
 
 /// Submits one task, where nothing is in the way; `None`: nothing was done.
 #[inline(always)]
-fn submit_at_once(pool: *mut pool_t, given: task_fn, argument: *mut c_void, owner: Owner) -> Option<TaskId> {
+fn submit_at_once(
+    pool: *mut pool_t,
+    given: task_fn,
+    argument: *mut c_void,
+    owner: Owner,
+) -> Option<Result<TaskId, Status>> {
     pools::submit_at_once(pool_at_once(pool)?, &Job { function: given?, argument, owner })
 }
 
@@ -127,7 +135,8 @@ fn null_arguments(count: usize) -> Result<Vec<*mut c_void>, Error> {
 /// As pool_submit.
 pub unsafe extern "C" fn pool_spawn(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> offgil_status {
     match submit_at_once(pool, r#fn, arg, Owner::None) {
-        Some(_) => Status::Ok.code(),
+        Some(Ok(_)) => Status::Ok.code(),
+        Some(Err(status)) => fail(status.into()).code(),
         None => submit_for_nobody(pool, r#fn, arg),
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Context {
     pub(super) pool: PoolRef,
     /// The place it holds; none while it searches, sleeps or waits. A visitor has a permit until he asks which place it is.
     place: Cell<Option<u32>>,
-    permit: Cell<Option<Limit>>,
+    permit: Cell<Limit>,
     /// A thread of the pool's (or lent to it), not a visitor.
     pub(super) is_own_thread: bool,
     /// A thread that the embedder has lent.
@@ -49,7 +49,7 @@ impl Context {
         Self {
             pool,
             place: Cell::new(None),
-            permit: Cell::new(None),
+            permit: Cell::new(Limit::NONE),
             is_own_thread,
             is_lent: false,
             is_blocking: false,
@@ -78,7 +78,7 @@ impl Context {
     /// An outside thread that runs something on a place for which it has this permit.
     #[inline]
     pub(super) fn of_visitor(pool: PoolRef, permit: Limit) -> Self {
-        Self { permit: Cell::new(Some(permit)), ..Self::new(pool, false) }
+        Self { permit: Cell::new(permit), ..Self::new(pool, false) }
     }
 
     /// The same on this place.
@@ -90,7 +90,7 @@ impl Context {
     #[inline]
     pub(super) fn place(&self) -> Option<u32> {
         let place = self.place.get();
-        if place.is_none() && self.permit.get().is_some() {
+        if place.is_none() && self.permit().is_some() {
             return self.pick_place();
         }
         place
@@ -99,19 +99,20 @@ impl Context {
     #[cold]
     #[inline(never)]
     fn pick_place(&self) -> Option<u32> {
-        self.place.set(self.permit.take().map(|permit| self.pool.places.number(permit)));
+        self.place.set(self.permit().map(|permit| self.pool.places.number(permit)));
+        self.permit.set(Limit::NONE);
         self.place.get()
     }
 
     /// Whether it holds one.
     #[inline]
     pub(super) fn holds_place(&self) -> bool {
-        self.place.get().is_some() || self.permit.get().is_some()
+        self.place.get().is_some() || self.permit().is_some()
     }
 
     /// From now on it holds this one, or none.
     pub(super) fn set_place(&self, place: Option<u32>) {
-        debug_assert!(self.permit.get().is_none());
+        debug_assert!(self.permit().is_none());
         self.place.set(place);
     }
 
@@ -125,7 +126,7 @@ impl Context {
     /// The permit of a visitor who has not asked which place it is.
     #[inline]
     pub(super) fn permit(&self) -> Option<Limit> {
-        self.permit.get()
+        Some(self.permit.get()).filter(|&permit| permit != Limit::NONE)
     }
 
     /// Makes this the current context while `body` runs.

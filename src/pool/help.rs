@@ -86,7 +86,7 @@ pub(super) fn help_inside(context: &Context, id: TaskId) -> Helped {
     }
     let place = ensure_a_place_to_start_on(context);
     let pool = &*context.pool;
-    let Some((task, from_outside)) = claim(context, id, context.is_lent) else { return Helped::No };
+    let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
     forget_entry(pool, place, id, from_outside);
     // A body further down this stack may have called setjmp.
     let mut fence = Fence::new();
@@ -104,8 +104,9 @@ fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
 /// The same on the place of the visitor's.
 #[inline(always)]
 fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
-    let Some((task, from_outside)) = claim(context, id, false) else { return Helped::No };
-    let pool = &*context.pool;
+    // The permit was for a pool of several threads.
+    let Some((task, before)) = Claimed::claim_to_help(id, false) else { return Helped::No };
+    let (pool, from_outside) = (&*context.pool, before.is_from_outside());
     // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
     if from_outside && context.pool.take_out(id.bits()) {
         pool.left_queue();
@@ -147,13 +148,13 @@ fn may_stay(context: &Context) -> bool {
     welcome && context.place().is_some_and(|place| census.lets_start_on(place))
 }
 
-/// Claims the task for a waiter, if it is still queued and he may run it; and whether it came from outside.
-#[inline(always)]
-fn claim(context: &Context, id: TaskId, is_lent: bool) -> Option<(Claimed, bool)> {
+/// Claims the task for a waiter inside, if it is still queued and he may run it; and whether it came from outside.
+#[inline]
+fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
     if context.pool.is_serial() && task::snapshot(id).is_from_outside() {
         return None; // with one worker, what came from outside keeps its turn
     }
-    let (task, before) = Claimed::claim_to_help(id, is_lent)?;
+    let (task, before) = Claimed::claim_to_help(id, context.is_lent)?;
     Some((task, before.is_from_outside()))
 }
 

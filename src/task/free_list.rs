@@ -148,6 +148,7 @@ mod magazine {
     pub(in crate::task) struct Cells;
 
     /// A cell that is there.
+    #[inline(always)]
     pub(in crate::task) fn known(slot: u32) -> &'static TaskCell {
         cell(slot).expect("a free list links slots of the slab")
     }

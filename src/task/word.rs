@@ -130,6 +130,7 @@ const _: () = {
         index += 1;
     }
     assert!(GENERATION >> GENERATION_SHIFT == GENERATION_MASK, "the generation fits");
+    assert!(HANDLES | (ONE_HANDLE - 1) == !GENERATION && ONE_HANDLE > FLAGS, "the handles are next to it");
 };
 
 /// How a task ended.
@@ -219,8 +220,9 @@ impl Snapshot {
 
     /// Whether a number of this kind may look at it.
     pub(super) fn is_held_by(self, id: TaskId) -> bool {
-        let same = self.0 & (GENERATION | INTERNAL) == id.generation_in_place() | id.internal_in_place();
-        same && self.0 & HANDLES != 0 // so it isn't FREE
+        let rest = self.0 ^ (id.generation_in_place() | id.internal_in_place());
+        // The generation is the same, above all others; and below it there is a handle, so it isn't FREE.
+        (ONE_HANDLE..=!GENERATION).contains(&rest) && rest & INTERNAL == 0
     }
 
     pub(super) fn handles(self) -> u64 {
