@@ -17,9 +17,9 @@ use super::registry::{self, PoolRef};
 use super::run::run;
 use super::status::Status;
 use super::threads::{stack_allows_another_body, stack_allows_another_body_on};
-use super::wait::{ended, ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
+use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
 use crate::sync::Deadline;
-use crate::task::{self, Claimed, Phase, TaskId};
+use crate::task::{self, Claimed, Found, Phase, TaskId};
 use std::ffi::c_void;
 
 /// Whether a waiter has run a task.
@@ -47,23 +47,25 @@ impl Helped {
 /// handle was still live then; else the caller looks what has become of it.
 // The way from outside, which has a context of its own, is beside that from inside: its frame isn't to lie under nested bodies.
 #[inline(always)]
-pub(super) fn run_awaited(id: TaskId, pool: u32) -> Option<*mut c_void> {
-    let local = here();
+pub(super) fn run_awaited(task: Found) -> Option<*mut c_void> {
+    let (local, pool) = (here(), task.pool());
     let helped = match innermost(local) {
         None => match registry::of_task_on(local, pool) {
-            Some(pool) => help_as_visitor(local, pool, id),
+            Some(pool) => help_as_visitor(local, pool, task),
             None => Helped::No,
         },
-        Some(context) if context.pool.number == pool && context.holds_place() => help_inside(context, id),
-        Some(_) => help_in_another(id, pool),
+        Some(context) if context.pool.number == pool && context.holds_place() => {
+            help_inside(context, task.id())
+        }
+        Some(_) => help_in_another(task),
     };
     helped.result()
 }
 
 #[cold]
 #[inline(never)]
-fn help_in_another(id: TaskId, pool: u32) -> Helped {
-    registry::of_task(pool).map_or(Helped::No, |pool| help(&pool, id))
+fn help_in_another(task: Found) -> Helped {
+    registry::of_task(task.pool()).map_or(Helped::No, |pool| help(&pool, task.id()))
 }
 
 /// Runs one queued task of the pool here, if that is allowed and it still is queued; whether it did.
@@ -74,7 +76,7 @@ pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
 fn help(pool: &PoolRef, id: TaskId) -> Helped {
     inside(pool, |inside| match inside {
         Some((context, _)) => help_inside(context, id),
-        None => help_as_visitor(here(), pool.clone(), id),
+        None => task::find(id).map_or(Helped::No, |task| help_as_visitor(here(), pool.clone(), task)),
     })
 }
 
@@ -96,19 +98,25 @@ pub(super) fn help_inside(context: &Context, id: TaskId) -> Helped {
 
 /// The same for one that is outside.
 #[inline(never)]
-fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
+fn help_as_visitor(local: &Local, pool: PoolRef, task: Found) -> Helped {
     let Some(permit) = visit(local, &pool) else { return Helped::No };
-    as_visitor(local, Context::of_visitor(pool, permit), |context| run_as_visitor(context, id))
+    as_visitor(local, Context::of_visitor(pool, permit), |context| {
+        // The permit was for a pool of several threads; what is submitted once it has become one of one is not known here.
+        let Some((task, before)) = Claimed::claim_to_help(task, false) else { return Helped::No };
+        run_claimed(context, task, before.is_from_outside())
+    })
 }
 
-/// The same on the place of the visitor's.
+/// The same on the place of a visitor who has been there for a while.
+pub(super) fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
+    claim(context, id).map_or(Helped::No, |(task, from_outside)| run_claimed(context, task, from_outside))
+}
+
 #[inline(always)]
-fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
-    // The permit was for a pool of several threads.
-    let Some((task, before)) = Claimed::claim_to_help(id, false) else { return Helped::No };
-    let (pool, from_outside) = (&*context.pool, before.is_from_outside());
+fn run_claimed(context: &Context, task: Claimed, from_outside: bool) -> Helped {
+    let pool = &*context.pool;
     // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
-    if from_outside && context.pool.take_out(id.bits()) {
+    if from_outside && context.pool.take_out(task.id().bits()) {
         pool.left_queue();
     } else {
         pool.left_entry_behind(from_outside);
@@ -116,45 +124,13 @@ fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
     run(context, task).map_or(Helped::Ran, Helped::RanWell)
 }
 
-/// Runs the first of the tasks here, and those behind it as long as they are queued and another place is free: each time a
-/// place is taken for it costs more than a short task does. Not inside the pool, where no place need be taken.
-pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId>) {
-    let Some(pool) = registry::of_task(pool) else { return };
-    let local = here();
-    if inside(&pool, |inside| inside.is_some()) {
-        return;
-    }
-    let Some(permit) = visit(local, &pool) else { return };
-    as_visitor(local, Context::of_visitor(pool.clone(), permit), |context| {
-        for id in ids {
-            match task::look(id) {
-                Ok(look) if ended(&look).is_some() => {}
-                Ok(look) if look.pool == pool.number && run_as_visitor(context, id) != Helped::No => {}
-                _ => return,
-            }
-            if !may_stay(context) {
-                return;
-            }
-        }
-    });
-}
-
-/// Whether a visitor may start another task on the place that it has: others can have one, whatever they come for, and
-/// the pool still lets visitors in.
-fn may_stay(context: &Context) -> bool {
-    let census = context.pool.places.census();
-    let is_wanted = census.is_wanted_by_a_body() || census.is_wanted_by_a_visitor();
-    let welcome = census.lets_visitors_in() && census.free() > 0 && !is_wanted;
-    welcome && context.place().is_some_and(|place| census.lets_start_on(place))
-}
-
-/// Claims the task for a waiter inside, if it is still queued and he may run it; and whether it came from outside.
+/// Claims the task for a waiter, if it is still queued and he may run it; and whether it came from outside.
 #[inline]
-fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
+pub(super) fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
     if context.pool.is_serial() && task::snapshot(id).is_from_outside() {
         return None; // with one worker, what came from outside keeps its turn
     }
-    let (task, before) = Claimed::claim_to_help(id, context.is_lent)?;
+    let (task, before) = Claimed::claim_to_help(task::find(id)?, context.is_lent)?;
     Some((task, before.is_from_outside()))
 }
 
@@ -168,7 +144,7 @@ pub(super) fn may_visit(pool: &Pool) -> bool {
 
 /// A permit for a free place of the pool, if there is one and this thread may have it.
 #[inline(always)]
-fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
+pub(super) fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
     // Of one thread or not, the places say.
     if pool.visitors_may_run && local.frame.get().is_null() && stack_allows_another_body_on(local) {
         pool.places.try_take_as_visitor()
@@ -179,7 +155,7 @@ fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
 
 /// Does something on a place that was taken for it, then gives the place back.
 #[inline(always)]
-fn as_visitor<T>(local: &Local, context: Context, body: impl FnOnce(&Context) -> T) -> T {
+pub(super) fn as_visitor<T>(local: &Local, context: Context, body: impl FnOnce(&Context) -> T) -> T {
     let value = {
         let _entered = context.entered(local);
         // The caller may have called setjmp.
@@ -218,7 +194,7 @@ pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
 
 /// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
 /// what is stale below; elsewhere it is left behind.
-fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
+pub(super) fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
     let own = pool.deques.of(place);
     // SAFETY: this thread holds the place, so it owns the deque; here and below.
     let newest = || unsafe { own.newest() }.map(TaskId::from_bits);

@@ -12,7 +12,8 @@
 
 use super::context::{is_in_a_body, with_context};
 use super::deadlock::Edge;
-use super::help::{help_inside, help_with_some, Helped};
+use super::help::{help_inside, Helped};
+use super::help_many::help_with_some;
 use super::status::{Error, Status};
 use super::wait::{block, ended, run_first, wait_for_end, First, How, Waited};
 use super::wait_graph::Want;

@@ -11,6 +11,7 @@
 
 mod find;
 
+pub(super) use self::find::{fair_share, BATCH};
 use self::find::{HAUL, PAUSES};
 use super::context::Context;
 use super::core::Pool;

@@ -280,18 +280,27 @@ impl Blocks {
 
     /// Takes the oldest entries, as many as there are and fit; returns how many.
     pub(super) fn take(&self, batch: &mut [Entry]) -> usize {
+        self.take_while(batch, |_| true)
+    }
+
+    /// The same, up to the first one that is not wanted.
+    pub(super) fn take_while(&self, batch: &mut [Entry], mut wanted: impl FnMut(Entry) -> bool) -> usize {
         if batch.is_empty() || self.is_empty() {
             return 0;
         }
         let mut position = self.pass_stale(when(|| self.try_begin_taking()));
         let tail = self.tail.position.load(Ordering::Acquire);
         let count = entries_before(tail).wrapping_sub(entries_before(position)).min(batch.len());
-        let mut block = self.head_block();
+        let (mut block, mut taken) = (self.head_block(), 0);
         for place in &mut batch[..count] {
             // SAFETY: the block of the head, which nobody frees but who takes, which is us.
             let slot = unsafe { &(*block).slots[position % LAP] };
             // Acquire: pairs with the Release in `push`. Who has moved the tail on is about to write.
             *place = when(|| slot.load(Ordering::Acquire).checked_sub(1));
+            if !wanted(*place) {
+                break;
+            }
+            taken += 1;
             let next = after(position);
             if next / LAP != position / LAP {
                 block = self.leave(block);
@@ -299,7 +308,7 @@ impl Blocks {
             position = next;
         }
         self.end_taking(position);
-        count
+        taken
     }
 
     /// Takes this entry if it is the oldest and nobody else is taking; whether it did.

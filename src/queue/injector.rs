@@ -106,6 +106,16 @@ impl Injector {
     /// Takes up to `batch.len()` entries, the next one first, but no more than `allowed` says, which is asked when it is
     /// this taker's turn; returns how many. In LIFO order one at a time: what comes in later goes before what is here.
     pub(crate) fn take(&self, batch: &mut [Entry], allowed: impl FnOnce() -> usize) -> usize {
+        self.take_while(batch, allowed, |_| true)
+    }
+
+    /// The same, up to the first one that is not `wanted`, which is asked for one after the other.
+    pub(crate) fn take_while(
+        &self,
+        batch: &mut [Entry],
+        allowed: impl FnOnce() -> usize,
+        mut wanted: impl FnMut(Entry) -> bool,
+    ) -> usize {
         let mut front = lock(&self.front.entries);
         let most = match self.order {
             Order::Lifo => batch.len().min(1),
@@ -114,14 +124,17 @@ impl Injector {
         let most = most.min(allowed());
         let mut taken = 0;
         if !front.is_empty() {
-            let most = most.min(front.len());
-            for entry in front.drain(..most) {
+            while let Some(&entry) = front.front().filter(|&&entry| taken < most && wanted(entry)) {
                 batch[taken] = entry;
                 taken += 1;
+                front.pop_front();
             }
             self.publish_len(&front);
+            if !front.is_empty() {
+                return taken;
+            }
         }
-        taken + self.blocks.take(&mut batch[taken..most])
+        taken + self.blocks.take_while(&mut batch[taken..most], wanted)
     }
 
     /// Another number after each entry that was taken, or passed over, in FIFO order.
@@ -259,6 +272,30 @@ mod tests {
         let lifo = Injector::new(Order::Lifo);
         let pushed = lifo.push(1);
         assert!(!lifo.forget(pushed) && lifo.len() == 1);
+    }
+
+    #[test]
+    fn entries_are_taken_up_to_the_first_that_is_not_wanted_wherever_it_is() {
+        for (moved, unwanted) in [(0, 3), (6, 3), (4, 3), (4, 5)] {
+            let injector = Injector::new(Order::Fifo);
+            let push = |entries: std::ops::Range<Entry>| {
+                entries.for_each(|entry| {
+                    injector.push(entry);
+                });
+            };
+            push(0..moved);
+            injector.sweep(|_| true); // these are before the blocks now
+            push(moved..8);
+            let (mut batch, mut asked) = ([0; 8], Vec::new());
+            let wanted = |entry| {
+                asked.push(entry);
+                entry != unwanted
+            };
+            let taken = injector.take_while(&mut batch, || 8, wanted);
+            assert_eq!(batch[..taken], (0..unwanted).collect::<Vec<_>>());
+            assert_eq!(asked, (0..=unwanted).collect::<Vec<_>>());
+            assert_eq!(drain(&injector), (unwanted..8).collect::<Vec<_>>());
+        }
     }
 
     #[test]

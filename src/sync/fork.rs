@@ -27,7 +27,7 @@ pub(crate) fn step_epoch() {
     threads::forget_own_threads();
 }
 
-/// Calls something of the embedder's: a body, a callback, a hook. All that does goes through here.
+/// Calls something of the embedder's: a callback, a hook. All that does goes through here, but for bodies: `Frame::enter`.
 ///
 /// If it forks, the child has a copy of the library's frames below it, and what they are in the middle of is the
 /// parent's. So in the child this doesn't return: the thread ends.

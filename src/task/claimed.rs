@@ -5,8 +5,9 @@
 //!                                       | EXTRA |     0     |  TaskId   |
 //! ```
 
-use super::cell::{cell, cell_of, Cell, Function};
+use super::cell::{cell_of, Cell, Function};
 use super::extra::Extra;
+use super::look::{find, Found};
 use super::word::{self, Snapshot, TaskId};
 use std::ffi::c_void;
 
@@ -52,21 +53,20 @@ impl Tagged {
 impl Claimed {
     /// Claims the task if it is still queued.
     pub(crate) fn claim(id: TaskId) -> Option<Self> {
-        Self::claim_unless(id, word::HELD).map(|(task, _)| task)
+        Self::claim_unless(find(id)?, word::HELD).map(|(task, _)| task)
     }
 
-    /// Claims it for a waiter, who may not run every task.
-    /// And its word as it was before.
+    /// Claims it for a waiter, who may not run every task. And its word as it was before.
     #[inline(always)]
-    pub(crate) fn claim_to_help(id: TaskId, on_a_lent_thread: bool) -> Option<(Self, Snapshot)> {
+    pub(crate) fn claim_to_help(task: Found, on_a_lent_thread: bool) -> Option<(Self, Snapshot)> {
         let lent = if on_a_lent_thread { 0 } else { word::LENT };
-        Self::claim_unless(id, word::HELD | word::BLOCKING | lent)
+        Self::claim_unless(task, word::HELD | word::BLOCKING | lent)
     }
 
     #[inline(always)]
-    fn claim_unless(id: TaskId, flags: u64) -> Option<(Self, Snapshot)> {
-        let cell = cell(id.slot())?;
-        cell.state.claim(id, flags).map(|before| (Self::of(id, cell, before), before))
+    fn claim_unless(task: Found, flags: u64) -> Option<(Self, Snapshot)> {
+        let before = task.cell.state.claim(task.id(), flags)?;
+        Some((Self::of(task.id(), task.cell, before), before))
     }
 
     #[inline]

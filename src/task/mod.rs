@@ -52,7 +52,10 @@ pub(crate) use {
         finish_well, let_go, note_taken, peek_failure, release, release_plain, retain, take_back,
         tell_or_free_well, withdraw, Canceled, Job, Lost, Owner, Terms,
     },
-    look::{glance, has_ended, has_succeeded, is_for_waiters, is_queued, look, snapshot, Glance, Look},
+    look::{
+        find, glance, has_ended, has_succeeded, is_for_waiters, is_queued, look, snapshot, Found, Glance,
+        Look,
+    },
     state::{Finished, Stale},
     trim::also_give_back,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},

@@ -5,6 +5,7 @@
 //! ```
 
 use super::Worker;
+use crate::pool::census::Census;
 use crate::pool::core::Pool;
 use crate::pool::fork_stacks::steal_half;
 use crate::pool::{lanes, observe};
@@ -13,7 +14,7 @@ use crate::sync::spin_hint;
 use crate::task::{Claimed, TaskId};
 
 /// Most tasks that a worker takes at once out of the injector.
-const BATCH: usize = 32;
+pub(in crate::pool) const BATCH: usize = 32;
 /// The same, out of another worker's deque: how often a thief comes is what costs its owner.
 pub(super) const HAUL: usize = 128;
 
@@ -23,6 +24,8 @@ const SMALL: usize = 8;
 /// a worker that takes each task as it comes costs the submitter a cache line a task.
 const PATIENCE: u32 = 4;
 pub(super) const PAUSES: u32 = 10;
+/// So many are worth a look.
+const ENOUGH: usize = 48;
 
 enum Taken {
     Task(Claimed),
@@ -120,18 +123,37 @@ impl Worker<'_> {
         if pool.injector.is_empty() {
             return Taken::Nothing;
         }
-        let seen = pool.injector.len();
+        let seen = self.let_some_gather(pool.injector.len());
         self.note_haul(seen);
         pool.observer.note_queue_length(seen);
         let taken = pool.injector.take(&mut self.haul[..BATCH], || {
             // Asked here, so that what is submitted after a resize to one thread is taken by one thread, in order.
             let census = pool.places.census();
             match census.lets_start_on(place) {
-                true => seen.div_ceil(census.threads() as usize * 2).clamp(1, BATCH),
+                true => fair_share(seen, census),
                 false => 0,
             }
         });
         keep(pool, pool.deques.of(place), &self.haul[..taken])
+    }
+
+    /// Where it found next to nothing a few times, and tasks come while it looks, it waits until there are some, for 0.8 us at most;
+    /// how many there are. Each of its looks costs the submitter a cache line, with its wait as long as that is worth.
+    fn let_some_gather(&self, mut seen: usize) -> usize {
+        if self.small_hauls < PATIENCE {
+            return seen;
+        }
+        for pauses in [PAUSES, 2 * PAUSES, 4 * PAUSES] {
+            let before = seen;
+            if before < ENOUGH {
+                (0..pauses).for_each(|_| spin_hint());
+                seen = self.pool.injector.len();
+            }
+            if seen <= before {
+                break;
+            }
+        }
+        seen
     }
 
     /// The oldest task of another deque, and half of the others.
@@ -151,6 +173,11 @@ impl Worker<'_> {
         }
         outcome
     }
+}
+
+/// How many of the tasks that were seen in the injector one takes along: each place could come twice.
+pub(in crate::pool) fn fair_share(seen: usize, census: Census) -> usize {
+    seen.div_ceil(census.threads() as usize * 2).clamp(1, BATCH)
 }
 
 /// Keeps a batch, oldest first: claims the oldest; the rest goes into the own deque, where others can steal it.
