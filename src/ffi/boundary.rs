@@ -136,25 +136,32 @@ fn pointer<T>(value: u64) -> *mut T {
 }
 
 #[cold]
-fn null<T>(error: Error) -> *mut T {
+pub(super) fn null<T>(error: Error) -> *mut T {
     fail(error);
     std::ptr::null_mut()
 }
 
 /// The pool behind a handle.
 pub(super) fn pool(handle: *const pool_t) -> Result<PoolRef, Error> {
-    pool_inlined(handle)
-}
-
-/// The same for the calls that are made a million times a second.
-#[inline(always)]
-pub(super) fn pool_inlined(handle: *const pool_t) -> Result<PoolRef, Error> {
     notice_fork();
     if handle.is_null() {
         return Err(is_null("pool"));
     }
-    let number = decode(Kind::Pool, handle.addr() as u64).and_then(|number| u32::try_from(number).ok());
-    number.and_then(pool::find).ok_or_else(no_such_pool)
+    decode_pool(handle).and_then(pool::find).ok_or_else(no_such_pool)
+}
+
+/// The number of the pool behind a handle, where nothing is in the way; else `pool` says what.
+#[inline(always)]
+pub(super) fn pool_at_once(handle: *const pool_t) -> Option<u32> {
+    if pool::may_have_forked() {
+        return None;
+    }
+    decode_pool(handle)
+}
+
+#[inline(always)]
+fn decode_pool(handle: *const pool_t) -> Option<u32> {
+    decode(Kind::Pool, handle.addr() as u64).and_then(|number| u32::try_from(number).ok())
 }
 
 #[cold]

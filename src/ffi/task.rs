@@ -1,9 +1,11 @@
 //! Tasks as C sees them: how one goes in, and what it can do while it runs.
 
-use super::boundary::{check_count, future_handle, future_pointer, pool, pool_inlined, slice, status, text};
+use super::boundary::{
+    check_count, fail, future_handle, future_pointer, null, pool, pool_at_once, slice, status, text,
+};
 use super::{future_t, offgil_status, pool_t};
 use crate::pool::{self as pools, Error, Status};
-use crate::task::{Failure, Function, Job, Owner};
+use crate::task::{Failure, Function, Job, Owner, TaskId};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
@@ -35,12 +37,35 @@ pub(super) fn function(given: task_fn) -> Result<Function, Error> {
 /// # Safety
 /// `fn` may be called with `arg`, once, on any thread.
 pub unsafe extern "C" fn pool_submit(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> *mut future_t {
-    future_handle(|| {
-        pools::submit(
-            &pool_inlined(pool)?,
-            Job { function: function(r#fn)?, argument: arg, owner: Owner::Caller },
-        )
-    })
+    match submit_at_once(pool, r#fn, arg, Owner::Caller) {
+        Some(Ok(id)) => future_pointer(id),
+        Some(Err(status)) => null(status.into()),
+        None => submit_for_future(pool, r#fn, arg),
+    }
+}
+
+/// Submits one task, where nothing is in the way; `None`: nothing was done.
+#[inline(always)]
+fn submit_at_once(
+    pool: *mut pool_t,
+    given: task_fn,
+    argument: *mut c_void,
+    owner: Owner,
+) -> Option<Result<TaskId, Status>> {
+    pools::submit_at_once(pool_at_once(pool)?, &Job { function: given?, argument, owner })
+}
+
+/// The same in any case.
+#[cold]
+#[inline(never)]
+fn submit(pool: *mut pool_t, given: task_fn, argument: *mut c_void, owner: Owner) -> Result<TaskId, Error> {
+    pools::submit(&self::pool(pool)?, Job { function: function(given)?, argument, owner })
+}
+
+#[cold]
+#[inline(never)]
+fn submit_for_future(pool: *mut pool_t, given: task_fn, argument: *mut c_void) -> *mut future_t {
+    future_handle(|| submit(pool, given, argument, Owner::Caller))
 }
 
 /// Submits `count` tasks, `fn(args[i])` each, as one operation: cheaper than one by one.
@@ -109,13 +134,17 @@ fn null_arguments(count: usize) -> Result<Vec<*mut c_void>, Error> {
 /// # Safety
 /// As pool_submit.
 pub unsafe extern "C" fn pool_spawn(pool: *mut pool_t, r#fn: task_fn, arg: *mut c_void) -> offgil_status {
-    status(|| {
-        pools::submit(
-            &pool_inlined(pool)?,
-            Job { function: function(r#fn)?, argument: arg, owner: Owner::None },
-        )
-        .map(drop)
-    })
+    match submit_at_once(pool, r#fn, arg, Owner::None) {
+        Some(Ok(_)) => Status::Ok.code(),
+        Some(Err(status)) => fail(status.into()).code(),
+        None => submit_for_nobody(pool, r#fn, arg),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn submit_for_nobody(pool: *mut pool_t, given: task_fn, argument: *mut c_void) -> offgil_status {
+    status(|| submit(pool, given, argument, Owner::None).map(drop))
 }
 
 /// Inside a task: 1 if it was asked to stop (future_cancel, group_cancel, or pool_shutdown with POOL_CANCEL), else 0. A

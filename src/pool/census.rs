@@ -57,6 +57,10 @@ const _: () = {
         index += 1;
     }
     assert!(LANE & (LANE * MOST) == 0 && LANE * MOST < RESIZE, "two fields of the limit overlap");
+    assert!(
+        (LANE * BUSY) | (LANE * SEARCHING) == u32::MAX as u64 && SEARCHING > LANE,
+        "see needs_a_searcher"
+    );
 };
 
 /// Who may be handed a place that is given back. Bodies always; visitors not before what is queued.
@@ -71,6 +75,9 @@ pub(crate) enum Served {
 pub(crate) struct Limit(pub(super) u64);
 
 impl Limit {
+    /// None that a pool ever has.
+    pub(super) const NONE: Self = Self(0);
+
     pub(super) fn new(threads: u32) -> Self {
         Self(u64::from(threads) * (MOST | 1))
     }
@@ -189,7 +196,9 @@ impl Census {
     }
 
     /// A place is free and nobody is on the way: new work must wake somebody.
+    #[inline]
     pub(crate) fn needs_a_searcher(self) -> bool {
-        self.searching() == 0 && self.free() > 0
+        // Both at once: with one searcher the two lanes are more than any number of threads.
+        (self.word as u32) < self.threads()
     }
 }

@@ -14,9 +14,12 @@ use super::deadlock;
 use super::leave;
 use super::local::{here, local, Local};
 use super::registry::PoolRef;
+use super::wait::{blocking_depth, end_blocking_down_to};
 use super::wait_graph::Node;
-use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, TaskId};
+use crate::sync::{end_forked_thread, epoch};
+use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, Tagged, TaskId};
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::ptr::null;
 
 /// A thread at work for a pool.
@@ -24,7 +27,7 @@ pub(super) struct Context {
     pub(super) pool: PoolRef,
     /// The place it holds; none while it searches, sleeps or waits. A visitor has a permit until he asks which place it is.
     place: Cell<Option<u32>>,
-    permit: Cell<Option<Limit>>,
+    permit: Cell<Limit>,
     /// A thread of the pool's (or lent to it), not a visitor.
     pub(super) is_own_thread: bool,
     /// A thread that the embedder has lent.
@@ -46,7 +49,7 @@ impl Context {
         Self {
             pool,
             place: Cell::new(None),
-            permit: Cell::new(None),
+            permit: Cell::new(Limit::NONE),
             is_own_thread,
             is_lent: false,
             is_blocking: false,
@@ -75,7 +78,7 @@ impl Context {
     /// An outside thread that runs something on a place for which it has this permit.
     #[inline]
     pub(super) fn of_visitor(pool: PoolRef, permit: Limit) -> Self {
-        Self { permit: Cell::new(Some(permit)), ..Self::new(pool, false) }
+        Self { permit: Cell::new(permit), ..Self::new(pool, false) }
     }
 
     /// The same on this place.
@@ -87,7 +90,7 @@ impl Context {
     #[inline]
     pub(super) fn place(&self) -> Option<u32> {
         let place = self.place.get();
-        if place.is_none() && self.permit.get().is_some() {
+        if place.is_none() && self.permit().is_some() {
             return self.pick_place();
         }
         place
@@ -96,19 +99,20 @@ impl Context {
     #[cold]
     #[inline(never)]
     fn pick_place(&self) -> Option<u32> {
-        self.place.set(self.permit.take().map(|permit| self.pool.places.number(permit)));
+        self.place.set(self.permit().map(|permit| self.pool.places.number(permit)));
+        self.permit.set(Limit::NONE);
         self.place.get()
     }
 
     /// Whether it holds one.
     #[inline]
     pub(super) fn holds_place(&self) -> bool {
-        self.place.get().is_some() || self.permit.get().is_some()
+        self.place.get().is_some() || self.permit().is_some()
     }
 
     /// From now on it holds this one, or none.
     pub(super) fn set_place(&self, place: Option<u32>) {
-        debug_assert!(self.permit.get().is_none());
+        debug_assert!(self.permit().is_none());
         self.place.set(place);
     }
 
@@ -119,31 +123,37 @@ impl Context {
         place
     }
 
-    /// The same for the permit of a visitor who has not asked which place it is.
+    /// The permit of a visitor who has not asked which place it is.
     #[inline]
-    pub(super) fn take_permit(&self) -> Option<Limit> {
-        self.permit.take()
+    pub(super) fn permit(&self) -> Option<Limit> {
+        Some(self.permit.get()).filter(|&permit| permit != Limit::NONE)
     }
 
     /// Makes this the current context while `body` runs.
     #[inline]
     pub(super) fn enter<T>(&self, body: impl FnOnce(&Self) -> T) -> T {
-        self.enter_on(here(), body)
+        let _entered = self.entered(here());
+        body(self)
     }
 
-    /// The same on the thread whose this is.
+    /// The same on the thread whose this is, until what is returned is dropped.
     #[inline(always)]
-    pub(super) fn enter_on<T>(&self, local: &Local, body: impl FnOnce(&Self) -> T) -> T {
-        struct Leave<'a>(&'a Local, &'a Context);
-        impl Drop for Leave<'_> {
-            #[inline(always)]
-            fn drop(&mut self) {
-                self.0.context.set(self.1.outer.get());
-            }
-        }
+    pub(super) fn entered<'a>(&'a self, local: &'a Local) -> Entered<'a> {
         self.outer.set(local.context.replace(self));
-        let _leave = Leave(local, self);
-        body(self)
+        Entered { local, context: self }
+    }
+}
+
+/// As long as this is there, the context is the current one.
+pub(super) struct Entered<'a> {
+    local: &'a Local,
+    context: &'a Context,
+}
+
+impl Drop for Entered<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.local.context.set(self.context.outer.get());
     }
 }
 
@@ -211,6 +221,12 @@ pub(crate) fn inside_pool(pool: &Pool) -> bool {
     worker_index(pool).is_some()
 }
 
+/// The same on the thread whose this is.
+#[inline(always)]
+pub(super) fn place_in(local: &Local, pool: &Pool) -> Option<u32> {
+    innermost(local).filter(|context| std::ptr::eq(&*context.pool, pool)).and_then(Context::place)
+}
+
 /// The place that the calling thread holds in this pool; places are numbered from 0.
 #[inline(always)]
 pub(crate) fn worker_index(pool: &Pool) -> Option<u32> {
@@ -219,43 +235,46 @@ pub(crate) fn worker_index(pool: &Pool) -> Option<u32> {
 
 /// A body on this stack.
 pub(super) struct Frame {
-    task: Option<TaskId>,
-    /// What the task has besides its cell, if it has; alive as long as its body runs.
-    extra: *const Extra,
+    task: Option<Tagged>,
     outer: Cell<*const Frame>,
-    /// The frame of the task that this body belongs to: this one, or one further out; NULL: it is of none.
+    /// If this is a part of a task, the frame of that, which is further out; else NULL.
     owner: Cell<*const Frame>,
+    /// What `task_fail` had left in the body around this one, while both run. (None else, so there is nothing to drop.)
+    outer_failure: ManuallyDrop<Cell<Option<Box<Failure>>>>,
     /// The task under this one on the stack is known to wait for it (`deadlock`).
     pub(super) linked: Cell<bool>,
-    /// What `task_fail` had left in the body around this one.
-    outer_failure: Cell<Option<Failure>>,
+    /// How often the bodies around it had said that they are about to block, if it is a part.
+    blocking: u32,
 }
 
 impl Frame {
     /// A body of a task.
+    #[inline]
     pub(super) fn of(task: &Claimed) -> Self {
-        Self::new(Some(task.id()), task.extra().map_or(null(), std::ptr::from_ref))
+        Self::new(Some(task.number()), 0)
     }
 
     /// A part of something bigger, which is no task of its own.
     pub(super) fn of_part() -> Self {
-        Self::new(None, null())
+        Self::new(None, blocking_depth())
     }
 
-    fn new(task: Option<TaskId>, extra: *const Extra) -> Self {
+    #[inline]
+    fn new(task: Option<Tagged>, blocking: u32) -> Self {
         Self {
             task,
-            extra,
             outer: Cell::new(null()),
             owner: Cell::new(null()),
+            outer_failure: ManuallyDrop::new(Cell::new(None)),
             linked: Cell::new(false),
-            outer_failure: Cell::new(None),
+            blocking,
         }
     }
 
-    /// Makes this the innermost frame while `body` runs; then gives what `task_fail` left.
-    #[inline]
-    pub(super) fn enter<T>(&self, body: impl FnOnce() -> T) -> (T, Option<Failure>) {
+    /// Makes this the innermost frame while `body` runs; then gives what `task_fail` left. If the body calls the embedder's code
+    /// and that forks, this doesn't return in the child (as `call_out`).
+    #[inline(always)]
+    pub(super) fn enter<T>(&self, local: &Local, body: impl FnOnce() -> T) -> (T, Option<Box<Failure>>) {
         struct Leave<'a>(&'a Local, &'a Frame);
         impl Drop for Leave<'_> {
             #[inline(always)]
@@ -266,20 +285,18 @@ impl Frame {
                 }
             }
         }
-        let local = here();
         self.outer.set(local.frame.replace(self));
-        self.owner.set(match self.task {
-            Some(_) => self,
-            None => self.outer().map_or(null(), |outer| outer.owner.get()),
-        });
+        if self.task.is_none() {
+            self.owner.set(self.outer().map_or(null(), Frame::owning_task));
+        }
         let leave = Leave(local, self);
         let depth = local.forks.depth();
         if local.forks.is_odd() {
             self.keep_outer_failure(local);
         }
         let value = body();
-        if !std::ptr::eq(local.frame.get(), self) && !local.frame.get().is_null() {
-            leave::left_by("longjmp");
+        if !std::ptr::eq(local.frame.get(), self) {
+            came_back_elsewhere(local);
         }
         let failure = if local.forks.is_even_at(depth) { None } else { self.end_oddly(local, depth) };
         drop(leave);
@@ -292,15 +309,16 @@ impl Frame {
         self.outer_failure.set(local.failure.take());
     }
 
-    /// The body, or one around it, has done something odd: what this one has left in `failure`.
+    /// The body, or one around it, has done something odd: ends what it left open; and what it has left in `failure`.
     #[cold]
     #[inline(never)]
-    fn end_oddly(&self, local: &Local, depth: usize) -> Option<Failure> {
+    fn end_oddly(&self, local: &Local, depth: usize) -> Option<Box<Failure>> {
         let failure = if local.forks.end_body(depth) { local.failure.take() } else { None };
         let outer_failure = self.outer_failure.take();
         if outer_failure.is_some() {
             local.failure.set(outer_failure);
         }
+        end_blocking_down_to(self.blocking);
         failure
     }
 
@@ -313,7 +331,7 @@ impl Frame {
     /// What its task is called.
     fn called(&self) -> String {
         let name = self.extra().and_then(|extra| extra.name.as_deref());
-        match (name, self.task) {
+        match (name, self.task()) {
             (Some(name), _) => format!("the task \"{name}\""),
             (None, Some(task)) => format!("task {:#x}", encode(Kind::Future, task.handle_bits())),
             (None, None) => "a part of a parallel call".to_owned(),
@@ -322,8 +340,12 @@ impl Frame {
 
     /// What the task has besides its cell.
     pub(super) fn extra(&self) -> Option<&Extra> {
-        // SAFETY: null, or the extra of a task whose body runs, which keeps it.
-        unsafe { self.extra.as_ref() }
+        // SAFETY: the body of a task runs that was claimed, and is finished after that.
+        self.task.and_then(|task| unsafe { task.extra() })
+    }
+
+    fn task(&self) -> Option<TaskId> {
+        self.task.map(Tagged::id)
     }
 
     fn outer(&self) -> Option<&Frame> {
@@ -333,8 +355,18 @@ impl Frame {
 
     /// The frame of the task that this body belongs to; the frame itself if it is of none.
     pub(super) fn owner(&self) -> &Frame {
-        // SAFETY: as in `outer`: the owner is this frame or further out.
+        // SAFETY: as in `outer`: the owner is further out.
         unsafe { self.owner.get().as_ref() }.unwrap_or(self)
+    }
+
+    /// The same, or NULL if it is of none.
+    fn owning_task(&self) -> *const Frame {
+        let owner = self.owner();
+        if owner.task.is_some() {
+            owner
+        } else {
+            null()
+        }
     }
 
     /// The task under this body's on the stack.
@@ -345,16 +377,28 @@ impl Frame {
     /// As what this body waits: as its task, or as a part that is of none.
     pub(super) fn node(&self) -> Node {
         let owner = self.owner();
-        owner.task.map_or(Node::Part(std::ptr::from_ref(owner).addr()), Node::Task)
+        owner.task().map_or(Node::Part(std::ptr::from_ref(owner).addr()), Node::Task)
     }
 }
 
-/// In the child of a fork, on the thread that forked: what is on its stack belongs to the parent.
+/// A body has returned, and its frame is not the innermost: in the child of a fork, where there is none (`forget_stack`), or
+/// over the frames of others.
+#[cold]
+#[inline(never)]
+fn came_back_elsewhere(local: &Local) -> ! {
+    if local.frame.get().is_null() && epoch() != 0 {
+        end_forked_thread();
+    }
+    leave::left_by("longjmp");
+}
+
+/// In the child of a fork, on the thread that forked: what is on its stack belongs to the parent, and so do the pools.
 pub(super) fn forget_stack() {
     local(|current| {
         current.context.set(null());
         current.frame.set(null());
         current.forks.forget();
+        current.forget_all_as_they_are();
         // Not dropped: it may be in the middle of a change, and what it owns is the parent's.
         std::mem::forget(current.failure.take());
     });
@@ -376,7 +420,7 @@ pub(crate) fn is_asked_to_stop() -> Option<bool> {
     with_frame(|frame| {
         let frame = frame?;
         // The parts of a `pool_for` are no tasks of their own: the task around them counts.
-        let asked = frame.owner().task.is_some_and(|task| cell_of(task).state.is_asked_to_stop());
+        let asked = frame.owner().task().is_some_and(|task| cell_of(task).state.is_asked_to_stop());
         Some(asked || with_context(|context| context.is_some_and(|here| here.pool.is_canceling())))
     })
 }
@@ -385,7 +429,7 @@ pub(crate) fn is_asked_to_stop() -> Option<bool> {
 pub(crate) fn fail_current(failure: Failure) -> bool {
     with_frame(|frame| match frame {
         Some(_) => local(|local| {
-            local.failure.set(Some(failure));
+            local.failure.set(Some(Box::new(failure)));
             local.forks.set_odd();
             true
         }),

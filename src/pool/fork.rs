@@ -13,27 +13,31 @@ use crate::observe;
 use crate::sync::{epoch, spin_hint, step_epoch, AtomicU32, Ordering};
 use crate::task;
 
-/// The epoch for which everything has been made anew.
-static SEEN: AtomicU32 = AtomicU32::new(0);
+/// Not 0: this is the child of a fork, and not everything has been made anew.
+static NEWBORN: AtomicU32 = AtomicU32::new(0);
 /// The epoch for which a thread is doing it, or has.
 static CLAIMED: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn in_the_child() {
     step_epoch();
+    NEWBORN.store(1, Ordering::Relaxed);
     context::forget_stack();
+    task::forget_cells();
 }
 
-/// Sees to it that a fork is noticed; before anything with a handle is made.
+/// Sees to it that a fork is noticed, and that handles are known; before anything with a handle is made.
 pub(crate) fn watch() {
     static WATCHED: AtomicU32 = AtomicU32::new(0);
-    if WATCHED.load(Ordering::Relaxed) == 0 {
+    // Acquire: pairs with the Release below; the copy is known.
+    if WATCHED.load(Ordering::Acquire) == 0 {
+        task::find_copy();
         // Several threads may do it at the same time: then the epoch steps by more than one. So nobody's first handle is
         // made before forks are noticed, and no child waits for a thread that isn't there.
         //
-        // SAFETY: the handler stays (the library is never unloaded), and only stores numbers and resets two pointers.
+        // SAFETY: the handler stays (the library is never unloaded), and only stores numbers and resets pointers.
         // A refusal (out of memory) leaves forks unnoticed, which is as it was before this library was there.
         let _ = unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
-        WATCHED.store(1, Ordering::Relaxed);
+        WATCHED.store(1, Ordering::Release);
     }
 }
 
@@ -41,7 +45,7 @@ pub(crate) fn watch() {
 #[inline(always)]
 pub(crate) fn may_have_forked() -> bool {
     // Acquire: pairs with the Release in `revive`.
-    SEEN.load(Ordering::Acquire) != epoch()
+    NEWBORN.load(Ordering::Acquire) != 0
 }
 
 /// The first thing in each call: has this process been forked since the last one? `above` makes the upper floors anew.
@@ -68,10 +72,10 @@ fn revive(above: unsafe fn()) {
             registry::after_fork();
             above();
         }
-        SEEN.store(now, Ordering::Release);
+        NEWBORN.store(0, Ordering::Release);
         return;
     }
-    while SEEN.load(Ordering::Acquire) != now {
+    while may_have_forked() {
         spin_hint();
         std::thread::yield_now();
     }

@@ -11,7 +11,7 @@
 use super::census::{Census, Limit};
 use super::context::{innermost, inside, is_in_a_body, Context};
 use super::core::Pool;
-use super::leave::fenced;
+use super::leave::Fence;
 use super::local::{here, Local};
 use super::registry::{self, PoolRef};
 use super::run::run;
@@ -19,7 +19,7 @@ use super::status::Status;
 use super::threads::{stack_allows_another_body, stack_allows_another_body_on};
 use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
 use crate::sync::Deadline;
-use crate::task::{self, Claimed, Phase, TaskId};
+use crate::task::{self, Claimed, Found, Phase, TaskId};
 use std::ffi::c_void;
 
 /// Whether a waiter has run a task.
@@ -33,29 +33,39 @@ pub(super) enum Helped {
     RanWell(*mut c_void),
 }
 
-/// Runs the queued task here, if that is allowed. What it returned, if it ended well, has nothing beside its cell, and its
-/// handle was still live then; else the caller looks what has become of it.
-#[inline(never)]
-pub(super) fn run_awaited(id: TaskId, pool: u32) -> Option<*mut c_void> {
-    let local = here();
-    let helped = match innermost(local) {
-        // The usual cases, for which nothing need be looked up, or only the pool.
-        None => match registry::of_task_on(local, pool) {
-            Some(pool) => help_as_visitor(local, pool, id),
-            None => Helped::No,
-        },
-        Some(context) if context.pool.number == pool && context.holds_place() => help_inside(context, id),
-        Some(_) => help_in_another(id, pool),
-    };
-    match helped {
-        Helped::RanWell(result) => Some(result),
-        Helped::Ran | Helped::No => None,
+impl Helped {
+    #[inline(always)]
+    fn result(self) -> Option<*mut c_void> {
+        match self {
+            Self::RanWell(result) => Some(result),
+            Self::Ran | Self::No => None,
+        }
     }
 }
 
+/// Runs the queued task here, if that is allowed. What it returned, if it ended well, has nothing beside its cell, and its
+/// handle was still live then; else the caller looks what has become of it.
+// The way from outside, which has a context of its own, is beside that from inside: its frame isn't to lie under nested bodies.
+#[inline(always)]
+pub(super) fn run_awaited(task: Found) -> Option<*mut c_void> {
+    let (local, pool) = (here(), task.pool());
+    let helped = match innermost(local) {
+        None => match registry::of_task_on(local, pool) {
+            Some(pool) => help_as_visitor(local, pool, task),
+            None => Helped::No,
+        },
+        Some(context) if context.pool.number == pool && context.holds_place() => {
+            help_inside(context, task.id())
+        }
+        Some(_) => help_in_another(task),
+    };
+    helped.result()
+}
+
+#[cold]
 #[inline(never)]
-fn help_in_another(id: TaskId, pool: u32) -> Helped {
-    registry::of_task(pool).map_or(Helped::No, |pool| help(&pool, id))
+fn help_in_another(task: Found) -> Helped {
+    registry::of_task(task.pool()).map_or(Helped::No, |pool| help(&pool, task.id()))
 }
 
 /// Runs one queued task of the pool here, if that is allowed and it still is queued; whether it did.
@@ -66,7 +76,7 @@ pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
 fn help(pool: &PoolRef, id: TaskId) -> Helped {
     inside(pool, |inside| match inside {
         Some((context, _)) => help_inside(context, id),
-        None => help_as_visitor(here(), pool.clone(), id),
+        None => task::find(id).map_or(Helped::No, |task| help_as_visitor(here(), pool.clone(), task)),
     })
 }
 
@@ -81,23 +91,32 @@ pub(super) fn help_inside(context: &Context, id: TaskId) -> Helped {
     let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
     forget_entry(pool, place, id, from_outside);
     // A body further down this stack may have called setjmp.
-    fenced(|| run(context, task)).map_or(Helped::Ran, Helped::RanWell)
+    let mut fence = Fence::new();
+    let _standing = fence.stand();
+    run(context, task).map_or(Helped::Ran, Helped::RanWell)
 }
 
 /// The same for one that is outside.
-#[inline(always)]
-fn help_as_visitor(local: &Local, pool: PoolRef, id: TaskId) -> Helped {
+#[inline(never)]
+fn help_as_visitor(local: &Local, pool: PoolRef, task: Found) -> Helped {
     let Some(permit) = visit(local, &pool) else { return Helped::No };
-    as_visitor(local, Context::of_visitor(pool, permit), |context| run_as_visitor(context, id))
+    as_visitor(local, Context::of_visitor(pool, permit), |context| {
+        // The permit was for a pool of several threads; what is submitted once it has become one of one is not known here.
+        let Some((task, before)) = Claimed::claim_to_help(task, false) else { return Helped::No };
+        run_claimed(context, task, before.is_from_outside())
+    })
 }
 
-/// The same on the place of the visitor's.
-#[inline(always)]
+/// The same on the place of a visitor who has been there for a while.
 pub(super) fn run_as_visitor(context: &Context, id: TaskId) -> Helped {
-    let Some((task, from_outside)) = claim(context, id) else { return Helped::No };
+    claim(context, id).map_or(Helped::No, |(task, from_outside)| run_claimed(context, task, from_outside))
+}
+
+#[inline(always)]
+fn run_claimed(context: &Context, task: Claimed, from_outside: bool) -> Helped {
     let pool = &*context.pool;
     // The entry of who waits for his task at once is mostly the only one. It is work to all who look, and would wake one.
-    if from_outside && context.pool.take_out(id.bits()) {
+    if from_outside && context.pool.take_out(task.id().bits()) {
         pool.left_queue();
     } else {
         pool.left_entry_behind(from_outside);
@@ -111,7 +130,7 @@ pub(super) fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
     if context.pool.is_serial() && task::snapshot(id).is_from_outside() {
         return None; // with one worker, what came from outside keeps its turn
     }
-    let (task, before) = Claimed::claim_to_help(id, context.is_lent)?;
+    let (task, before) = Claimed::claim_to_help(task::find(id)?, context.is_lent)?;
     Some((task, before.is_from_outside()))
 }
 
@@ -137,9 +156,15 @@ pub(super) fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
 /// Does something on a place that was taken for it, then gives the place back.
 #[inline(always)]
 pub(super) fn as_visitor<T>(local: &Local, context: Context, body: impl FnOnce(&Context) -> T) -> T {
-    let value = context.enter_on(local, |context| fenced(|| body(context)));
+    let value = {
+        let _entered = context.entered(local);
+        // The caller may have called setjmp.
+        let mut fence = Fence::new();
+        let _standing = fence.stand();
+        body(&context)
+    };
     let pool = &*context.pool;
-    pool.cover(match context.take_permit() {
+    pool.cover(match context.permit() {
         Some(permit) => pool.places.give_permit_back(permit, || pool.served()),
         None => leave_place(&context),
     });

@@ -10,6 +10,8 @@
 
 use super::context::name_of_innermost;
 use std::ffi::c_void;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 /// Ends the process.
@@ -51,35 +53,53 @@ fn stay_if_python_ends() {
     }
 }
 
-/// Runs `body` on a stack where somebody below may have called setjmp: a longjmp over it ends the process.
+/// Stands on a stack where somebody below may have called setjmp, from `stand` until what that returns is dropped: a longjmp
+/// over it ends the process.
 ///
 /// glibc's longjmp runs the handlers of `_pthread_cleanup_push` whose frames it skips (nptl/jmp-unwind.c).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn fenced<T>(body: impl FnOnce() -> T) -> T {
-    let mut fence =
-        Fence { routine: None, argument: std::ptr::null_mut(), kind: 0, outer: std::ptr::null_mut() };
-    // SAFETY: the buffer stays where it is until the pop below, which every way out of `body` comes by: it returns, or
-    // panics (the guard), and all else ends the process.
-    unsafe { _pthread_cleanup_push(&mut fence, skipped, std::ptr::null_mut()) };
-    let _pop = Pop(&mut fence);
-    body()
+pub(super) struct Fence(MaybeUninit<Buffer>);
+
+/// As long as this is there, the fence stands. Popped on every way out.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(super) struct Standing<'a>(&'a mut Fence);
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Fence {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    /// To be held in a variable of the frame that is fenced.
+    #[inline(always)]
+    pub(super) fn stand(&mut self) -> Standing<'_> {
+        // SAFETY: the call fills the buffer. That stays where it is until the pop below, as it is borrowed, and every way out
+        // of the frame comes by that: it returns, or panics, and all else ends the process.
+        unsafe { _pthread_cleanup_push(self.0.as_mut_ptr(), skipped, std::ptr::null_mut()) };
+        Standing(self)
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Drop for Standing<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: pushed by `stand`, and what was pushed on top has been popped.
+        unsafe { _pthread_cleanup_pop(self.0 .0.as_mut_ptr(), 0) };
+    }
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn fenced<T>(body: impl FnOnce() -> T) -> T {
-    body()
-}
+pub(super) struct Fence;
 
-/// Pops the fence on every way out.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-struct Pop<'a>(&'a mut Fence);
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-impl Drop for Pop<'_> {
-    fn drop(&mut self) {
-        // SAFETY: pushed by `fenced`, and what was pushed on top has been popped.
-        unsafe { _pthread_cleanup_pop(self.0, 0) };
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+impl Fence {
+    pub(super) fn new() -> Self {
+        Self
     }
+
+    pub(super) fn stand(&mut self) {}
 }
 
 /// glibc's `struct _pthread_cleanup_buffer`.
@@ -87,19 +107,19 @@ impl Drop for Pop<'_> {
 /// cbindgen:ignore
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[repr(C)]
-struct Fence {
+struct Buffer {
     routine: Option<extern "C" fn(*mut c_void)>,
     argument: *mut c_void,
     kind: i32,
-    outer: *mut Fence,
+    outer: *mut Buffer,
 }
 
 /// cbindgen:ignore
 #[allow(unused_doc_comments)]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 extern "C" {
-    fn _pthread_cleanup_push(buffer: *mut Fence, routine: extern "C" fn(*mut c_void), argument: *mut c_void);
-    fn _pthread_cleanup_pop(buffer: *mut Fence, execute: i32);
+    fn _pthread_cleanup_push(buffer: *mut Buffer, routine: extern "C" fn(*mut c_void), argument: *mut c_void);
+    fn _pthread_cleanup_pop(buffer: *mut Buffer, execute: i32);
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -10,7 +10,7 @@
 use super::context::{Context, Frame};
 use super::nested::Forks;
 use super::registry::{PoolRef, Share};
-use crate::sync::{epoch, own, set_own, Ordering, Own};
+use crate::sync::{own, set_own, Ordering, Own};
 use crate::task::Failure;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -23,11 +23,11 @@ const REMEMBERED: usize = 4;
 pub(super) struct Local {
     pub(super) context: Cell<*const Context>,
     pub(super) frame: Cell<*const Frame>,
-    /// Addresses between which a body may be started on this stack; (0, 0): not asked yet.
+    /// The lowest address at which a body may be started on this stack, and how many there are; none: not asked yet.
     pub(super) stack: Cell<(usize, usize)>,
     pub(super) forks: Forks,
     /// What `task_fail` left in the innermost body or part; then its forks are odd.
-    pub(super) failure: ManuallyDrop<Cell<Option<Failure>>>,
+    pub(super) failure: ManuallyDrop<Cell<Option<Box<Failure>>>>,
     /// From `Rc::into_raw`: this thread's count of one each.
     recent: [Cell<*const Share>; REMEMBERED],
 }
@@ -81,34 +81,40 @@ fn first_time<'a>() -> &'a Local {
 
 impl Local {
     /// The pool of a number, if this thread remembers it and it is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn recent(&self, number: u32) -> Option<PoolRef> {
+        // SAFETY: it is counted at once.
+        unsafe { self.recent_uncounted(number) }.map(|pool| PoolRef::clone(&pool))
+    }
+
+    /// The same without a count of the caller's own.
+    ///
+    /// # Safety
+    /// The thread remembers no other pool as long as this is used; so nothing of the embedder's is called.
+    #[inline(always)]
+    pub(super) unsafe fn recent_uncounted(&self, number: u32) -> Option<ManuallyDrop<PoolRef>> {
         let pool = self.recent[number as usize % REMEMBERED].get();
-        // SAFETY: NULL, or counted by this thread as long as it is here; of a fork's parent only what never changes is read
-        // before it is known as such.
+        // SAFETY: NULL, or counted by this thread as long as it is here.
         let shared = unsafe { &*pool.as_ref()?.pool };
         // SeqCst store in `remove`; a call that comes at the same time as the removal may still see 0, and then works on a
         // pool that is shut down.
-        if shared.number != number || shared.epoch != epoch() || shared.removed.load(Ordering::Relaxed) != 0 {
+        if shared.number != number || shared.removed.load(Ordering::Relaxed) != 0 {
             return None;
         }
-        // SAFETY: from `Rc::into_raw`, and counted, as above.
-        Some(unsafe {
-            Rc::increment_strong_count(pool);
-            PoolRef::from(Rc::from_raw(pool))
-        })
+        // SAFETY: from `Rc::into_raw`; the count stays `recent`'s, as this one is not dropped.
+        Some(ManuallyDrop::new(PoolRef::from(unsafe { Rc::from_raw(pool) })))
     }
 
     /// Takes out what is remembered in a place; to be dropped once nothing of this is in use.
     fn forget(&self, place: usize) -> Option<PoolRef> {
         let pool = self.recent[place].replace(null());
-        // SAFETY: as in `recent`.
-        let shared = unsafe { &*pool.as_ref()?.pool };
-        if shared.epoch != epoch() {
-            return None; // a fork's parent's: it may be in the middle of a change, so it is left alone
-        }
-        // SAFETY: from `Rc::into_raw`, and taken out, so its count is given back once.
-        Some(PoolRef::from(unsafe { Rc::from_raw(pool) }))
+        // SAFETY: NULL, or from `Rc::into_raw`, and taken out, so its count is given back once.
+        (!pool.is_null()).then(|| PoolRef::from(unsafe { Rc::from_raw(pool) }))
+    }
+
+    /// In the child of a fork: the pools are the parent's, and may be in the middle of a change. They are left alone.
+    pub(super) fn forget_all_as_they_are(&self) {
+        self.recent.iter().for_each(|pool| pool.set(null()));
     }
 }
 

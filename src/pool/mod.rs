@@ -105,7 +105,10 @@ pub(crate) use self::{
     run::{run_part, PartOutcome},
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{c_text, Error, Status},
-    submit::{cancel, check_open, release_future, release_plain_future, report_lost, submit, submit_many},
+    submit::{
+        cancel, check_open, release_future, release_plain_future, report_lost, submit, submit_at_once,
+        submit_many,
+    },
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
     wait::{

@@ -15,11 +15,11 @@ use super::context::{inside, is_in_a_body, with_context, Context, Frame};
 use super::core::Pool;
 use super::fork_stacks::Node;
 use super::leave;
-use super::local::{local, local_if_used, Local};
+use super::local::{here, local, local_if_used, Local};
 use super::registry::PoolRef;
 use super::run::{as_failure, catch, PartOutcome};
 use super::status::{Error, Status};
-use super::threads::stack_bounds_for_bodies;
+use super::threads::stack_for_bodies;
 use super::wait::{end_blocking_down_to, ensure_a_place_to_start_on, join_part};
 use crate::queue::{TakenBack, DEEPEST};
 use crate::sync::{end_if_forked, epoch, has_heavy, light};
@@ -266,13 +266,13 @@ pub(crate) fn open_and_invoke(pool: &PoolRef, left: Half, right: Half) -> Option
     if is_in_a_body() {
         return run();
     }
-    Frame::of_part().enter(run).0
+    Frame::of_part().enter(here(), run).0
 }
 
 #[inline(never)]
 fn in_new_region(pool: &PoolRef, left: Half, right: Half) -> Option<Result<(), Error>> {
     local(|local| {
-        let (lowest, end) = stack_bounds_for_bodies();
+        let (lowest, length) = stack_for_bodies();
         let handle = encode(Kind::Pool, u64::from(pool.number)) as usize;
         let node = pool.fork_stacks.open();
         let (forks, outer) = (&local.forks, local.forks.region.clone());
@@ -281,7 +281,7 @@ fn in_new_region(pool: &PoolRef, left: Half, right: Half) -> Option<Result<(), E
             node: Cell::new(node),
             pool: Cell::new(&raw const **pool),
             lowest: Cell::new(lowest),
-            length: Cell::new(end - lowest),
+            length: Cell::new(length),
             epoch: Cell::new(epoch()),
         });
         // Of the part that invokes.

@@ -17,7 +17,7 @@ use crate::task::{self, encode, Claimed, Kind, Outcome, TaskId};
 use std::path::Path;
 
 /// A task is about to go into a queue.
-#[inline]
+#[inline(always)]
 pub(super) fn note_submit(pool: &PoolRef, id: TaskId) {
     let journal = pool.journal();
     journal.submitted.add(1);

@@ -63,6 +63,12 @@ impl Places {
         self.census_of(self.word.load(Ordering::Relaxed))
     }
 
+    /// Whether the pool is closed now, by one load.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
     /// The counters after a SeqCst fence: what was pushed before this is seen by whoever stops searching after it.
     pub(crate) fn census_after_push(&self) -> Census {
         fence(Ordering::SeqCst);

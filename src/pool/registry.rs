@@ -194,14 +194,14 @@ impl PoolRef {
     }
 
     /// Puts the entry of a task from outside into the injector.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn inject(&self, entry: Entry) {
         self.0.last.set((entry, self.injector.push(entry)));
     }
 
     /// The entry is stale. Whether it is out of the injector, or as good as that: if it is what this thread has pushed last,
     /// that costs no read-modify-write.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_out(&self, entry: Entry) -> bool {
         let (last, pushed) = self.0.last.get();
         last == entry && self.injector.forget(pushed) || self.injector.take_if_next(entry)
@@ -256,11 +256,15 @@ pub(super) fn of_task(number: u32) -> Option<PoolRef> {
 /// The same on the thread whose this is.
 #[inline(always)]
 pub(super) fn of_task_on(local: &Local, number: u32) -> Option<PoolRef> {
-    find_on(local, number).or_else(|| among_released(number))
+    local.recent(number).or_else(|| of_task_slowly(number))
 }
 
 #[cold]
 #[inline(never)]
+fn of_task_slowly(number: u32) -> Option<PoolRef> {
+    look_up(number).or_else(|| among_released(number))
+}
+
 fn among_released(number: u32) -> Option<PoolRef> {
     let released = lock(&BOOKS).released.get(&number).and_then(Weak::upgrade);
     released.map(PoolRef::from)

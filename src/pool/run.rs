@@ -3,12 +3,12 @@
 use super::context::{Context, Frame};
 use super::core::Pool;
 use super::leave::OnlyPanicsMayPass;
+use super::local::here;
 use super::observe;
 use super::status::{c_text, Status};
-use super::wait::{blocking_depth, end_blocking, end_blocking_down_to};
-use crate::sync::call_out;
 use crate::task::{
-    calling_out, finish, finish_well, tell_or_free_well, Claimed, Extra, Failure, Function, Lost, Outcome,
+    calling_out, finish, finish_well, tell_or_free_well, Claimed, Extra, Failure, Finished, Function, Lost,
+    Outcome,
 };
 use std::any::Any;
 use std::ffi::c_void;
@@ -33,28 +33,17 @@ pub(super) fn run(context: &Context, task: Claimed) -> Option<*mut c_void> {
 fn run_as<const WATCHED: bool>(context: &Context, task: Claimed) -> Option<*mut c_void> {
     let pool = &*context.pool;
     if pool.is_canceling() || task.extra().is_some_and(is_late) {
-        pool.observer.note_canceled();
-        end(pool, task, Outcome::Canceled, null_mut(), None);
+        end_unrun(pool, task);
         return None;
     }
     let (function, argument) = task.call();
     let timing = if WATCHED { observe::watched_body_begins(context, &task) } else { observe::NOT_TIMED };
-    let frame = Frame::of(&task);
-    let (ended, failure) = frame.enter(|| call_out(|| call(function, argument)));
-    end_blocking(context);
-    match (ended, failure) {
+    match Frame::of(&task).enter(here(), || call(function, argument)) {
         (Ok(result), None) => {
             observe::body_has_ended(context, &task, Outcome::Ok, timing);
             end_well(pool, task, result)
         }
-        (Ok(_), Some(failure)) => {
-            end_badly(context, task, Outcome::Failed, failure, timing);
-            None
-        }
-        (Err(panic), _) => {
-            end_badly(context, task, Outcome::Panicked, describe(panic), timing);
-            None
-        }
+        (ended, failure) => end_badly(context, task, (ended, failure), timing),
     }
 }
 
@@ -66,19 +55,50 @@ fn end_well(pool: &Pool, task: Claimed, result: *mut c_void) -> Option<*mut c_vo
         return None;
     }
     let finished = finish_well(&task, result);
-    if !finished.is_all() {
-        if let Some(lost) = tell_or_free_well(&task, result, finished) {
-            pool.report(&lost);
-        }
+    if finished.is_all() {
+        return Some(result);
     }
-    (!finished.to_free).then_some(result)
+    end_well_slowly(pool, task, result, finished)
 }
 
+/// The same once it has ended, where there may be something left to do.
+#[inline(never)]
+fn end_well_slowly(
+    pool: &Pool,
+    task: Claimed,
+    result: *mut c_void,
+    finished: Finished,
+) -> Option<*mut c_void> {
+    if let Some(lost) = tell_or_free_well(&task, result, finished) {
+        pool.report(&lost);
+    }
+    (!finished.to_free()).then_some(result)
+}
+
+/// Ends a task that has failed or panicked.
 #[cold]
 #[inline(never)]
-fn end_badly(context: &Context, task: Claimed, outcome: Outcome, failure: Failure, timing: observe::Timing) {
+fn end_badly(
+    context: &Context,
+    task: Claimed,
+    (ended, failure): (std::thread::Result<*mut c_void>, Option<Box<Failure>>),
+    timing: observe::Timing,
+) -> Option<*mut c_void> {
+    let (outcome, failure) = match ended {
+        Ok(_) => (Outcome::Failed, failure.map(|failure| *failure)),
+        Err(panic) => (Outcome::Panicked, Some(describe(panic))),
+    };
     observe::body_has_ended(context, &task, outcome, timing);
-    end(&context.pool, task, outcome, null_mut(), Some(failure));
+    end(&context.pool, task, outcome, null_mut(), failure);
+    None
+}
+
+/// Ends a task that is not to be run any more.
+#[cold]
+#[inline(never)]
+fn end_unrun(pool: &Pool, task: Claimed) {
+    pool.observer.note_canceled();
+    end(pool, task, Outcome::Canceled, null_mut(), None);
 }
 
 /// Whether its deadline has passed before it was started.
@@ -124,18 +144,15 @@ pub(crate) type PartOutcome = Result<(), (Status, Failure)>;
 
 /// Runs a part of something bigger, which is no task of its own: what `task_fail` or a panic left is returned.
 pub(crate) fn run_part(body: impl FnOnce()) -> PartOutcome {
-    let frame = Frame::of_part();
-    let depth = blocking_depth();
-    let ended = frame.enter(|| call_out(|| catch(body)));
-    end_blocking_down_to(depth);
-    as_failure(ended.0, ended.1)
+    let (ended, failure) = Frame::of_part().enter(here(), || catch(body));
+    as_failure(ended, failure)
 }
 
 /// How a part ended that returned or panicked, and may have called `task_fail`.
-pub(super) fn as_failure(ended: std::thread::Result<()>, failure: Option<Failure>) -> PartOutcome {
+pub(super) fn as_failure(ended: std::thread::Result<()>, failure: Option<Box<Failure>>) -> PartOutcome {
     match (ended, failure) {
         (Ok(()), None) => Ok(()),
-        (Ok(()), Some(failure)) => Err((Status::Failed, failure)),
+        (Ok(()), Some(failure)) => Err((Status::Failed, *failure)),
         (Err(panic), _) => Err((Status::Panic, describe(panic))),
     }
 }

@@ -9,9 +9,10 @@
 //! fence between in both: so either the submit sees that the pool is closed and takes its task back, or the
 //! shutdown sees the task and drains it. No task is lost in between, and no counter is shared on the way.
 
-use super::context::{in_body_of, inside, worker_index, Context};
+use super::context::{in_body_of, inside, place_in, Context};
 use super::core::Pool;
 use super::help::{as_visitor_on, may_visit};
+use super::local::{here, local_if_used, Local};
 use super::observe::note_submit;
 use super::options::WhenFull;
 use super::places::NoPlace;
@@ -27,37 +28,68 @@ use std::ffi::c_void;
 /// Submits one task.
 #[inline(always)]
 pub(crate) fn submit(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
-    match submit_plainly(pool, &job) {
-        Some(id) => Ok(id),
+    match submit_plainly(here(), pool, &job) {
+        Some(submitted) => Ok(submitted?),
         None => submit_in_any_case(pool, job),
     }
 }
 
-/// The same where nothing stands in the way: the queue has no limit, and the pool is open and has a thread. None: nothing
-/// was done.
+/// The same to the pool of that number, where nothing stands in the way: the thread has used the pool before, the queue has no
+/// limit, and the pool is open and has a thread. `None`: nothing was done.
 #[inline(always)]
-fn submit_plainly(pool: &PoolRef, job: &Job) -> Option<TaskId> {
-    if pool.is_bounded() || pool.is_canceling() {
+pub(crate) fn submit_at_once(pool: u32, job: &Job) -> Option<Result<TaskId, Status>> {
+    let local = local_if_used()?;
+    // SAFETY: what would call the embedder's code counts the pool first (`take_back`).
+    let pool = unsafe { local.recent_uncounted(pool) }?;
+    submit_plainly(local, &pool, job)
+}
+
+#[inline(always)]
+fn submit_plainly(local: &Local, pool: &PoolRef, job: &Job) -> Option<Result<TaskId, Status>> {
+    if pool.is_bounded() {
         return None;
     }
-    let place = worker_index(pool);
-    let from_outside = place.is_none();
-    if from_outside && (pool.places.census().is_closed() || is_short_of_threads(pool)) {
+    match place_in(local, pool) {
+        Some(place) => submit_plainly_inside(pool, place, job).map(Ok),
+        None => submit_plainly_outside(pool, job),
+    }
+}
+
+#[inline(always)]
+fn submit_plainly_inside(pool: &PoolRef, place: u32, job: &Job) -> Option<TaskId> {
+    if pool.is_canceling() {
         return None;
     }
-    let id = task::create(*job, pool.number, from_outside)?;
+    let id = task::create(*job, pool.number, false)?;
     note_submit(pool, id);
-    match place {
-        Some(place) => {
-            push_inside(pool, place, id);
-            pool.notify();
-        }
-        // If it is out again, the caller is to try once more, and learns why.
-        None => push_outside(pool, id, job.owner).ok()?,
-    }
+    push_inside(pool, place, id);
+    pool.notify();
     Some(id)
 }
 
+/// One that cancels is closed, too.
+#[inline(always)]
+fn submit_plainly_outside(pool: &PoolRef, job: &Job) -> Option<Result<TaskId, Status>> {
+    if pool.places.is_closed() || is_short_of_threads(pool) {
+        return None;
+    }
+    let id = task::create(*job, pool.number, true)?;
+    note_submit(pool, id);
+    pool.inject(id.bits());
+    // The pool may be closed while the task goes in: see above.
+    if pool.notify_of_injected().is_closed() && is_taken_back(pool, id, job.owner) {
+        return Some(Err(Status::Closed));
+    }
+    Some(Ok(id))
+}
+
+#[cold]
+#[inline(never)]
+fn is_taken_back(pool: &PoolRef, id: TaskId, owner: Owner) -> bool {
+    take_back(pool, id, owner).is_err()
+}
+
+#[cold]
 #[inline(never)]
 fn submit_in_any_case(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
     inside(pool, |inside| match inside {
@@ -146,18 +178,11 @@ fn submit_outside(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
         }
     }
     let id = create(pool, job, true).inspect_err(|_| pool.left_queue())?;
-    push_outside(pool, id, job.owner)?;
-    Ok(id)
-}
-
-/// The pool may be closed while the task goes in: see above.
-#[inline(always)]
-fn push_outside(pool: &PoolRef, id: TaskId, owner: Owner) -> Result<(), Error> {
     pool.inject(id.bits());
     if pool.notify_of_injected().is_closed() {
-        return take_back(pool, id, owner);
+        take_back(pool, id, job.owner)?;
     }
-    Ok(())
+    Ok(id)
 }
 
 /// Whether the caller is a body of the pool that holds no place: in the blocking lane, or where it said that it blocks.
@@ -195,6 +220,8 @@ fn see_to_threads(pool: &Pool) -> Result<(), Error> {
 /// The pool was closed while the task went in: out again, unless somebody runs it already.
 #[cold]
 pub(super) fn take_back(pool: &PoolRef, id: TaskId, owner: Owner) -> Result<(), Error> {
+    // Who guessed the task's handle may have asked to be told of its end, and may have the thread remember other pools.
+    let pool = &pool.clone();
     if !pool.is_canceling() && is_placeless_body(pool) || !task::withdraw(id) {
         return Ok(());
     }

@@ -291,36 +291,50 @@ pub(crate) fn stack_allows_another_body() -> bool {
 }
 
 /// The same on the thread whose this is.
-#[inline]
+#[inline(always)]
 pub(super) fn stack_allows_another_body_on(local: &Local) -> bool {
+    is_here_among(local.stack.get()) || stack_allows_another_body_slowly(local)
+}
+
+/// Also where it doesn't, and where that was not asked before.
+#[cold]
+#[inline(never)]
+fn stack_allows_another_body_slowly(local: &Local) -> bool {
+    is_here_among(stack_for_bodies_on(local))
+}
+
+/// Whether the stack is at one of these addresses, by the lowest and how many there are. One that isn't the thread's own (a
+/// coroutine's) isn't: nothing is known of it, so nothing is promised.
+#[inline(always)]
+fn is_here_among((lowest, length): (usize, usize)) -> bool {
     let marker = 0_u8;
-    let here = (&raw const marker).addr();
-    let (lowest, end) = bounds_for_bodies(local);
-    // On a stack that isn't the thread's own (a coroutine's) nothing is known, so nothing is promised.
-    (lowest..end).contains(&here)
+    (&raw const marker).addr().wrapping_sub(lowest) < length
 }
 
-/// The addresses between which a body may be started.
+/// The lowest address at which a body may be started, and how many there are.
 #[inline]
-pub(super) fn stack_bounds_for_bodies() -> (usize, usize) {
-    bounds_for_bodies(here())
+pub(super) fn stack_for_bodies() -> (usize, usize) {
+    stack_for_bodies_on(here())
 }
 
 #[inline]
-fn bounds_for_bodies(local: &Local) -> (usize, usize) {
+fn stack_for_bodies_on(local: &Local) -> (usize, usize) {
     match local.stack.get() {
         (_, 0) => ask_for_stack(local),
-        bounds => bounds,
+        stack => stack,
     }
 }
 
 #[cold]
 #[inline(never)]
 fn ask_for_stack(local: &Local) -> (usize, usize) {
-    let bounds =
-        stack_bounds().map_or((usize::MAX, usize::MAX), |(low, high)| (low + (high - low) / 4, high));
-    local.stack.set(bounds);
-    bounds
+    // Where the system doesn't tell nothing is promised: nobody's stack is at the highest address.
+    let stack = stack_bounds().map_or((usize::MAX, 1), |(low, high)| {
+        let lowest = low + (high - low) / 4;
+        (lowest, high - lowest)
+    });
+    local.stack.set(stack);
+    stack
 }
 
 #[cfg(target_os = "linux")]

@@ -58,7 +58,7 @@ pub(crate) fn status_of(outcome: Outcome) -> Status {
 #[inline(always)]
 pub(crate) fn wait_plainly(id: TaskId, for_ever: bool) -> Option<*mut c_void> {
     match task::glance(id) {
-        Glance::Queued(pool) if for_ever => run_awaited(id, pool),
+        Glance::Queued(task) if for_ever => run_awaited(task),
         Glance::Well(result) => Some(result),
         _ => None,
     }
@@ -120,7 +120,7 @@ pub(super) fn run_first(id: TaskId, look: Look, deadline: Deadline) -> Result<Fi
         Deadline::Never if look.phase == Phase::Queued => {}
         _ => return Ok(First::Pending(look)),
     }
-    if let Some(result) = run_awaited(id, look.pool) {
+    if let Some(result) = task::find(id).and_then(run_awaited) {
         return Ok(First::Ended(Ok(result)));
     }
     let look = task::look(id)?;
@@ -261,7 +261,7 @@ fn in_body(body: impl FnOnce(&Context) -> Result<(), Error>) -> Result<(), Error
 }
 
 /// Ends what `block_begin` began, also for a body that returns without having said so.
-pub(super) fn end_blocking(context: &Context) {
+fn end_blocking(context: &Context) {
     if context.blocking.replace(0) > 0 && context.gave_up.replace(false) {
         take_place_back(context);
     }

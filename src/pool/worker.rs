@@ -16,7 +16,7 @@ use self::find::{HAUL, PAUSES};
 use super::census::Census;
 use super::context::Context;
 use super::core::Pool;
-use super::leave::fenced;
+use super::leave::Fence;
 use super::observe;
 use super::pin::{self, Mask, Seat};
 use super::registry::PoolRef;
@@ -44,7 +44,9 @@ pub(super) fn main(pool: Arc<Pool>, mask: Option<Mask>) {
 
 /// What a lent thread does until the pool is over; it is counted as a searcher.
 pub(super) fn lend(pool: &PoolRef) {
-    fenced(|| work_in(Context::of_lent_thread(pool.clone())));
+    let mut fence = Fence::new();
+    let _standing = fence.stand();
+    work_in(Context::of_lent_thread(pool.clone()));
 }
 
 fn work_in(context: Context) {

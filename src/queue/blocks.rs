@@ -97,7 +97,7 @@ impl Blocks {
 
     /// Puts an entry in; its position. Any thread. From the SeqCst step in here on nobody finds the queue empty until the entry
     /// was taken, or passed over.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, entry: Entry) -> usize {
         // Acquire, here and below: pairs with the Release in `link_next`: the block is that of the position, or a later one.
         let mut position = self.tail.position.load(Ordering::Acquire);
@@ -223,25 +223,26 @@ impl Blocks {
 
     /// By who has pushed an entry there, and says that it is of no use any more. If it is in front, it is passed over from now
     /// on. True: nobody need look for it; false: it is stale, but others are in front of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn forget(&self, position: usize) -> bool {
         self.forget_and_keep(position, MANY)
     }
 
     /// The same, with that many as `MANY`.
-    #[inline]
+    #[inline(always)]
     fn forget_and_keep(&self, position: usize, many: usize) -> bool {
         let head = self.head.position.load(Ordering::Acquire) & !TAKING;
         let front = head.max(self.tail.stale.load(Ordering::Acquire));
-        if front == position {
-            let next = after(position);
-            // Release: pairs with the Acquire in `front`. Our push is over, and so (by the Acquire above) are those before.
-            self.tail.stale.store(next, Ordering::Release);
-            if next - head >= many {
-                self.drop_stale();
-            }
+        if front != position {
+            return front > position;
         }
-        front >= position
+        let next = after(position);
+        // Release: pairs with the Acquire in `front`. Our push is over, and so (by the Acquire above) are those before.
+        self.tail.stale.store(next, Ordering::Release);
+        if next - head >= many {
+            self.drop_stale();
+        }
+        true
     }
 
     /// Moves the head on to what is of use, so that blocks can be used again.

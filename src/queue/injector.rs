@@ -61,7 +61,7 @@ impl Injector {
     /// he looks into the injector sees the entry, or what he wrote before the fence is seen by that load.
     ///
     /// Returns what `forget` needs.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, entry: Entry) -> Pushed {
         match self.order {
             Order::Fifo => Pushed(self.blocks.push(entry)),
@@ -82,7 +82,7 @@ impl Injector {
 
     /// By who has pushed an entry that is stale now: whether it was in front, so that nobody will come by it; if not, it is still
     /// there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn forget(&self, pushed: Pushed) -> bool {
         pushed != Pushed::NOWHERE && self.blocks.forget(pushed.0)
     }
@@ -144,14 +144,13 @@ impl Injector {
 
     /// Takes this entry out if it is at the head of the blocks or of what is before them, and nobody else takes right now;
     /// whether it did. By who needs the entry no more: its task has been claimed.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn take_if_next(&self, entry: Entry) -> bool {
         self.blocks.take_if_next(entry)
             || self.front.len.load(Ordering::Relaxed) != 0 && self.take_if_first(entry)
     }
 
-    #[cold]
-    #[inline(never)]
     fn take_if_first(&self, entry: Entry) -> bool {
         let Some(mut front) = try_lock(&self.front.entries) else { return false };
         let is_next = front.front() == Some(&entry);

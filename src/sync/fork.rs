@@ -27,7 +27,7 @@ pub(crate) fn step_epoch() {
     threads::forget_own_threads();
 }
 
-/// Calls something of the embedder's: a body, a callback, a hook. All that does goes through here.
+/// Calls something of the embedder's: a callback, a hook. All that does goes through here, but for bodies: `Frame::enter`.
 ///
 /// If it forks, the child has a copy of the library's frames below it, and what they are in the middle of is the
 /// parent's. So in the child this doesn't return: the thread ends.
@@ -43,7 +43,7 @@ pub(crate) fn call_out<T>(call: impl FnOnce() -> T) -> T {
 #[inline]
 pub(crate) fn end_if_forked(forks: u32) {
     if epoch() != forks {
-        end_this_thread();
+        end_forked_thread();
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn end_if_forked(forks: u32) {
 /// process ends: nobody could come and submit anything to them.
 #[cold]
 #[inline(never)]
-fn end_this_thread() -> ! {
+pub(crate) fn end_forked_thread() -> ! {
     if is_the_last_of_the_embedders() {
         // SAFETY: runs the functions of `atexit`, which is what the end of the last thread does.
         unsafe { libc::exit(0) }

@@ -11,7 +11,7 @@
 //! Renewable    what the child of a fork makes anew
 //! spawn        starts a thread of the library's, with a signal mask of its own
 //! light, heavy   a pair of fences, one of them free
-//! call_out     the one way out of the library into the embedder's code
+//! call_out     the way out of the library into the embedder's code, but for bodies (pool/context)
 //! memory       pages of the system's
 //! own          pointers of each thread's own
 //! now_ns       the clock of what is measured
@@ -43,7 +43,7 @@ pub(crate) use asymmetric::{heavy, is_available as has_heavy, light};
 pub(crate) use environment::environment_variable;
 pub(crate) use event_count::EventCount;
 #[cfg(not(loom))]
-pub(crate) use fork::{call_out, end_if_forked, epoch, step_epoch, Renewable};
+pub(crate) use fork::{call_out, end_forked_thread, end_if_forked, epoch, step_epoch, Renewable};
 pub(crate) use futex::Futex;
 pub(crate) use latch::Latch;
 #[cfg(not(loom))]

@@ -22,7 +22,10 @@ pub(crate) enum Own {
 /// The pointer that this thread has set last; NULL at first.
 #[inline(always)]
 pub(crate) fn own<T>(which: Own) -> *const T {
-    imp::get(which as usize).cast()
+    match which {
+        Own::Magazine => imp::get::<{ Own::Magazine as usize }>().cast(),
+        Own::Local => imp::get::<{ Own::Local as usize }>().cast(),
+    }
 }
 
 /// Sets it. Whoever reads it may rely on what the setter says of it.
@@ -55,16 +58,15 @@ mod imp {
     );
 
     #[inline(always)]
-    pub(super) fn get(index: usize) -> *const c_void {
+    pub(super) fn get<const INDEX: usize>() -> *const c_void {
         let pointer: *const c_void;
         // SAFETY: reads one of the two words above, of which each thread has its own.
         unsafe {
             asm!(
-                concat!("mov {offset}, qword ptr [rip + \"", name!(), "\"@GOTTPOFF]"),
-                "mov {pointer}, qword ptr fs:[{offset} + 8 * {index}]",
-                offset = out(reg) _,
-                index = in(reg) index,
-                pointer = lateout(reg) pointer,
+                concat!("mov {pointer}, qword ptr [rip + \"", name!(), "\"@GOTTPOFF]"),
+                "mov {pointer}, qword ptr fs:[{pointer} + 8 * {index}]",
+                index = const INDEX,
+                pointer = out(reg) pointer,
                 options(nostack, readonly, preserves_flags)
             );
         }
@@ -96,8 +98,8 @@ mod imp {
         static OWN: [Cell<*const c_void>; 2] = const { [const { Cell::new(null()) }; 2] };
     }
 
-    pub(super) fn get(index: usize) -> *const c_void {
-        OWN.with(|own| own[index].get())
+    pub(super) fn get<const INDEX: usize>() -> *const c_void {
+        OWN.with(|own| own[INDEX].get())
     }
 
     pub(super) fn set(index: usize, to: *const c_void) {

@@ -12,7 +12,7 @@
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(not(loom))]
-use super::cell::{cell, fresh_run, Cell, NONE, RUN};
+use super::cell::{cell, fresh_run, Cell as TaskCell, NONE, RUN};
 #[cfg(loom)]
 const NONE: u32 = u32::MAX;
 
@@ -118,14 +118,16 @@ impl BatchStack {
 }
 
 #[cfg(not(loom))]
+pub(crate) use magazine::forget;
+#[cfg(not(loom))]
 pub(super) use magazine::{after_fork, allocate, free, known, Cells, List, BATCH, SHARED};
 
 #[cfg(not(loom))]
 mod magazine {
     use super::super::trim;
     use super::*;
-    use crate::sync::{epoch, own, set_own, Own, Renewable};
-    use std::cell::RefCell;
+    use crate::sync::{own, set_own, Own, Renewable};
+    use std::cell::Cell;
     use std::ptr::null;
 
     /// Cells in a batch.
@@ -133,7 +135,7 @@ mod magazine {
 
     pub(in crate::task) static SHARED: Renewable<BatchStack> = Renewable::new(BatchStack::new());
 
-    /// In the child of a fork: the free cells are the parent's (a magazine sees that for itself).
+    /// In the child of a fork: the free cells are the parent's.
     ///
     /// # Safety
     /// No other thread uses the library.
@@ -146,7 +148,8 @@ mod magazine {
     pub(in crate::task) struct Cells;
 
     /// A cell that is there.
-    pub(in crate::task) fn known(slot: u32) -> &'static Cell {
+    #[inline(always)]
+    pub(in crate::task) fn known(slot: u32) -> &'static TaskCell {
         cell(slot).expect("a free list links slots of the slab")
     }
 
@@ -172,7 +175,7 @@ mod magazine {
 
         /// Puts a free cell in: the one in this slot.
         #[inline]
-        pub(in crate::task) fn put(&mut self, slot: u32, cell: &Cell) {
+        pub(in crate::task) fn put(&mut self, slot: u32, cell: &TaskCell) {
             cell.set_link(self.first);
             *self = Self { first: slot, len: self.len + 1 };
         }
@@ -188,69 +191,67 @@ mod magazine {
 
     /// A thread's free cells.
     struct Magazine {
-        current: List,
-        spare: List,
-        /// Slots in a row that were never used: `fresh.0 .. fresh.1`.
-        fresh: (u32, u32),
-        /// Of the process that these cells belong to.
-        epoch: u32,
+        current: Cell<List>,
+        spare: Cell<List>,
+        /// Slots in a row that were never used: from the first to before the second.
+        fresh: Cell<(u32, u32)>,
     }
 
     impl Magazine {
-        const EMPTY: Self = Self { current: List::EMPTY, spare: List::EMPTY, fresh: (0, 0), epoch: 0 };
-
-        /// Forgets the cells of a fork's parent.
-        #[inline]
-        fn settle(&mut self) {
-            if self.epoch != epoch() {
-                (self.current, self.spare) = (List::EMPTY, List::EMPTY);
-                (self.fresh, self.epoch) = ((0, 0), epoch());
-            }
+        const fn new() -> Self {
+            Self { current: Cell::new(List::EMPTY), spare: Cell::new(List::EMPTY), fresh: Cell::new((0, 0)) }
         }
 
-        #[inline]
-        fn allocate(&mut self) -> Option<u32> {
+        #[inline(always)]
+        fn allocate(&self) -> Option<(u32, &'static TaskCell)> {
             loop {
-                if self.current.len > 0 {
-                    let slot = self.current.first;
-                    self.current = List { first: known(slot).link(), len: self.current.len - 1 };
-                    return Some(slot);
+                let List { first, len } = self.current.get();
+                if len > 0 {
+                    let cell = known(first);
+                    self.current.set(List { first: cell.link(), len: len - 1 });
+                    return Some((first, cell));
                 }
-                if self.fresh.0 < self.fresh.1 {
-                    self.fresh.0 += 1;
-                    return Some(self.fresh.0 - 1);
+                let (slot, end) = self.fresh.get();
+                if slot < end {
+                    self.fresh.set((slot + 1, end));
+                    return Some((slot, known(slot)));
                 }
                 self.refill()?;
             }
         }
 
         #[cold]
-        fn refill(&mut self) -> Option<()> {
-            if self.spare.len > 0 {
-                self.current = std::mem::replace(&mut self.spare, List::EMPTY);
+        #[inline(never)]
+        fn refill(&self) -> Option<()> {
+            let spare = self.spare.replace(List::EMPTY);
+            if spare.len > 0 {
+                self.current.set(spare);
             } else if let Some(first) = SHARED.pop(&Cells) {
-                self.current = List { first, len: known(first).batch_len() };
+                self.current.set(List { first, len: known(first).batch_len() });
             } else {
                 let first = fresh_run()?;
-                self.fresh = (first, first + BATCH);
+                self.fresh.set((first, first + BATCH));
             }
             Some(())
         }
 
-        #[inline]
-        fn free(&mut self, slot: u32, cell: &Cell) {
-            if self.current.len == BATCH {
-                self.pass_on();
+        #[inline(always)]
+        fn free(&self, slot: u32, cell: &TaskCell) {
+            let mut current = self.current.get();
+            if current.len == BATCH {
+                return self.free_beyond_batch(slot, cell);
             }
-            self.current.put(slot, cell);
+            current.put(slot, cell);
+            self.current.set(current);
         }
 
         #[cold]
         #[inline(never)]
-        fn pass_on(&mut self) {
-            std::mem::replace(&mut self.spare, self.current).share();
-            self.current = List::EMPTY;
+        fn free_beyond_batch(&self, slot: u32, cell: &TaskCell) {
+            let full = self.current.replace(List::EMPTY);
+            self.spare.replace(full).share();
             trim::note_shared();
+            self.free(slot, cell);
         }
     }
 
@@ -258,58 +259,61 @@ mod magazine {
         fn drop(&mut self) {
             // If it is the thread's (the only one that is dropped while another can't be had): it has none any more.
             set_own::<Self>(Own::Magazine, null());
-            self.settle();
             let mut fresh = List::EMPTY;
-            (self.fresh.0..self.fresh.1).for_each(|slot| fresh.put(slot, known(slot)));
-            [fresh, self.current, self.spare].into_iter().for_each(List::share);
+            let (first, end) = self.fresh.get();
+            (first..end).for_each(|slot| fresh.put(slot, known(slot)));
+            [fresh, self.current.get(), self.spare.get()].into_iter().for_each(List::share);
         }
     }
 
     thread_local! {
-        static MAGAZINE: RefCell<Magazine> = const { RefCell::new(Magazine::EMPTY) };
+        static MAGAZINE: Magazine = const { Magazine::new() };
     }
 
+    /// The calling thread's, unless it has none yet, or none any more.
     #[inline(always)]
-    fn with<T>(work: impl Fn(&mut Magazine) -> T) -> T {
-        // SAFETY: NULL, or set below to this thread's, whose destructor takes it out.
-        match unsafe { own::<RefCell<Magazine>>(Own::Magazine).as_ref() } {
-            Some(magazine) => {
-                let mut magazine = magazine.borrow_mut();
-                magazine.settle();
-                work(&mut magazine)
-            }
-            None => with_slowly(work),
-        }
+    fn magazine<'a>() -> Option<&'a Magazine> {
+        // SAFETY: NULL, or set below to this thread's, whose destructor takes it out. The reference stays on this thread.
+        unsafe { own::<Magazine>(Own::Magazine).as_ref() }
     }
 
+    /// Makes it; a thread that is ending has none any more, and uses an empty one, which gives back what it holds.
     #[cold]
     #[inline(never)]
-    fn with_slowly<T>(work: impl Fn(&mut Magazine) -> T) -> T {
-        // A thread that is ending has no magazine any more: borrow an empty one, which gives back what it holds.
+    fn with_new<T>(work: impl Fn(&Magazine) -> T) -> T {
         MAGAZINE
             .try_with(|magazine| {
                 set_own(Own::Magazine, magazine);
-                let mut magazine = magazine.borrow_mut();
-                magazine.settle();
-                work(&mut magazine)
+                work(magazine)
             })
-            .unwrap_or_else(|_| {
-                let mut magazine = Magazine::EMPTY;
-                magazine.settle();
-                work(&mut magazine)
-            })
+            .unwrap_or_else(|_| work(&Magazine::new()))
     }
 
-    /// A free cell's slot; `None` when memory or numbers are used up.
-    #[inline]
-    pub(in crate::task) fn allocate() -> Option<u32> {
-        with(Magazine::allocate)
+    /// A free cell and its slot; `None` when memory or numbers are used up.
+    #[inline(always)]
+    pub(in crate::task) fn allocate() -> Option<(u32, &'static TaskCell)> {
+        match magazine() {
+            Some(magazine) => magazine.allocate(),
+            None => with_new(Magazine::allocate),
+        }
     }
 
     /// Takes a free cell back: the one in this slot.
-    #[inline]
-    pub(in crate::task) fn free(slot: u32, cell: &Cell) {
-        with(|magazine| magazine.free(slot, cell));
+    #[inline(always)]
+    pub(in crate::task) fn free(slot: u32, cell: &TaskCell) {
+        match magazine() {
+            Some(magazine) => magazine.free(slot, cell),
+            None => with_new(|magazine| magazine.free(slot, cell)),
+        }
+    }
+
+    /// In the child of a fork, on the thread that forked: its free cells are the parent's.
+    pub(crate) fn forget() {
+        if let Some(magazine) = magazine() {
+            magazine.current.set(List::EMPTY);
+            magazine.spare.set(List::EMPTY);
+            magazine.fresh.set((0, 0));
+        }
     }
 
     #[cfg(test)]
@@ -323,11 +327,12 @@ mod magazine {
 
         #[test]
         fn cells_freed_on_another_thread_come_back_and_no_slot_is_given_twice() {
-            let mine: HashSet<u32> = (0..1000).map(|_| allocate().expect("memory")).collect();
+            let take = || allocate().expect("memory").0;
+            let mine: HashSet<u32> = (0..1000).map(|_| take()).collect();
             assert_eq!(mine.len(), 1000);
             let returned = mine.clone();
             std::thread::spawn(move || returned.into_iter().for_each(give_back)).join().expect("frees");
-            let again: HashSet<u32> = (0..1000).map(|_| allocate().expect("memory")).collect();
+            let again: HashSet<u32> = (0..1000).map(|_| take()).collect();
             assert_eq!(again.len(), 1000);
             again.into_iter().for_each(give_back);
         }

@@ -35,31 +35,21 @@ fn copy() -> u64 {
     page.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - (KIND_SHIFT - COPY_SHIFT))
 }
 
-/// `copy` where a handle has it, and 1, once it has been asked for: a load is shorter than finding it out.
+/// `copy` where a handle has it, once it has been found out: a load is shorter than that. 0 until then, when there is nothing
+/// yet that a handle could name.
 static COPY: AtomicU64 = AtomicU64::new(0);
 
-#[inline(always)]
-fn copy_in_place() -> u64 {
-    // Relaxed: it is the same whoever has stored it.
-    match COPY.load(Ordering::Relaxed) {
-        0 => ask_for_copy(),
-        known => known - 1,
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn ask_for_copy() -> u64 {
-    let in_place = copy() << COPY_SHIFT;
-    COPY.store(in_place + 1, Ordering::Relaxed);
-    in_place
+/// Finds out which copy of the library this is; before the first handle is made.
+pub(crate) fn find_copy() {
+    // Relaxed: it is the same whoever stores it, and who has a handle has it from one who has done this.
+    COPY.store(copy() << COPY_SHIFT, Ordering::Relaxed);
 }
 
 /// The value of a handle.
 #[inline]
 pub(crate) fn encode(kind: Kind, number: u64) -> u64 {
     debug_assert!(number <= NUMBER);
-    (kind as u64) << KIND_SHIFT | copy_in_place() | number
+    (kind as u64) << KIND_SHIFT | COPY.load(Ordering::Relaxed) | number
 }
 
 /// The number in a handle, if it is one of this kind and of this copy of the library.
@@ -85,6 +75,7 @@ mod tests {
 
     #[test]
     fn a_handle_of_another_kind_or_copy_is_refused() {
+        find_copy();
         let value = encode(Kind::Future, TaskId::new(5, 7).bits());
         assert_eq!(task(value), Some(TaskId::new(5, 7)));
         assert_eq!(decode(Kind::Pool, value), None);

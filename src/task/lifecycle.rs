@@ -7,6 +7,7 @@
 //! ```
 
 use super::cell::{cell, fetch_ahead, Cell, Function};
+use super::claimed::Claimed;
 use super::extra::Extra;
 use super::free_list;
 use super::look::look;
@@ -14,7 +15,7 @@ use super::state::{Cancel, Finished, Release, Stale};
 use super::watch::{self, Attached, Ended, Failure, News};
 use super::word::{self, Only, Outcome, Phase, Snapshot, TaskId};
 use std::ffi::c_void;
-use std::ptr::{null_mut, NonNull};
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 /// What a new task is to do, and who will ask for it.
@@ -45,8 +46,7 @@ impl Owner {
 /// Makes a queued task. `None`: out of memory.
 #[inline(always)]
 pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> {
-    let slot = free_list::allocate()?;
-    let cell = cell(slot)?;
+    let (slot, cell) = free_list::allocate()?;
     let mut id = cell.state.next_id(slot);
     if job.owner == Owner::Library {
         id = id.internal();
@@ -68,8 +68,7 @@ pub(crate) struct Terms {
 
 /// Makes a task with an extra; it is queued, or held. `None`: out of memory; the argument is still the caller's.
 pub(crate) fn create_with(terms: Terms, pool: u32) -> Option<TaskId> {
-    let slot = free_list::allocate()?;
-    let cell = cell(slot)?;
+    let (slot, cell) = free_list::allocate()?;
     let id = cell.state.next_id(slot);
     let flag = |set: bool, flag| if set { flag } else { 0 };
     let flags = word::EXTRA
@@ -85,67 +84,6 @@ pub(crate) fn create_with(terms: Terms, pool: u32) -> Option<TaskId> {
     cell.fill_with(terms.extra, pool);
     cell.state.publish(id, handles, flags);
     Some(id)
-}
-
-/// A task that this thread has claimed: it alone runs it, and must `finish` it.
-#[must_use = "a claimed task must be finished"]
-pub(crate) struct Claimed {
-    id: TaskId,
-    cell: &'static Cell,
-    extra: Option<NonNull<Extra>>,
-}
-
-impl Claimed {
-    /// Claims the task if it is still queued.
-    pub(crate) fn claim(id: TaskId) -> Option<Self> {
-        Self::claim_unless(id, word::HELD).map(|(task, _)| task)
-    }
-
-    /// Claims it for a waiter, who may not run every task.
-    /// And its word as it was before.
-    #[inline]
-    pub(crate) fn claim_to_help(id: TaskId, on_a_lent_thread: bool) -> Option<(Self, Snapshot)> {
-        let lent = if on_a_lent_thread { 0 } else { word::LENT };
-        Self::claim_unless(id, word::HELD | word::BLOCKING | lent)
-    }
-
-    #[inline]
-    fn claim_unless(id: TaskId, flags: u64) -> Option<(Self, Snapshot)> {
-        let cell = cell(id.slot())?;
-        cell.state.claim(id, flags).map(|before| (Self::of(id, cell, before), before))
-    }
-
-    fn of(id: TaskId, cell: &'static Cell, before: Snapshot) -> Self {
-        // Acquire of the claim: the pointer is the one that `fill_with` stored.
-        let extra = if before.has_extra() { NonNull::new(cell.extra()) } else { None };
-        Self { id, cell, extra }
-    }
-
-    pub(crate) fn id(&self) -> TaskId {
-        self.id
-    }
-
-    /// Whether it has nothing beside its cell.
-    #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.extra.is_none()
-    }
-
-    /// What the task has besides its cell.
-    pub(crate) fn extra(&self) -> Option<&Extra> {
-        // SAFETY: claimed, and not finished (`finish` consumes it): ours alone, and the cell keeps it.
-        self.extra.map(|extra| unsafe { extra.as_ref() })
-    }
-
-    /// Function and argument.
-    pub(crate) fn call(&self) -> (Function, *mut c_void) {
-        let function = match self.extra() {
-            Some(extra) => extra.function,
-            // SAFETY: claimed (that is what makes a Claimed), not finished, and without an extra.
-            None => unsafe { self.cell.function() },
-        };
-        (function, self.cell.payload())
-    }
 }
 
 /// A failure that nobody has seen, of a task that nobody can ask any more.
@@ -166,7 +104,7 @@ pub(crate) fn finish(
     result: *mut c_void,
     failure: Option<Failure>,
 ) -> Option<Lost> {
-    if task.extra.is_none() && failure.is_none() {
+    if task.is_plain() && failure.is_none() {
         return finish_plain(&task, outcome, result);
     }
     finish_with(task, outcome, result, failure)
@@ -177,7 +115,7 @@ pub(crate) fn finish(
 fn finish_plain(task: &Claimed, outcome: Outcome, result: *mut c_void) -> Option<Lost> {
     task.cell.set_payload(result);
     let finished = task.cell.state.finish(outcome, false);
-    if finished.has_waiter || finished.to_free {
+    if finished.has_waiter() || finished.to_free() {
         return tell_or_free(task, Ended { outcome, result, failure: None }, finished);
     }
     None
@@ -186,7 +124,7 @@ fn finish_plain(task: &Claimed, outcome: Outcome, result: *mut c_void) -> Option
 /// Ends a claimed task well that has nothing beside its cell. The caller goes on with `tell_or_free` if it must.
 #[inline(always)]
 pub(crate) fn finish_well(task: &Claimed, result: *mut c_void) -> Finished {
-    debug_assert!(task.extra.is_none());
+    debug_assert!(task.is_plain());
     task.cell.set_payload(result);
     task.cell.state.finish(Outcome::Ok, false)
 }
@@ -199,10 +137,10 @@ pub(crate) fn tell_or_free_well(task: &Claimed, result: *mut c_void, finished: F
 
 #[inline(never)]
 fn tell_or_free(task: &Claimed, ended: Ended, finished: Finished) -> Option<Lost> {
-    let lost = if finished.has_waiter { watch::tell_end(task.id, &ended) } else { None };
+    let lost = if finished.has_waiter() { watch::tell_end(task.id(), &ended) } else { None };
     // A cell is freed once, so there is at most one.
-    if finished.to_free {
-        free(task.id, task.cell).or(lost)
+    if finished.to_free() {
+        free(task.id(), task.cell).or(lost)
     } else {
         lost
     }
@@ -210,15 +148,13 @@ fn tell_or_free(task: &Claimed, ended: Ended, finished: Finished) -> Option<Lost
 
 #[inline(never)]
 fn finish_with(
-    task: Claimed,
+    mut task: Claimed,
     outcome: Outcome,
     result: *mut c_void,
     failure: Option<Failure>,
 ) -> Option<Lost> {
-    let Claimed { id, cell, extra } = task;
-    // SAFETY: claimed, so it is ours until `state.finish`; the reference ends before that.
-    let extra = extra.map(|mut extra| unsafe { extra.as_mut() });
-    let (delivery, member) = extra.map_or((None, None), |extra| {
+    let (id, cell) = (task.id(), task.cell);
+    let (delivery, member) = task.extra_mut().map_or((None, None), |extra| {
         extra.drop_argument();
         (extra.delivery.take(), extra.member.take())
     });
@@ -232,7 +168,7 @@ fn finish_with(
     // From here on the cell may be another task's, unless no handle was left.
     let ended = Ended { outcome, result, failure };
     let mut lost = None;
-    if finished.has_waiter {
+    if finished.has_waiter() {
         lost = watch::tell_end(id, &ended);
     }
     if let Some(delivery) = delivery {
@@ -242,7 +178,7 @@ fn finish_with(
         member.leave(outcome, ended.failure);
     }
     // A cell is freed once, so there is at most one.
-    if finished.to_free {
+    if finished.to_free() {
         lost = free(id, cell).or(lost);
     }
     lost
@@ -250,11 +186,11 @@ fn finish_with(
 
 /// A task without an extra was canceled: tells who waits, and frees the cell if nobody holds it.
 fn after_cancel(id: TaskId, cell: &Cell, canceled: Finished) {
-    if canceled.has_waiter {
+    if canceled.has_waiter() {
         // Nothing of a task that never ran is lost.
         let _ = watch::tell_end(id, &Ended { outcome: Outcome::Canceled, result: null_mut(), failure: None });
     }
-    if canceled.to_free {
+    if canceled.to_free() {
         let _ = free(id, cell);
     }
 }
@@ -322,7 +258,7 @@ pub(crate) fn cancel(id: TaskId) -> Result<Canceled, Stale> {
     let cell = cell(id.slot()).ok_or(Stale)?;
     Ok(match cell.state.cancel(id)? {
         Cancel::Won(before) => {
-            after_cancel(id, cell, Finished { has_waiter: before.has_waiter(), to_free: false });
+            after_cancel(id, cell, Finished(before));
             Canceled::Won(before)
         }
         Cancel::Claimed(before) => {
@@ -356,11 +292,9 @@ pub(crate) fn discard_as(id: TaskId, outcome: Outcome, failure: Option<Failure>)
 pub(crate) fn withdraw(id: TaskId) -> bool {
     let Some(cell) = cell(id.slot()) else { return false };
     let Some(before) = cell.state.claim_to_end(id) else { return false };
-    let task = Claimed::of(id, cell, before);
+    let mut task = Claimed::of(id, cell, before);
     let (mut in_queue, mut member) = (false, None);
-    if let Some(mut extra) = task.extra {
-        // SAFETY: claimed, so it is ours until `finish`.
-        let extra = unsafe { extra.as_mut() };
+    if let Some(extra) = task.extra_mut() {
         extra.drop_argument = None;
         in_queue = extra.delivery.take().is_some();
         // It leaves its group without a failure.

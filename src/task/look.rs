@@ -5,7 +5,7 @@
 //! by a number:   word, which may be another task's by now
 //! ```
 
-use super::cell::{cell, cell_of, fetch_ahead};
+use super::cell::{cell, cell_of, fetch_ahead, Cell};
 use super::state::Stale;
 use super::word::{Only, Outcome, Phase, Snapshot, TaskId};
 use crate::sync::{fence, Ordering};
@@ -48,11 +48,36 @@ pub(crate) fn has_succeeded(id: TaskId) -> bool {
     })
 }
 
+/// A task's number, and where its cell is, which may be another task's by now: who tries to claim it finds that out.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    id: TaskId,
+    pub(super) cell: &'static Cell,
+}
+
+impl Found {
+    #[inline]
+    pub(crate) fn id(self) -> TaskId {
+        self.id
+    }
+
+    /// The number of its pool, if the cell is still the task's.
+    #[inline]
+    pub(crate) fn pool(self) -> u32 {
+        self.cell.pool()
+    }
+}
+
+/// See above; `None`: there is no such cell.
+#[inline]
+pub(crate) fn find(id: TaskId) -> Option<Found> {
+    cell(id.slot()).map(|cell| Found { id, cell })
+}
+
 /// What the first look at a task through a live handle shows.
 pub(crate) enum Glance {
-    /// It is queued, in the pool of this number; in another if it is claimed and freed just now, which who then tries to
-    /// claim it finds out.
-    Queued(u32),
+    /// It is queued.
+    Queued(Found),
     /// It ended well, with this result, and has nothing beside its cell.
     Well(*mut c_void),
     /// Look at it closely.
@@ -65,7 +90,7 @@ pub(crate) fn glance(id: TaskId) -> Glance {
     let Some(cell) = cell(id.slot()) else { return Glance::Else };
     let Ok(seen) = cell.state.read(id) else { return Glance::Else };
     match seen.phase() {
-        Phase::Queued => Glance::Queued(cell.pool()),
+        Phase::Queued => Glance::Queued(Found { id, cell }),
         Phase::Done(Outcome::Ok) if !seen.has_extra() => {
             let result = cell.payload();
             // Acquire: as in `look`.

@@ -13,6 +13,8 @@ mod cascade;
 #[cfg(not(loom))]
 mod cell;
 #[cfg(not(loom))]
+mod claimed;
+#[cfg(not(loom))]
 mod completions;
 #[cfg(not(loom))]
 mod extra;
@@ -39,17 +41,22 @@ pub(crate) use word::{Only, Outcome, Phase, Snapshot, TaskId};
 pub(crate) use {
     cascade::{calling_out, in_line},
     cell::{cell_of, is_parents},
+    claimed::{Claimed, Tagged},
     completions::{Completion, Delivery, Queue, QUEUES},
     extra::Extra,
+    free_list::forget as forget_cells,
     group::{Group, Member, GROUPS},
-    handle::{decode, encode, number_of_task, task as decode_task, Kind},
+    handle::{decode, encode, find_copy, number_of_task, task as decode_task, Kind},
     lifecycle::{
         ask_to_stop, attached, cancel, create, create_with, discard, discard_as, failure, finish,
         finish_well, let_go, note_taken, peek_failure, release, release_plain, retain, take_back,
-        tell_or_free_well, withdraw, Canceled, Claimed, Job, Lost, Owner, Terms,
+        tell_or_free_well, withdraw, Canceled, Job, Lost, Owner, Terms,
     },
-    look::{glance, has_ended, has_succeeded, is_for_waiters, is_queued, look, snapshot, Glance, Look},
-    state::Stale,
+    look::{
+        find, glance, has_ended, has_succeeded, is_for_waiters, is_queued, look, snapshot, Found, Glance,
+        Look,
+    },
+    state::{Finished, Stale},
     trim::also_give_back,
     watch::{on_end, tell, watching, Ended, Failure, News, NotWatched, OnEnd},
 };

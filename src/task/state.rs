@@ -158,7 +158,7 @@ impl State {
         // last `release`, for if that was it, the cell is ours.
         let before = Snapshot(self.0.fetch_add(step, Ordering::AcqRel));
         debug_assert!(before.phase_bits() == RUNNING && !before.has_side());
-        Finished { has_waiter: before.has_waiter(), to_free: before.handles() == 0 }
+        Finished(before)
     }
 
     /// QUEUED to DONE without running (RUNNING for one that has an extra: its end is more than this step), or a RUNNING
@@ -193,7 +193,7 @@ impl State {
     pub(crate) fn discard(&self, id: TaskId) -> Option<(Snapshot, Finished)> {
         let canceled = |word| word - QUEUED + DONE + ((Outcome::Canceled as u64) << OUTCOME_SHIFT);
         let before = self.leave_queued(id, EXTRA, canceled)?;
-        Some((before, Finished { has_waiter: before.has_waiter(), to_free: before.handles() == 0 }))
+        Some((before, Finished(before)))
     }
 
     /// Asks a RUNNING task to stop, handle or not.
@@ -330,21 +330,26 @@ impl State {
     }
 }
 
-/// What `finish` found.
+/// What `finish` found: the word before.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Finished {
-    /// Somebody registered in the watchers' table.
-    pub(crate) has_waiter: bool,
-    /// No handle is left: the finisher frees the cell.
-    pub(crate) to_free: bool,
-}
+pub(crate) struct Finished(pub(super) Snapshot);
 
 impl Finished {
-    /// Nobody is to be told, and somebody else frees the cell.
+    /// Somebody registered in the watchers' table.
+    pub(crate) fn has_waiter(self) -> bool {
+        self.0.has_waiter()
+    }
+
+    /// No handle is left: the finisher frees the cell.
+    pub(crate) fn to_free(self) -> bool {
+        self.0.handles() == 0
+    }
+
+    /// Nobody is to be told, and who has the one handle frees the cell. As a rule, not always where that is so.
     #[inline]
     pub(crate) fn is_all(self) -> bool {
-        !self.has_waiter && !self.to_free
+        self.0.is_unwatched_and_held_once()
     }
 }
 

@@ -225,7 +225,7 @@ mod tests {
         let id = state.next_id(slot);
         state.publish(id, 1, 0);
         assert!(state.claim(id, 0).is_some());
-        assert!(!state.finish(Outcome::Ok, false).to_free);
+        assert!(!state.finish(Outcome::Ok, false).to_free());
         assert!(state.read(id).is_ok());
         assert!(state.release_and_free(id));
         id
@@ -233,7 +233,7 @@ mod tests {
 
     /// Takes so many cells, uses each, and gives them back in another order; none may have a number that it had before.
     fn burst(count: usize, next: &[AtomicU32]) -> Vec<TaskId> {
-        let slots: Vec<u32> = (0..count).map(|_| allocate().expect("memory")).collect();
+        let slots: Vec<u32> = (0..count).map(|_| allocate().expect("memory").0).collect();
         let ids: Vec<TaskId> = slots.iter().map(|&slot| use_once(slot)).collect();
         for id in &ids {
             let last =

@@ -35,6 +35,9 @@ pub(super) const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 const INTERNAL_ID: u64 = 1 << (SLOT_BITS + GENERATION_BITS);
 
 impl TaskId {
+    /// So many bits there are.
+    pub(super) const BITS: u32 = INTERNAL_ID.trailing_zeros() + 1;
+
     pub(crate) fn new(slot: u32, generation: u32) -> Self {
         debug_assert!(u64::from(slot) <= SLOT_MASK && u64::from(generation) <= GENERATION_MASK);
         Self(u64::from(generation) << SLOT_BITS | u64::from(slot))
@@ -127,6 +130,7 @@ const _: () = {
         index += 1;
     }
     assert!(GENERATION >> GENERATION_SHIFT == GENERATION_MASK, "the generation fits");
+    assert!(HANDLES | (ONE_HANDLE - 1) == !GENERATION && ONE_HANDLE > FLAGS, "the handles are next to it");
 };
 
 /// How a task ended.
@@ -216,8 +220,9 @@ impl Snapshot {
 
     /// Whether a number of this kind may look at it.
     pub(super) fn is_held_by(self, id: TaskId) -> bool {
-        let same = self.0 & (GENERATION | INTERNAL) == id.generation_in_place() | id.internal_in_place();
-        same && self.0 & HANDLES != 0 // so it isn't FREE
+        let rest = self.0 ^ (id.generation_in_place() | id.internal_in_place());
+        // The generation is the same, above all others; and below it there is a handle, so it isn't FREE.
+        (ONE_HANDLE..=!GENERATION).contains(&rest) && rest & INTERNAL == 0
     }
 
     pub(super) fn handles(self) -> u64 {
@@ -249,6 +254,11 @@ impl Snapshot {
     /// The word of the cell once it is free: of the next generation.
     pub(super) fn next_free(self) -> u64 {
         ((self.0 & GENERATION).wrapping_add(1 << GENERATION_SHIFT) & GENERATION) | FREE
+    }
+
+    /// Whether nobody waits for it who must be told, and there is one handle.
+    pub(super) fn is_unwatched_and_held_once(self) -> bool {
+        self.0 & (HANDLES | HAS_WAITER) == ONE_HANDLE
     }
 
     pub(crate) fn has_waiter(self) -> bool {

@@ -127,6 +127,7 @@ fn a_part_of_no_task_keeps_its_pool_from_being_idle() {
 
 #[test]
 fn a_group_ends_with_whatever_is_in_it_or_below() {
+    crate::task::find_copy();
     let mut graph = Graph::new();
     graph.wait(node(0), in_groups(0, &[11, 10]), any(&[1]));
     graph.wait(node(1), who(1, 0), Want::Group(10));

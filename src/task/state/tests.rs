@@ -11,7 +11,7 @@ mod verbs {
         assert_eq!((id.slot(), u64::from(id.generation())), (3, GENERATION_MASK));
         state.publish(id, 0, 0);
         assert!(state.claim(id, 0).is_some());
-        assert!(state.finish(Outcome::Ok, false).to_free);
+        assert!(state.finish(Outcome::Ok, false).to_free());
         assert!(!state.free());
     }
 
@@ -105,7 +105,7 @@ mod models {
         let won = task.state.claim(id, 0).is_some();
         if won {
             task.payload.store(2, Ordering::Relaxed);
-            if task.state.finish(Outcome::Ok, false).to_free {
+            if task.state.finish(Outcome::Ok, false).to_free() {
                 task.freed.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -224,7 +224,7 @@ mod models {
             let (task, id) = queued(1);
             let end = move |task: &Task| {
                 assert!(task.state.claim(id, 0).is_some());
-                task.state.finish(Outcome::Ok, false).has_waiter
+                task.state.finish(Outcome::Ok, false).has_waiter()
             };
             let watch = move |task: &Task| task.state.watch(id).unwrap().is_some();
             let (told, found_done) = race(&task, end, watch);
