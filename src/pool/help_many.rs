@@ -23,8 +23,8 @@ use crate::task::{self, TaskId};
 /// With fewer tasks in the injector there is no batch to take.
 const FEW: usize = 8;
 
-/// Runs tasks of the pool here that are waited for, the first and those behind it: each time a place is taken for it costs more
-/// than a short task does. Not inside the pool, where no place need be taken.
+/// Runs tasks of the pool here that are waited for, several if it can be: each time a place is taken for it costs more than a
+/// short task does. Not inside the pool, where no place need be taken.
 pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId> + Clone) {
     let Some(pool) = registry::of_task(pool) else { return };
     if inside(&pool, |inside| inside.is_some()) {
@@ -33,10 +33,9 @@ pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId> + Clon
     let local = here();
     let Some(permit) = visit(local, &pool) else { return };
     as_visitor(local, Context::of_visitor(pool.clone(), permit), |context| {
-        if pool.injector.len() >= FEW {
-            run_batches(context, ids.clone());
+        if pool.injector.len() < FEW || run_batches(context, ids.clone()) {
+            run_one_by_one(context, ids);
         }
-        run_one_by_one(context, ids);
     });
 }
 
@@ -49,50 +48,61 @@ fn run_one_by_one(context: &Context, ids: impl Iterator<Item = TaskId>) {
             Ok(look) if look.pool == pool.number && run_as_visitor(context, id) != Helped::No => {}
             _ => return,
         }
-        if !is_welcome(context) || pool.places.census().free() == 0 {
+        if pool.places.census().free() == 0 || !is_welcome(context) {
             return;
         }
     }
 }
 
 /// Those that are next in the injector, as long as they are. A worker on this place would run the same, if there were nothing
-/// with a priority.
-fn run_batches(context: &Context, mut ids: impl Iterator<Item = TaskId> + Clone) {
+/// with a priority. Whether the visitor may go on with others.
+fn run_batches(context: &Context, mut ids: impl Iterator<Item = TaskId> + Clone) -> bool {
     let pool = &*context.pool;
-    loop {
-        let taken = take_batch(context, &mut ids);
+    let may_go_on = || is_welcome(context) && pool.priorities.is_empty();
+    while may_go_on() {
+        let skipped = ids.clone();
+        let (before, taken) = take_batch(context, &mut ids);
         if taken == 0 {
-            return;
+            return true;
+        }
+        // The wait ends at one that is no live handle: those behind it are not waited for. They are in the deque, for others.
+        if skipped.take(before).any(|id| !task::is_live(id)) {
+            return false;
         }
         for id in ids.by_ref().take(taken) {
-            if !is_welcome(context) || !pool.priorities.is_empty() {
-                return; // what is left in the deque is for others
+            if !task::is_live(id) || !may_go_on() {
+                return false;
             }
             let place = context.place().expect("a visitor between two tasks has a place");
-            // It has been canceled, or a thief has it, and those behind it, too.
-            let Some((task, from_outside)) = claim(context, id) else { break };
-            forget_entry(pool, place, id, from_outside);
-            run(context, task);
+            match claim(context, id) {
+                Some((task, from_outside)) => {
+                    forget_entry(pool, place, id, from_outside);
+                    run(context, task);
+                }
+                None if task::has_ended(id) => {} // it was canceled
+                None => break,                    // a thief has it, and those behind it
+            }
         }
     }
+    false
 }
 
-/// Takes the next ones out of the injector that are awaited, into the deque of the visitor's place, the oldest on top; how many.
-/// They are the first of `ids` then.
-fn take_batch(context: &Context, ids: &mut (impl Iterator<Item = TaskId> + Clone)) -> usize {
+/// Takes the next ones out of the injector that are awaited, into the deque of the visitor's place, the oldest on top; how many
+/// awaited ones come before them, and how many they are. They are the first of `ids` then.
+fn take_batch(context: &Context, ids: &mut (impl Iterator<Item = TaskId> + Clone)) -> (usize, usize) {
     let pool = &*context.pool;
-    let Some(place) = context.place() else { return 0 };
+    let Some(place) = context.place() else { return (0, 0) };
     let seen = pool.injector.len();
     pool.observer.note_queue_length(seen);
     let mut batch = [0; BATCH];
-    let mut expected = None;
+    let (mut expected, mut skipped) = (None, 0);
     // As of a worker: asked when it is this one's turn.
     let allowed = || if is_welcome(context) { fair_share(seen, pool.places.census()) } else { 0 };
     let taken = pool.injector.take_while(&mut batch, allowed, |entry| match &mut expected {
         None => {
-            let found = skip_to(pool, ids, entry);
-            expected = found.then(|| ids.clone().skip(1));
-            found
+            let Some(before) = skip_to(pool, ids, entry) else { return false };
+            (expected, skipped) = (Some(ids.clone().skip(1)), before);
+            true
         }
         Some(expected) => expected.next().is_some_and(|id| id.bits() == entry),
     });
@@ -103,17 +113,18 @@ fn take_batch(context: &Context, ids: &mut (impl Iterator<Item = TaskId> + Clone
     if taken > 1 {
         pool.notify(); // they were out of sight for a moment
     }
-    taken
+    (skipped, taken)
 }
 
-/// Moves on to the awaited task of that entry, if it is near: those before it are in the hands of workers, a few batches.
-fn skip_to(pool: &Pool, ids: &mut (impl Iterator<Item = TaskId> + Clone), entry: Entry) -> bool {
+/// Moves on to the awaited task of that entry, if it is near: those before it are in the hands of workers, a few batches. How
+/// many they are.
+fn skip_to(pool: &Pool, ids: &mut (impl Iterator<Item = TaskId> + Clone), entry: Entry) -> Option<usize> {
     let most = 2 * BATCH * pool.threads() as usize;
-    let before = ids.clone().take(most).position(|id| id.bits() == entry);
-    if let Some(before @ 1..) = before {
+    let before = ids.clone().take(most).position(|id| id.bits() == entry)?;
+    if before > 0 {
         ids.nth(before - 1);
     }
-    before.is_some()
+    Some(before)
 }
 
 /// Whether a visitor may start another task on the place that it has, as far as those in line are concerned.

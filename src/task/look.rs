@@ -48,6 +48,12 @@ pub(crate) fn has_succeeded(id: TaskId) -> bool {
     })
 }
 
+/// Whether it has a handle left.
+#[inline]
+pub(crate) fn is_live(id: TaskId) -> bool {
+    cell(id.slot()).is_some_and(|cell| cell.state.read(id).is_ok())
+}
+
 /// A task's number, and where its cell is, which may be another task's by now: who tries to claim it finds that out.
 #[derive(Clone, Copy)]
 pub(crate) struct Found {

@@ -53,8 +53,8 @@ pub(crate) use {
         tell_or_free_well, withdraw, Canceled, Job, Lost, Owner, Terms,
     },
     look::{
-        find, glance, has_ended, has_succeeded, is_for_waiters, is_queued, look, snapshot, Found, Glance,
-        Look,
+        find, glance, has_ended, has_succeeded, is_for_waiters, is_live, is_queued, look, snapshot, Found,
+        Glance, Look,
     },
     state::{Finished, Stale},
     trim::also_give_back,

@@ -137,10 +137,10 @@ impl Worker<'_> {
         keep(pool, pool.deques.of(place), &self.haul[..taken])
     }
 
-    /// Where it found next to nothing a few times, and tasks come while it looks, it waits until there are some, for 0.8 us at most;
-    /// how many there are. Each of its looks costs the submitter a cache line, with its wait as long as that is worth.
+    /// Where it found next to nothing a few times, and tasks come while it looks, it waits until there are some, for 70 pauses at
+    /// most (0.8 us here); how many there are. Each of its looks costs the submitter a cache line. Not where he may wait for room.
     fn let_some_gather(&self, mut seen: usize) -> usize {
-        if self.small_hauls < PATIENCE {
+        if self.small_hauls < PATIENCE || self.pool.is_bounded() {
             return seen;
         }
         for pauses in [PAUSES, 2 * PAUSES, 4 * PAUSES] {
