@@ -87,6 +87,15 @@ fn drain(blocks: &Blocks, got: impl IntoIterator<Item = Entry>) -> Vec<Entry> {
     got
 }
 
+/// Of three entries, 1 and 2 of which their owners forgot, or couldn't.
+fn assert_only_the_live_one_is_sure(got: Vec<Entry>, forgotten: [bool; 2]) {
+    let count = |entry| got.iter().filter(|&&other| other == entry).count();
+    assert_eq!(count(LIVE), 1);
+    for (entry, is_forgotten) in [(1, forgotten[0]), (2, forgotten[1])] {
+        assert!(count(entry) <= 1 && (is_forgotten || count(entry) == 1));
+    }
+}
+
 #[test]
 fn what_lies_behind_forgotten_entries_is_taken_once_though_the_mark_goes_back() {
     model(|| {
@@ -96,17 +105,30 @@ fn what_lies_behind_forgotten_entries_is_taken_once_though_the_mark_goes_back() 
         // The second is in front once the first was taken: then this one's store may come after the other's.
         let forget_first = spawn(&blocks, move |blocks| blocks.forget_and_keep(first, 4));
         let forget_second = spawn(&blocks, move |blocks| blocks.forget_and_keep(second, 4));
-        let taken = take_one(&blocks);
+        let takes = spawn(&blocks, take_one);
+        let taken = takes.join().unwrap();
         let forgotten = [forget_first.join().unwrap(), forget_second.join().unwrap()];
-        let mut got = drain(&blocks, taken);
-        for (entry, is_forgotten) in [(1, forgotten[0]), (2, forgotten[1])] {
-            let count = got.iter().filter(|&&other| other == entry).count();
-            assert!(count <= 1 && (is_forgotten || count == 1));
-        }
-        got.retain(|&entry| entry == LIVE);
-        assert_eq!(got, [LIVE]);
+        assert_only_the_live_one_is_sure(drain(&blocks, taken), forgotten);
         blocks.push(3);
         assert_eq!(drain(&blocks, None), [3], "what is pushed then is in front of no mark");
+    });
+}
+
+#[test]
+fn so_it_is_if_they_are_pushed_meanwhile() {
+    model(|| {
+        let blocks = Arc::new(Blocks::new());
+        let first = blocks.push(1);
+        let forgets = spawn(&blocks, move |blocks| blocks.forget_and_keep(first, 4));
+        let pushes = spawn(&blocks, |blocks| {
+            let second = blocks.push(2);
+            blocks.push(LIVE);
+            blocks.forget_and_keep(second, 4)
+        });
+        let takes = spawn(&blocks, take_one);
+        let taken = takes.join().unwrap();
+        let forgotten = [forgets.join().unwrap(), pushes.join().unwrap()];
+        assert_only_the_live_one_is_sure(drain(&blocks, taken), forgotten);
     });
 }
 
