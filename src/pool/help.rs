@@ -18,6 +18,7 @@ use super::run::run;
 use super::status::Status;
 use super::threads::{stack_allows_another_body, stack_allows_another_body_on};
 use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
+use crate::queue::{Deque, Entry};
 use crate::sync::Deadline;
 use crate::task::{self, Claimed, Found, Phase, TaskId};
 use std::ffi::c_void;
@@ -194,18 +195,33 @@ pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
 
 /// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
 /// what is stale below; elsewhere it is left behind.
+#[inline(always)]
 pub(super) fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
     let own = pool.deques.of(place);
-    // SAFETY: this thread holds the place, so it owns the deque; here and below.
-    let newest = || unsafe { own.newest() }.map(TaskId::from_bits);
-    if newest() != Some(id) {
+    // SAFETY: this thread holds the place, so it owns the deque.
+    if unsafe { own.newest() } != Some(id.bits()) {
         return pool.left_entry_behind(from_outside);
     }
     pool.left_queue();
-    while newest().is_some_and(|newest| newest == id || !task::is_queued(newest)) {
-        // SAFETY: as above. A thief may be faster with the last one; what it gets is stale, too.
+    // SAFETY: as above. A thief may be faster with the last one; what it gets is stale, too.
+    unsafe { own.pop() };
+    // SAFETY: as above.
+    if unsafe { own.newest() }.is_some_and(is_stale) {
+        forget_more_entries(own);
+    }
+}
+
+#[inline(never)]
+fn forget_more_entries(own: &Deque) {
+    // SAFETY: as in `forget_entry`.
+    while unsafe { own.newest() }.is_some_and(is_stale) {
+        // SAFETY: as above.
         unsafe { own.pop() };
     }
+}
+
+fn is_stale(entry: Entry) -> bool {
+    !task::is_queued(TaskId::from_bits(entry))
 }
 
 /// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.
