@@ -38,6 +38,7 @@ mod fork_stacks;
 mod group;
 #[cfg(not(loom))]
 mod help;
+#[cfg(not(loom))]
 mod help_many;
 #[cfg(not(loom))]
 mod hold;
