@@ -49,13 +49,10 @@ impl Helped {
 // The way from outside, which has a context of its own, is beside that from inside: its frame isn't to lie under nested bodies.
 #[inline(always)]
 pub(super) fn run_awaited(task: Found) -> Option<*mut c_void> {
-    let (local, pool) = (here(), task.pool());
+    let local = here();
     let helped = match innermost(local) {
-        None => match registry::of_task_on(local, pool) {
-            Some(pool) => help_as_visitor(local, pool, task),
-            None => Helped::No,
-        },
-        Some(context) if context.pool.number == pool && context.holds_place() => {
+        None => help_as_visitor(local, task),
+        Some(context) if context.pool.number == task.pool() && context.holds_place() => {
             help_inside(context, task.id())
         }
         Some(_) => help_in_another(task),
@@ -77,7 +74,7 @@ pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
 fn help(pool: &PoolRef, id: TaskId) -> Helped {
     inside(pool, |inside| match inside {
         Some((context, _)) => help_inside(context, id),
-        None => task::find(id).map_or(Helped::No, |task| help_as_visitor(here(), pool.clone(), task)),
+        None => task::find(id).map_or(Helped::No, |task| help_as_visitor(here(), task)),
     })
 }
 
@@ -99,7 +96,8 @@ pub(super) fn help_inside(context: &Context, id: TaskId) -> Helped {
 
 /// The same for one that is outside.
 #[inline(never)]
-fn help_as_visitor(local: &Local, pool: PoolRef, task: Found) -> Helped {
+fn help_as_visitor(local: &Local, task: Found) -> Helped {
+    let Some(pool) = registry::of_task_on(local, task.pool()) else { return Helped::No };
     let Some(permit) = visit(local, &pool) else { return Helped::No };
     as_visitor(local, Context::of_visitor(pool, permit), |context| {
         // The permit was for a pool of several threads; what is submitted once it has become one of one is not known here.
