@@ -308,8 +308,9 @@ impl Pool {
 
     /// Whether a deque of so many entries is worth a look for stale ones: then each look costs a step or two an entry
     /// that was left behind.
-    pub(super) fn may_be_half_stale(&self, entries: usize) -> bool {
+    #[inline]
+    pub(super) fn may_be_half_stale(&self, entries: impl FnOnce() -> usize) -> bool {
         let stale = self.counts.stale_inside.load(Ordering::Relaxed);
-        stale > STALE_ENOUGH && stale * 2 > entries
+        stale > STALE_ENOUGH && stale * 2 > entries()
     }
 }

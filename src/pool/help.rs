@@ -18,6 +18,7 @@ use super::run::run;
 use super::status::Status;
 use super::threads::{stack_allows_another_body, stack_allows_another_body_on};
 use super::wait::{ensure_a_place_to_start_on, wait_for_end, How, Must, Waited};
+use crate::queue::{Deque, Entry};
 use crate::sync::Deadline;
 use crate::task::{self, Claimed, Found, Phase, TaskId};
 use std::ffi::c_void;
@@ -48,13 +49,10 @@ impl Helped {
 // The way from outside, which has a context of its own, is beside that from inside: its frame isn't to lie under nested bodies.
 #[inline(always)]
 pub(super) fn run_awaited(task: Found) -> Option<*mut c_void> {
-    let (local, pool) = (here(), task.pool());
+    let local = here();
     let helped = match innermost(local) {
-        None => match registry::of_task_on(local, pool) {
-            Some(pool) => help_as_visitor(local, pool, task),
-            None => Helped::No,
-        },
-        Some(context) if context.pool.number == pool && context.holds_place() => {
+        None => help_as_visitor(local, task),
+        Some(context) if context.pool.number == task.pool() && context.holds_place() => {
             help_inside(context, task.id())
         }
         Some(_) => help_in_another(task),
@@ -76,7 +74,7 @@ pub(super) fn help_with(pool: &PoolRef, id: TaskId) -> bool {
 fn help(pool: &PoolRef, id: TaskId) -> Helped {
     inside(pool, |inside| match inside {
         Some((context, _)) => help_inside(context, id),
-        None => task::find(id).map_or(Helped::No, |task| help_as_visitor(here(), pool.clone(), task)),
+        None => task::find(id).map_or(Helped::No, |task| help_as_visitor(here(), task)),
     })
 }
 
@@ -98,7 +96,8 @@ pub(super) fn help_inside(context: &Context, id: TaskId) -> Helped {
 
 /// The same for one that is outside.
 #[inline(never)]
-fn help_as_visitor(local: &Local, pool: PoolRef, task: Found) -> Helped {
+fn help_as_visitor(local: &Local, task: Found) -> Helped {
+    let Some(pool) = registry::of_task_on(local, task.pool()) else { return Helped::No };
     let Some(permit) = visit(local, &pool) else { return Helped::No };
     as_visitor(local, Context::of_visitor(pool, permit), |context| {
         // The permit was for a pool of several threads; what is submitted once it has become one of one is not known here.
@@ -194,18 +193,33 @@ pub(crate) fn as_helper(pool: &PoolRef, body: impl FnOnce()) -> bool {
 
 /// The claimed task's entry is still in a queue: if it is the newest of the own deque it is taken out, and with it
 /// what is stale below; elsewhere it is left behind.
+#[inline(always)]
 pub(super) fn forget_entry(pool: &Pool, place: u32, id: TaskId, from_outside: bool) {
     let own = pool.deques.of(place);
-    // SAFETY: this thread holds the place, so it owns the deque; here and below.
-    let newest = || unsafe { own.newest() }.map(TaskId::from_bits);
-    if newest() != Some(id) {
+    // SAFETY: this thread holds the place, so it owns the deque.
+    if unsafe { own.newest() } != Some(id.bits()) {
         return pool.left_entry_behind(from_outside);
     }
     pool.left_queue();
-    while newest().is_some_and(|newest| newest == id || !task::is_queued(newest)) {
-        // SAFETY: as above. A thief may be faster with the last one; what it gets is stale, too.
+    // SAFETY: as above. A thief may be faster with the last one; what it gets is stale, too.
+    unsafe { own.pop() };
+    // SAFETY: as above.
+    if unsafe { own.newest() }.is_some_and(is_stale) {
+        forget_more_entries(own);
+    }
+}
+
+#[inline(never)]
+fn forget_more_entries(own: &Deque) {
+    // SAFETY: as in `forget_entry`.
+    while unsafe { own.newest() }.is_some_and(is_stale) {
+        // SAFETY: as above.
         unsafe { own.pop() };
     }
+}
+
+fn is_stale(entry: Entry) -> bool {
+    !task::is_queued(TaskId::from_bits(entry))
 }
 
 /// Takes a queued task of one's own back, before it has begun; if it has, waits for its end, whatever comes.

@@ -138,10 +138,10 @@ fn submit_inside(context: &Context, place: u32, job: Job) -> Result<TaskId, Erro
     Ok(id)
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn push_inside(pool: &Pool, place: u32, id: TaskId) {
     let own = pool.deques.of(place);
-    if pool.may_be_half_stale(own.len()) {
+    if pool.may_be_half_stale(|| own.len()) {
         drop_stale(pool, place);
     }
     // SAFETY: this thread holds the place, so it owns its deque.

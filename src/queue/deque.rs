@@ -197,6 +197,7 @@ impl Deque {
     ///
     /// # Safety
     /// Owner only.
+    #[inline]
     pub(crate) unsafe fn newest(&self) -> Option<Entry> {
         let bottom = self.bottom.load(Ordering::Relaxed);
         (bottom > self.thieves.top.load(Ordering::Relaxed))

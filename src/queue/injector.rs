@@ -84,7 +84,8 @@ impl Injector {
     /// there.
     #[inline(always)]
     pub(crate) fn forget(&self, pushed: Pushed) -> bool {
-        pushed != Pushed::NOWHERE && self.blocks.forget(pushed.0)
+        // No position is as high as NOWHERE.
+        self.blocks.forget(pushed.0)
     }
 
     /// Whether it looks empty. Another thread may change that at once; `sweep` doesn't.
