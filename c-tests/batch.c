@@ -132,6 +132,66 @@ static void what_a_waiter_has_taken_along_others_run_while_it_is_busy(void) {
     close_world(&world);
 }
 
+static void *count_whose(void *arg) {
+    world_t *world = arg;
+    count_add(pthread_equal(pthread_self(), world->waiter) ? &world->by_waiter : &world->by_others, 1);
+    return NULL;
+}
+
+static void nothing_behind_a_stale_handle_is_taken_along(void) {
+    world_t world;
+    size_t i;
+    open_world(&world);
+    for (i = 0; i < TASKS; i++)
+        world.tasks[i] = check_submit(world.pool, count_whose, &world);
+    CHECK_OK(future_release(world.tasks[2]));
+    CHECK_STATUS(future_wait_all(world.tasks, TASKS, OFFGIL_FOREVER), OFFGIL_EHANDLE);
+    CHECK_EQ(count_get(&world.by_waiter), 2);
+    gate_open(&world.gate);
+    count_wait(&world.by_others, TASKS - 2);
+    for (i = 0; i < TASKS; i++)
+        if (i != 2)
+            CHECK_OK(future_release(world.tasks[i]));
+    close_world(&world);
+}
+
+static void *close_the_pool(void *arg) {
+    world_t *world = arg;
+    if (pthread_equal(pthread_self(), world->waiter))
+        CHECK_STATUS(pool_shutdown(world->pool, POOL_DRAIN, 0), OFFGIL_ETIMEDOUT);
+    return count_whose(world);
+}
+
+static void *open_the_gate_soon(void *arg) {
+    world_t *world = arg;
+    sleep_ns(SOON); /* what the waiter might start in the meantime */
+    gate_open(&world->gate);
+    return NULL;
+}
+
+/* The second is awaited first, so the batch begins behind it, and it is the next one that is still queued. */
+static void a_waiter_starts_nothing_more_in_a_pool_that_one_of_its_tasks_has_closed(void) {
+    world_t world;
+    pthread_t opener;
+    future_t *first;
+    size_t i;
+    open_world(&world);
+    for (i = 0; i < TASKS; i++)
+        world.tasks[i] = check_submit(world.pool, i == 0 ? close_the_pool : count_whose, &world);
+    first = world.tasks[0];
+    world.tasks[0] = world.tasks[1];
+    world.tasks[1] = first;
+    opener = check_thread(open_the_gate_soon, &world);
+    CHECK_OK(future_wait_all(world.tasks, TASKS, OFFGIL_FOREVER));
+    CHECK_EQ(count_get(&world.by_waiter), 1);
+    check_join(opener);
+    for (i = 0; i < TASKS; i++)
+        CHECK_OK(future_release(world.tasks[i]));
+    close_world(&world);
+}
+
 CHECK_MAIN(TEST(a_waiter_that_runs_all_of_its_tasks_runs_them_in_order),
            TEST(a_waiter_takes_nothing_along_that_it_does_not_wait_for),
-           TEST(what_a_waiter_has_taken_along_others_run_while_it_is_busy))
+           TEST(what_a_waiter_has_taken_along_others_run_while_it_is_busy),
+           TEST(nothing_behind_a_stale_handle_is_taken_along),
+           TEST(a_waiter_starts_nothing_more_in_a_pool_that_one_of_its_tasks_has_closed))
