@@ -971,9 +971,10 @@ offgil_status future_wait(future_t *future,
  * Waits until all the tasks have ended, at most for `timeout_ns` altogether.
  *
  * As future_wait for each, in order; nothing is released. A task that waits for ever, in a pool of several threads, runs
- * the last ones first, as many as are still queued and were submitted by tasks of the pool. A wait for ever that could
- * never end because of one of them is found out before any is waited for that can't be run here; those after the first
- * that is no live handle don't count, as the wait ends there. The array stays as it is until this returns.
+ * the last ones first, as many as are still queued and were submitted by tasks of the pool. A thread outside that may run
+ * tasks begins with those that are next in the pool's queue. A wait for ever that could never end because of one of them is
+ * found out before any is waited for that can't be run here; those after the first that is no live handle don't count, as
+ * the wait ends there. The array stays as it is until this returns.
  *
  * @param futures `count` futures; the same may be in it twice
  * @param count   how many; 0 is done at once
