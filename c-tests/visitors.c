@@ -101,7 +101,7 @@ static void submitters_that_run_their_own_tasks_do_not_keep_what_is_queued_from_
 
 /* A thread outside waits for many tasks and runs them on the place that it has. One of them asks for somebody
  * who needs that place; from then on each takes its time, until he has come. */
-enum { AWAITED = 400, ASKING = 50, LATE = ASKING + (AWAITED - ASKING) / 2 };
+enum { AWAITED = 1200, ASKING = 50, LATE = ASKING + (AWAITED - ASKING) / 2 };
 
 static count_t ran = COUNT_ZERO, came = COUNT_ZERO, at_the_gate = COUNT_ZERO;
 static gate_t busy_worker = GATE_CLOSED, blocked_worker = GATE_CLOSED;

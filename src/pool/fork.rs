@@ -1,8 +1,9 @@
 //! The child of a fork: one thread, and a copy of everything that the parent's threads were in the middle of.
 //!
 //! ```text
-//! fork --child--> epoch + 1 (that is all) --first call--> what others may have held is made anew
-//!                                         --a pool's first use--> a new pool of the same handle and options
+//! fork --child--> epoch + 1; the thread's own stack of frames, pools and free cells are forgotten (that is all)
+//!      --first call--> what others may have held is made anew
+//!      --a pool's first use--> a new pool of the same handle and options
 //! ```
 //!
 //! No lock is taken before the fork. The parent's tasks, groups and queues of completions are left as they are, never

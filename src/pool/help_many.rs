@@ -30,6 +30,10 @@ pub(super) fn help_with_some(pool: u32, ids: impl Iterator<Item = TaskId> + Clon
     if inside(&pool, |inside| inside.is_some()) {
         return;
     }
+    // Who was sent for what has a priority is to find the place that was left to him.
+    if pool.priorities.has_high() && pool.places.census().free() <= 1 {
+        return;
+    }
     let local = here();
     let Some(permit) = visit(local, &pool) else { return };
     as_visitor(local, Context::of_visitor(pool.clone(), permit), |context| {

@@ -63,6 +63,11 @@ impl Priorities {
         self.count.load(Ordering::Acquire) == 0
     }
 
+    /// Whether one of HIGH waits.
+    pub(super) fn has_high(&self) -> bool {
+        !self.is_empty() && !self.high.is_empty()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }

@@ -93,13 +93,19 @@ impl Drop for Standing<'_> {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) struct Fence;
 
+/// As long as this is there, the fence would stand.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(super) struct Standing;
+
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 impl Fence {
     pub(super) fn new() -> Self {
         Self
     }
 
-    pub(super) fn stand(&mut self) {}
+    pub(super) fn stand(&mut self) -> Standing {
+        Standing
+    }
 }
 
 /// glibc's `struct _pthread_cleanup_buffer`.

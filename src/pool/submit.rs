@@ -39,7 +39,8 @@ pub(crate) fn submit(pool: &PoolRef, job: Job) -> Result<TaskId, Error> {
 #[inline(always)]
 pub(crate) fn submit_at_once(pool: u32, job: &Job) -> Option<Result<TaskId, Status>> {
     let local = local_if_used()?;
-    // SAFETY: what would call the embedder's code counts the pool first (`take_back`).
+    // SAFETY: what is called below calls nothing of the embedder's: neither the making of a cell, the push, nor `notify`, which
+    // wakes or starts a thread of the pool's own. Only `take_back` may, and it counts the pool first.
     let pool = unsafe { local.recent_uncounted(pool) }?;
     submit_plainly(local, &pool, job)
 }

@@ -1,10 +1,10 @@
 //! What a fork leaves behind, as far as this floor sees it: an epoch that steps in each child.
 //!
-//! Nothing is done before a fork, and its child only steps the epoch: with the first call after it, `pool/fork`
-//! makes anew what another thread may have held in the middle of a change.
+//! Nothing is done before a fork, and its child only steps the epoch and forgets what the thread kept to itself: with the first
+//! call after it, `pool/fork` makes anew what another thread may have held in the middle of a change.
 //!
 //! ```text
-//! library frame -> call_out(body, callback, hook) -> fork --child--> returns into call_out: the thread ends there
+//! library frame -> call_out(callback, hook), or Frame::enter(body) -> fork --child--> returns there: the thread ends
 //! ```
 
 use super::{threads, AtomicU32, Ordering};

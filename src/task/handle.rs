@@ -41,7 +41,7 @@ static COPY: AtomicU64 = AtomicU64::new(0);
 
 /// Finds out which copy of the library this is; before the first handle is made.
 pub(crate) fn find_copy() {
-    // Relaxed: it is the same whoever stores it, and who has a handle has it from one who has done this.
+    // Relaxed: it is the same whoever stores it, and who has a handle has it from one who has done this before he made it.
     COPY.store(copy() << COPY_SHIFT, Ordering::Relaxed);
 }
 
