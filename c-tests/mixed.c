@@ -158,7 +158,8 @@ static void wait_for_some(caller_t *me, int any, int many) {
     task_t *tasks[HANDFUL];
     future_t *futures[HANDFUL];
     int64_t timeout_ns = some_time(&me->random);
-    int i, count = many ? submit_many(me, tasks, futures) : submit_one_by_one(me, tasks, futures);
+    int i, count = many && world.way != RELEASE ? submit_many(me, tasks, futures)
+                                                : submit_one_by_one(me, tasks, futures);
     offgil_status status;
     size_t index = 0;
     if (count == 0)
@@ -337,7 +338,7 @@ static void make_the_pools(int round, uint64_t *random) {
 /* Says how many bodies had begun when all was done; -1: the pool ends by itself. */
 static int end_the_pool(uint64_t *random) {
     int64_t timeout_ns = some_time(random);
-    int way = some(random, 4), began;
+    int way = world.way, began;
     offgil_status status;
     add(&world.closing, 1);
     if (way < 2) {
@@ -346,11 +347,11 @@ static int end_the_pool(uint64_t *random) {
         EXPECT(status, timeout_ns >= 0 ? BIT(OFFGIL_ETIMEDOUT) : 0);
     }
     add(&world.dying, 1);
-    status = way == 2 ? pool_release(world.homes[0].pool) : pool_destroy(world.homes[0].pool);
+    status = way == RELEASE ? pool_release(world.homes[0].pool) : pool_destroy(world.homes[0].pool);
     EXPECT(status, 0);
     began = add(&world.began, 0);
-    DEMAND(way == 2 || add(&world.ended, 0) == began, status);
-    return way == 2 ? -1 : began;
+    DEMAND(way == RELEASE || add(&world.ended, 0) == began, status);
+    return way == RELEASE ? -1 : began;
 }
 
 /* What was accepted has run, or somebody canceled it. */
@@ -394,6 +395,7 @@ static void play_a_round(int round) {
     pthread_t threads[VISITORS];
     int i, began, gone = 0, count = 1 + some(&random, VISITORS);
     make_the_pools(round, &random);
+    world.way = some(&random, 4);
     for (i = 0; i < count; i++) {
         memset(&visitors[i], 0, sizeof visitors[i]);
         visitors[i].random = next_random(&random);

@@ -12,6 +12,10 @@
 
 enum { TASKS = 2000, MOST_THREADS = 4, MOST_POOLS = 3, VISITORS = 3, DEEPEST = 6, HANDFUL = 6 };
 
+/* Nobody can ask a pool that was released whether it is over. So no batch is submitted to one: of a batch
+ * that comes too late tasks may be on their way to run, and nobody has a future of them. */
+enum { RELEASE = 2 };
+
 typedef enum { REFUSED, ACCEPTED, PERHAPS } fate_t;
 
 typedef struct {
@@ -31,6 +35,7 @@ static struct {
         int running, owned[MOST_THREADS]; /* bodies that aren't blocked in a wait, and their places */
     } homes[MOST_POOLS];
     int pools, for_ever;
+    int way; /* how the first pool ends: below RELEASE it is shut down before it is destroyed */
     int closing, canceling, dying;
     int began, ended; /* bodies of any kind, also parts of ranges */
     int count;
