@@ -32,7 +32,6 @@ static void *block(void *arg) {
 static void open_world(world_t *world) {
     pool_options_t options;
     int i;
-    memset(world, 0, sizeof *world);
     *world = (world_t){
         .blocked = COUNT_ZERO, .by_waiter = COUNT_ZERO, .by_others = COUNT_ZERO, .gate = GATE_CLOSED};
     world->waiter = pthread_self();
@@ -46,7 +45,18 @@ static void open_world(world_t *world) {
     }
 }
 
+static void submit_all(world_t *world, task_fn fn) {
+    size_t i;
+    for (i = 0; i < TASKS; i++)
+        world->tasks[i] = check_submit(world->pool, fn, world);
+}
+
+/* Releases the tasks, too, but for those that are NULL. */
 static void close_world(world_t *world) {
+    size_t i;
+    for (i = 0; i < TASKS; i++)
+        if (world->tasks[i] != NULL)
+            CHECK_OK(future_release(world->tasks[i]));
     gate_open(&world->gate);
     CHECK_OK(pool_destroy(world->pool));
 }
@@ -70,10 +80,8 @@ static void a_waiter_that_runs_all_of_its_tasks_runs_them_in_order(void) {
         world.tasks[i] = check_submit(world.pool, note_order, &tasks[i]);
     }
     CHECK_OK(future_wait_all(world.tasks, TASKS, OFFGIL_FOREVER));
-    for (i = 0; i < TASKS; i++) {
+    for (i = 0; i < TASKS; i++)
         CHECK_EQ(world.order[i], i);
-        CHECK_OK(future_release(world.tasks[i]));
-    }
     close_world(&world);
 }
 
@@ -99,8 +107,6 @@ static void a_waiter_takes_nothing_along_that_it_does_not_wait_for(void) {
     CHECK_OK(future_wait_all(world.tasks, TASKS, OFFGIL_FOREVER));
     CHECK_EQ(count_get(&world.by_waiter), TASKS);
     CHECK_EQ(count_get(&world.by_others), 0);
-    for (i = 0; i < TASKS; i++)
-        CHECK_OK(future_release(world.tasks[i]));
     gate_open(&world.gate);
     count_wait(&world.by_others, TASKS / 5);
     close_world(&world);
@@ -121,14 +127,10 @@ static void *wait_for_the_others(void *arg) {
 
 static void what_a_waiter_has_taken_along_others_run_while_it_is_busy(void) {
     world_t world;
-    size_t i;
     open_world(&world);
-    for (i = 0; i < TASKS; i++)
-        world.tasks[i] = check_submit(world.pool, wait_for_the_others, &world);
+    submit_all(&world, wait_for_the_others);
     CHECK_OK(future_wait_all(world.tasks, TASKS, OFFGIL_FOREVER));
     CHECK_EQ(count_get(&world.by_waiter), 1);
-    for (i = 0; i < TASKS; i++)
-        CHECK_OK(future_release(world.tasks[i]));
     close_world(&world);
 }
 
@@ -140,18 +142,14 @@ static void *count_whose(void *arg) {
 
 static void nothing_behind_a_stale_handle_is_taken_along(void) {
     world_t world;
-    size_t i;
     open_world(&world);
-    for (i = 0; i < TASKS; i++)
-        world.tasks[i] = check_submit(world.pool, count_whose, &world);
+    submit_all(&world, count_whose);
     CHECK_OK(future_release(world.tasks[2]));
     CHECK_STATUS(future_wait_all(world.tasks, TASKS, OFFGIL_FOREVER), OFFGIL_EHANDLE);
+    world.tasks[2] = NULL;
     CHECK_EQ(count_get(&world.by_waiter), 2);
     gate_open(&world.gate);
     count_wait(&world.by_others, TASKS - 2);
-    for (i = 0; i < TASKS; i++)
-        if (i != 2)
-            CHECK_OK(future_release(world.tasks[i]));
     close_world(&world);
 }
 
@@ -185,8 +183,6 @@ static void a_waiter_starts_nothing_more_in_a_pool_that_one_of_its_tasks_has_clo
     CHECK_OK(future_wait_all(world.tasks, TASKS, OFFGIL_FOREVER));
     CHECK_EQ(count_get(&world.by_waiter), 1);
     check_join(opener);
-    for (i = 0; i < TASKS; i++)
-        CHECK_OK(future_release(world.tasks[i]));
     close_world(&world);
 }
 

@@ -341,7 +341,7 @@ static int end_the_pool(uint64_t *random) {
     int way = world.way, began;
     offgil_status status;
     add(&world.closing, 1);
-    if (way < 2) {
+    if (way < RELEASE) {
         add(&world.canceling, way);
         status = pool_shutdown(world.homes[0].pool, way ? POOL_CANCEL : POOL_DRAIN, timeout_ns);
         EXPECT(status, timeout_ns >= 0 ? BIT(OFFGIL_ETIMEDOUT) : 0);
