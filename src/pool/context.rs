@@ -230,7 +230,7 @@ pub(super) fn place_in(local: &Local, pool: &Pool) -> Option<u32> {
 /// The place that the calling thread holds in this pool; places are numbered from 0.
 #[inline(always)]
 pub(crate) fn worker_index(pool: &Pool) -> Option<u32> {
-    inside(pool, |inside| inside.map(|(_, place)| place))
+    place_in(here(), pool)
 }
 
 /// A body on this stack.
