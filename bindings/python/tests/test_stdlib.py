@@ -31,13 +31,18 @@ sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
 """
 
 RUN_POOL = """
-import multiprocessing.dummy, multiprocessing.pool, sys, unittest
+import multiprocessing.dummy, multiprocessing.pool, sys, unittest, unittest.mock
 import offgil.pool
 multiprocessing.pool.ThreadPool = offgil.pool.ThreadPool
 from test import _test_multiprocessing as tests
 class ThreadPoolTests(tests._TestPool, tests.ThreadsMixin, unittest.TestCase):
     def test_they_are_run_on_ours(self):
         self.assertIs(type(self.pool), offgil.pool.ThreadPool)
+    def test_terminate(self):
+        # In 3.11 and 3.12 its tasks sleep for 5 minutes, and join() waits for one that began before
+        # terminate(), CPython's as well as ours (mended later: github.com/python/cpython/issues/113205).
+        with unittest.mock.patch.object(tests.support, "LONG_TIMEOUT", 1.0, create=True):
+            super().test_terminate()
 suite = unittest.defaultTestLoader.loadTestsFromTestCase(ThreadPoolTests)
 assert suite.countTestCases() > 20
 sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
