@@ -4,6 +4,7 @@
 A test that hangs is ended by faulthandler, which prints the stacks of a hundred threads, and no test's name.
 """
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def main() -> int:
     """The tests, in a child."""
     if sys.argv[1:2] == [CHILD]:
         return run(Path(sys.argv[2]), sys.argv[3:])
+    # In the background of a script Ctrl-C is ignored, in all children, too: the tests of it would hang.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "test")
         file.write_text("")
