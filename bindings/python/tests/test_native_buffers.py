@@ -241,6 +241,53 @@ def test_what_a_task_works_on_lives_until_it_has_ended_and_no_longer(
     await_gone(alive)
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is in a circle stays."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def declared(kind: Any) -> Any:
+    """A function of this and two numbers."""
+    made = libc["memchr"]
+    made.argtypes = [kind, ctypes.c_int, ctypes.c_size_t]
+    return made
+
+
+FUNCTIONS = {
+    "not declared": lambda: libc["memchr"],
+    "with c_void_p": lambda: declared(ctypes.c_void_p),
+    "with POINTER": lambda: declared(ctypes.POINTER(ctypes.c_int)),
+    "by a signature": lambda: offgil.native(libc.memchr, "ptr(ptr,i32,u64)"),
+    "native": lambda: offgil.native(declared(ctypes.c_void_p)),
+}
+DATA = {
+    "array": lambda: (ctypes.c_int * 4)(),
+    "pointer": lambda: ctypes.pointer(ctypes.c_int()),
+    "address": lambda: ctypes.c_void_p(ctypes.addressof(ctypes.c_int.in_dll(libc, "optind"))),
+    "text": lambda: ctypes.c_char_p(b"text"),
+}
+NOT_OFF_THE_GIL = [("with POINTER", "address"), *((of, "text") for of in FUNCTIONS if of != "not declared")]
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize(
+    ("of", "make"), [(of, make) for of in FUNCTIONS for make in DATA if (of, make) not in NOT_OFF_THE_GIL]
+)
+def test_no_collector_is_needed_for_what_ctypes_holds_once_its_task_has_ended(
+    pool: offgil.ThreadPoolExecutor, of: str, make: str
+) -> None:
+    data = DATA[make]()
+    alive = weakref.ref(data)
+    future = pool.submit(FUNCTIONS[of](), data, 0, 0)
+    assert not future.result(PATIENCE)
+    assert future.native
+    del data, future
+    assert alive() is None
+
+
 def test_a_native_function_lives_until_its_task_has_ended(
     pool: offgil.ThreadPoolExecutor, native: Native, gate: Gate
 ) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from offgil import _signatures, capi
+from offgil._ctypes_types import address_in
 from offgil._signatures import Pointer
 
 _Capsule = type(next(iter(capi.__pyx_capi__.values())))
@@ -166,7 +167,7 @@ def _address_of(function: Any) -> int:
     elif isinstance(function, _Capsule):
         address = _pointer_of(function, _name_of(function)) or 0
     elif isinstance(function, CFuncPtr):
-        address = ctypes.cast(function, ctypes.c_void_p).value or 0
+        address = address_in(function)
     elif _is_cffi(function):
         from offgil._cffi_functions import address_of_data, pointer_of
 

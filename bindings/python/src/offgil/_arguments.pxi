@@ -37,7 +37,7 @@ HERE = object()
 cdef object ctypes = None
 SIMPLE = {}
 cdef object c_void_p = None
-cdef object cast = None
+cdef object address_in = None
 cdef object ByReference = None
 cdef tuple POINTS = ()
 cdef tuple DATA = ()
@@ -49,9 +49,11 @@ class CallsBack(TypeError):
 
 cdef int meet_ctypes() except -1:
     """Imports ctypes, which takes long, and so is put off until there is a native function; nothing else in here works before."""
-    global ctypes, c_void_p, cast, ByReference, POINTS, DATA
+    global ctypes, c_void_p, address_in, ByReference, POINTS, DATA
     import _ctypes
     import ctypes
+
+    from offgil._ctypes_types import address_in
 
     for name in (
         "c_byte", "c_ubyte", "c_short", "c_ushort", "c_int", "c_uint", "c_long", "c_ulong", "c_bool", "c_char", "c_float",
@@ -60,7 +62,6 @@ cdef int meet_ctypes() except -1:
         kind = getattr(ctypes, name)
         SIMPLE[kind] = kind._type_
     c_void_p = ctypes.c_void_p
-    cast = ctypes.cast
     ByReference = type(ctypes.byref(ctypes.c_int()))
     POINTS = (ctypes.Array, _ctypes._Pointer, ByReference)
     DATA = (*POINTS, _ctypes._SimpleCData, ctypes.Structure, ctypes.Union, _ctypes.CFuncPtr)
@@ -91,7 +92,7 @@ cdef int pack_untold(char letter, object value, uint64_t *cell, list keep) excep
     elif type(value) in SIMPLE:
         if letter == b"z":
             keep.append(value)
-            return pack(b"P", None, cast(value, c_void_p).value, CTYPES, cell, keep)
+            return pack(b"P", None, address_in(value), CTYPES, cell, keep)
         return pack(letter, type(value), value, CTYPES, cell, keep)
     return pack(letter, None, value, CTYPES, cell, keep)
 
@@ -157,7 +158,7 @@ cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t
         keep.append(value)
         keep.append(converted)
         try:
-            cell[0] = cast(converted, c_void_p).value or 0
+            cell[0] = address_in(converted)
         except ctypes.ArgumentError:
             raise TypeError(f"{type(value).__name__} has no address") from None
         return 0

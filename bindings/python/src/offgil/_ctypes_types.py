@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import ctypes
-from _ctypes import FUNCFLAG_CDECL, CFuncPtr
+from _ctypes import FUNCFLAG_CDECL, Array, CFuncPtr, _Pointer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+def address_in(data: Any) -> int:
+    """The address that C gets for an argument of type `c_void_p`: of an array its own, else what is in it.
+
+    `ctypes.cast` gives the same, but from then on a ctypes object keeps itself until garbage is collected.
+    """
+    if isinstance(data, Array):
+        return ctypes.addressof(data)
+    if isinstance(data, (_Pointer, CFuncPtr, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_wchar_p)):
+        return ctypes.c_void_p.from_address(ctypes.addressof(data)).value or 0
+    return ctypes.cast(data, ctypes.c_void_p).value or 0
 
 
 class Handle(ctypes.c_void_p):
@@ -27,6 +39,7 @@ class Function(CFuncPtr):
     """A C function pointer: made of a Python function, of an address, or of nothing (NULL)."""
 
     _flags_ = FUNCFLAG_CDECL
+    _of: Any  # what it was made of, if it is the same function
 
     @classmethod
     def from_param(cls, value: Any) -> Function:
@@ -38,7 +51,9 @@ class Function(CFuncPtr):
         if isinstance(value, int):
             return cls(value)
         if isinstance(value, CFuncPtr) and not isinstance(value, Function):
-            return ctypes.cast(value, cls)
+            made = cls(address_in(value))
+            made._of = value
+            return made
         got = type(value).__name__
         raise TypeError(f"expected {cls.__name__}, a ctypes function, an address or None, got {got}")
 

@@ -268,7 +268,7 @@ cdef Call examine(object function, int mode):
     cdef Call call = Call()
     call.mode = mode
     call.owner = function
-    call.address = <void *><size_t>ctypes.cast(function, ctypes.c_void_p).value
+    call.address = <void *><size_t>address_in(function)
     letter = "v" if result is None else letter_of(result)
     if letter == "P" and result is not ctypes.c_void_p:
         call.convert = functools.partial(make_pointer, result)
@@ -292,7 +292,7 @@ cdef bint is_of_a_library(object function):
     kind = type(function)
     if kind.__bases__ != (CFuncPtr,) or "__call__" in vars(kind) or kind._flags_ & 4:  # FUNCFLAG_PYTHONAPI
         return False
-    for owner in (function._objects or {}).values():
+    for owner in list((function._objects or {}).values()):  # another thread may add to them meanwhile
         if isinstance(owner, ctypes.CDLL) and owner._FuncPtr is kind:
             return True
     return False

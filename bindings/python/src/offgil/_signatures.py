@@ -10,6 +10,8 @@ import ctypes
 import re
 from typing import Any, NamedTuple
 
+from offgil._ctypes_types import address_in
+
 _WORDS = {
     "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I", "i64": "l", "u64": "L",
     "f32": "f", "f64": "d", "void": "v",
@@ -64,7 +66,7 @@ class Pointer:
             raise TypeError("str has no address")
         try:
             converted: Any = ctypes.c_void_p.from_param(value)
-            address = ctypes.cast(converted, ctypes.c_void_p).value or 0
+            address = address_in(converted)
         except (TypeError, ctypes.ArgumentError):
             raise TypeError(f"{type(value).__name__} has no address") from None
         self._check(_item_of(value))
