@@ -326,7 +326,9 @@ def test_a_closed_loop_leaves_no_descriptor_and_no_reference(
 
     async def use() -> None:
         await pool.submit(libc.abs, -1)
-        await pool.submit(abs, -1)
+        begin = threading.Event()
+        asyncio.get_running_loop().call_soon(begin.set)  # once it is awaited
+        assert await pool.submit(begin.wait, PATIENCE)
 
     async def leave_in_the_middle() -> None:
         tasks = await started(pool.submit(enter, gate.address), pool.submit(go.wait, PATIENCE))

@@ -87,8 +87,10 @@ cdef class Arrivals:
                 self.arrived.append(self.awaited.pop(ended[index].tag))
         self.deliver()
 
-    cdef int arrive(self, object tag) except -1:
-        """A Python task has ended, on whatever thread."""
+    cdef int arrive(self, object tag, object reference) except -1:
+        """A Python task has ended, on whatever thread. `reference`: weak, to this; a thread that sleeps may keep for long what
+        it has handed to the loop, where there is no GIL.
+        """
         cdef bint wake
         awaited = self.awaited.pop(tag)
         with cython.critical_section(self):
@@ -97,7 +99,7 @@ cdef class Arrivals:
             self.due = True
         if wake:
             try:
-                self.loop.call_soon_threadsafe(self.deliver)
+                self.loop.call_soon_threadsafe(deliver_to, reference)
             except RuntimeError:
                 pass  # closed just now: nobody waits any more
         return 0
@@ -115,6 +117,13 @@ cdef class Arrivals:
             raise
 
 
+def deliver_to(reference):
+    """`deliver` of what the weak reference stands for, if that is still there."""
+    arrivals = reference()
+    if arrivals is not None:
+        arrivals.deliver()
+
+
 @cython.final
 cdef class Arrival:
     """The callback of a Python task that is awaited. It keeps nothing of the loop's."""
@@ -129,7 +138,7 @@ cdef class Arrival:
     def __call__(self, future):
         cdef Arrivals arrivals = self.arrivals()
         if arrivals is not None:
-            arrivals.arrive(self.tag)
+            arrivals.arrive(self.tag, self.arrivals)
 
 
 cdef int hand_over(FutureCore future, object waiter) except -1:
