@@ -137,6 +137,22 @@ template <class Handle> Handle *made(Handle *handle) {
     return handle;
 }
 
+/**
+ * A wait of a destructor, `wait(timeout)`, whose caller must not go on before it has ended. OFFGIL_ETHREAD
+ * says that nobody could come for what it needs just then: a wait with a limit, which never says so, goes on.
+ * After OFFGIL_EDEADLK it could do neither: this throws, out of what is noexcept.
+ */
+template <class Wait> void wait_whatever_comes(Wait &&wait) {
+    constexpr std::int64_t a_while = 100'000'000;
+    offgil_status status = wait(OFFGIL_FOREVER);
+    while (status == OFFGIL_ETHREAD) {
+        wait(a_while);
+        status = wait(OFFGIL_FOREVER);
+    }
+    if (status == OFFGIL_EDEADLK)
+        throw error(status);
+}
+
 /** A duration as the C functions take it: never negative (which were for ever), rounded up, at most
  * INT64_MAX. */
 template <class Rep, class Period>
@@ -327,26 +343,72 @@ template <class F, class... Args> using bound_for = bound<std::decay_t<F>, std::
 template <class F, class... Args>
 using submitted = result_of<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
 
+/** What a group and its tasks share. */
+struct group_state {
+    std::weak_ptr<const group_state> above; // once that is gone, nobody asks for it
+    std::atomic<std::uint64_t> submitted{0};
+    lowest_error errors;
+};
+
+/** On the stack of a thread as long as it runs, or destroys, work of a group. */
+class inside_group {
+  public:
+    explicit inside_group(const group_state &group) noexcept
+        : group_(&group), outer_(std::exchange(innermost(), this)) {}
+    inside_group(const inside_group &) = delete;
+    inside_group &operator=(const inside_group &) = delete;
+    ~inside_group() { innermost() = outer_; }
+
+    /** Whether the calling thread is in work of this group, or of one below it. */
+    static bool is_in(const group_state &group) noexcept {
+        for (const inside_group *here = innermost(); here != nullptr; here = here->outer_) {
+            if (here->group_ == &group)
+                return true;
+            for (auto above = here->group_->above.lock(); above; above = above->above.lock()) {
+                if (above.get() == &group)
+                    return true;
+            }
+        }
+        return false;
+    }
+
+  private:
+    static const inside_group *&innermost() noexcept {
+        static thread_local const inside_group *here = nullptr;
+        return here;
+    }
+
+    const group_state *group_;
+    const inside_group *outer_;
+};
+
 /** Work in a group: what it throws is known to the group, too. */
 template <class Work> class grouped {
   public:
     template <class... Parts>
-    grouped(std::shared_ptr<lowest_error> errors, std::uint64_t number, Parts &&...parts)
-        : errors_(std::move(errors)), number_(number), work_(std::forward<Parts>(parts)...) {}
+    grouped(std::shared_ptr<group_state> group, std::uint64_t number, Parts &&...parts)
+        : group_(std::move(group)), number_(number), work_(std::in_place, std::forward<Parts>(parts)...) {}
+    grouped(const grouped &) = delete;
+    grouped &operator=(const grouped &) = delete;
+    ~grouped() {
+        const inside_group here(*group_);
+        work_.reset(); // it may own the group
+    }
 
     typename Work::result operator()() {
+        const inside_group here(*group_);
         try {
-            return work_();
+            return (*work_)();
         } catch (...) {
-            errors_->keep(number_);
+            group_->errors.keep(number_);
             throw;
         }
     }
 
   private:
-    std::shared_ptr<lowest_error> errors_;
+    std::shared_ptr<group_state> group_;
     std::uint64_t number_;
-    Work work_;
+    std::optional<Work> work_;
 };
 
 } // namespace detail
@@ -818,9 +880,11 @@ struct pool_options : ::offgil_pool_options_t {
  * A pool of threads. Moved, not copied.
  *
  * Owns it, unless it comes from default_pool or borrow. The destructor of an owner runs what is queued, joins
- * the threads and frees the pool, so it blocks; inside one of the pool's own tasks, where that could never
- * end, it closes the pool and lets go of it instead (pool_release): what is queued is still run, then the
- * threads end by themselves. Futures may outlive the pool.
+ * the threads and frees the pool, so it blocks, also where shutdown would throw status::no_thread, until all
+ * has ended. Inside one of the pool's own tasks, where that could never end, it closes the pool and lets go
+ * of it instead (pool_release): what is queued is still run, then the threads end by themselves. Inside a
+ * task of another pool that one of this pool's waits for, where shutdown would throw status::deadlock, it
+ * calls std::terminate, with that exception. Futures may outlive the pool.
  *
  * Its functions are const because they leave the handle as it is; they may be called from any thread.
  */
@@ -844,8 +908,8 @@ class pool {
         return *this;
     }
     ~pool() {
-        if (owns_ && offgil_pool_destroy(handle_) == OFFGIL_EDEADLK)
-            offgil_pool_release(handle_);
+        if (owns_)
+            end();
     }
 
     /** The process's own pool, made on first use and never destroyed; the object doesn't own it. Never
@@ -965,6 +1029,19 @@ class pool {
 
     pool(offgil_pool_t *handle, bool owns) noexcept : handle_(handle), owns_(owns) {}
 
+    void end() noexcept {
+        try {
+            detail::wait_whatever_comes([this](std::int64_t timeout) {
+                return timeout == OFFGIL_FOREVER ? offgil_pool_destroy(handle_)
+                                                 : offgil_pool_shutdown(handle_, OFFGIL_POOL_DRAIN, timeout);
+            });
+        } catch (...) {
+            offgil_pool_release(handle_);
+            if (offgil_pool_thread_count(handle_) == 0) // only in the pool's own tasks is the handle good now
+                std::rethrow_exception(std::current_exception());
+        }
+    }
+
     static bool in_time(offgil_status status) {
         if (status != OFFGIL_ETIMEDOUT)
             detail::check(status);
@@ -1029,30 +1106,40 @@ template <class T> template <class F> auto future<T>::then_on(offgil_pool_t *whe
  * words).
  *
  * Owns the group. Its destructor cancels what has not ended and waits for the rest, so that tasks may refer
- * to what lives as long as the group: call wait first. May be called from any thread.
+ * to what lives as long as the group: call wait first. It waits also where wait would throw
+ * status::no_thread, until those tasks have ended all the same. Two waits could never end:
+ *
+ * - in a task that submit or spawn, of this group or of one below it, has made (it may hold the last pointer
+ *   to the group, say): there the destructor cancels and lets go; the group's other tasks may still run then;
+ * - in any other task that a task of the group waits for, or in one of task_options::in: where wait would
+ *   throw status::deadlock, the destructor calls std::terminate, with that exception.
+ *
+ * May be called from any thread.
  */
 class group {
   public:
     /** Never blocks. Throws offgil::error. */
-    explicit group(const pool &where) : group(where.handle(), nullptr) {}
+    explicit group(const pool &where) : group(where.handle(), nullptr, nullptr) {}
 
     /** One below another, of the same pool. */
-    group(const pool &where, const group &parent) : group(where.handle(), parent.handle()) {}
+    group(const pool &where, const group &parent) : group(where.handle(), parent.handle(), parent.state_) {}
 
     group(group &&other) noexcept
         : handle_(std::exchange(other.handle_, nullptr)), pool_(other.pool_),
-          shared_(std::move(other.shared_)) {}
+          state_(std::move(other.state_)) {}
     group &operator=(group &&other) noexcept {
         group moved(std::move(other));
         std::swap(handle_, moved.handle_);
         std::swap(pool_, moved.pool_);
-        std::swap(shared_, moved.shared_);
+        std::swap(state_, moved.state_);
         return *this;
     }
     ~group() {
         if (handle_ != nullptr) {
             offgil_group_cancel(handle_);
-            offgil_group_wait(handle_, OFFGIL_FOREVER);
+            if (!detail::inside_group::is_in(*state_))
+                detail::wait_whatever_comes(
+                    [this](std::int64_t timeout) { return offgil_group_wait(handle_, timeout); });
             offgil_group_release(handle_);
         }
     }
@@ -1065,13 +1152,13 @@ class group {
     future<detail::submitted<F, Args...>> submit(F &&function, Args &&...arguments) const {
         using work = detail::grouped<detail::bound_for<F, Args...>>;
         return borrowed().template start<detail::submitted<F, Args...>, work>(
-            options(), errors(), next(), std::forward<F>(function), std::forward<Args>(arguments)...);
+            options(), state_, next(), std::forward<F>(function), std::forward<Args>(arguments)...);
     }
 
     /** As pool::spawn, in this group: what the task throws, `wait` throws. */
     template <class F, class... Args> void spawn(F &&function, Args &&...arguments) const {
         using work = detail::grouped<detail::bound_for<F, Args...>>;
-        borrowed().template start_lost<work>(options(), errors(), next(), std::forward<F>(function),
+        borrowed().template start_lost<work>(options(), state_, next(), std::forward<F>(function),
                                              std::forward<Args>(arguments)...);
     }
 
@@ -1087,7 +1174,7 @@ class group {
         const offgil_status status = offgil_group_wait(handle_, OFFGIL_FOREVER);
         if (status == OFFGIL_EFAILED || status == OFFGIL_ECANCELED) {
             const error failure(status);
-            shared_->errors.rethrow();
+            state_->errors.rethrow();
             throw failure;
         }
         detail::check(status);
@@ -1114,24 +1201,19 @@ class group {
     void cancel() const { detail::check(offgil_group_cancel(handle_)); }
 
   private:
-    struct shared {
-        detail::lowest_error errors;
-        std::atomic<std::uint64_t> submitted{0};
-    };
-
-    group(offgil_pool_t *where, offgil_group_t *parent)
-        : handle_(nullptr), pool_(where), shared_(std::make_shared<shared>()) {
+    group(offgil_pool_t *where, offgil_group_t *parent, const std::shared_ptr<detail::group_state> &above)
+        : handle_(nullptr), pool_(where), state_(std::make_shared<detail::group_state>()) {
+        state_->above = above;
         handle_ = detail::made(offgil_group_create(where, parent));
     }
 
     pool borrowed() const noexcept { return pool::borrow(pool_); }
     task_options options() const { return task_options().in(*this); }
-    std::shared_ptr<detail::lowest_error> errors() const noexcept { return {shared_, &shared_->errors}; }
-    std::uint64_t next() const noexcept { return shared_->submitted.fetch_add(1, std::memory_order_relaxed); }
+    std::uint64_t next() const noexcept { return state_->submitted.fetch_add(1, std::memory_order_relaxed); }
 
     offgil_group_t *handle_;
     offgil_pool_t *pool_;
-    std::shared_ptr<shared> shared_;
+    std::shared_ptr<detail::group_state> state_;
 };
 
 inline task_options &task_options::in(const offgil::group &group) noexcept {

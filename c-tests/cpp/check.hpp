@@ -22,6 +22,9 @@
 #include <thread>
 #include <vector>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "offgil.hpp"
 
 using namespace std::chrono_literals;
@@ -131,6 +134,43 @@ template <class Condition> void eventually(Condition &&condition) {
         CHECK(std::chrono::steady_clock::now() < end);
         std::this_thread::sleep_for(1ms);
     }
+}
+
+/// How many bodies of the pool are blocked in a wait of the library's.
+inline std::uint32_t blocked_in(const offgil::pool &pool) {
+    offgil_pool_stats_t stats;
+    CHECK(offgil_pool_stats(pool.handle(), &stats, sizeof stats) == OFFGIL_OK);
+    return stats.threads_blocked;
+}
+
+/// A pool of one that has no thread for anything behind a task that waits.
+inline offgil::pool_options one_thread_only() {
+    offgil::pool_options options;
+    options.threads = 1;
+    options.max_spare_threads = 0;
+    return options;
+}
+
+/// Whether `body` calls std::terminate with an offgil::error of that status, in a process of its own.
+template <class Body> bool terminates_with(offgil::status expected, Body &&body) {
+    static offgil::status wanted;
+    wanted = expected;
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(50);
+        std::set_terminate([] {
+            try {
+                std::rethrow_exception(std::current_exception());
+            } catch (const offgil::error &caught) {
+                std::_Exit(caught.status() == wanted ? 42 : 1);
+            }
+        });
+        body();
+        std::_Exit(0);
+    }
+    int ended = 0;
+    CHECK(child > 0 && waitpid(child, &ended, 0) == child);
+    return WIFEXITED(ended) && WEXITSTATUS(ended) == 42;
 }
 
 /// A pool of one whose only place is taken until `let_go`.

@@ -103,3 +103,84 @@ TEST(a_group_is_moved) {
     CHECK(second.handle() == nullptr);
     CHECK_STATUS(invalid, second.wait());
 }
+
+TEST(the_destructor_of_a_group_waits_where_no_thread_can_be_had) {
+    const offgil::pool one(one_thread_only()), other(2);
+    std::atomic<bool> begun{false}, ended{false};
+    offgil::shared_future<void> behind;
+    const offgil::future<void> outer = one.submit([&] {
+        behind = one.submit([] {}).share(); // only this thread could run it
+        {
+            const offgil::group group(other);
+            group.spawn([&ended, behind] {
+                CHECK_STATUS(canceled, behind.get());
+                ended = true;
+            });
+            eventually([&other] { return blocked_in(other) == 1; });
+            CHECK_STATUS(no_thread, group.wait());
+            begun = true;
+        }
+        CHECK(ended);
+    });
+    eventually([&begun] { return begun.load(); });
+    CHECK(outer.wait_for(soon) == offgil::future_status::timeout);
+    behind.cancel();
+    outer.wait();
+    CHECK(ended);
+}
+
+TEST(the_destructor_of_a_group_terminates_where_its_task_waits_for_the_caller) {
+    CHECK(terminates_with(offgil::status::deadlock, [] {
+        const offgil::pool one(1), other(1);
+        offgil::shared_future<void> outer;
+        gate known;
+        outer = one.submit([&] {
+                       known.pass();
+                       const offgil::group group(other);
+                       group.spawn([&outer] { outer.wait(); });
+                       eventually([&other] { return blocked_in(other) == 1; });
+                   })
+                    .share();
+        known.open();
+        outer.get();
+    }));
+}
+
+TEST(the_destructor_of_a_group_in_its_own_task_lets_go) {
+    offgil::pool pool(1);
+    std::atomic<int> ran{0};
+    gate given;
+    auto group = std::make_shared<offgil::group>(pool);
+    const offgil::group *const named = group.get();
+    named->spawn([&given, &ran, group] {
+        given.pass();
+        ran++;
+    });
+    group.reset();
+    given.open();
+    pool.wait_idle();
+    CHECK(ran == 1);
+}
+
+TEST(the_destructor_of_a_group_in_a_task_of_one_below_lets_go) {
+    const offgil::pool pool(1);
+    auto above = std::make_unique<const offgil::group>(pool);
+    {
+        const offgil::group middle(pool, *above), below(pool, middle);
+        below.spawn([&above] { above.reset(); });
+        below.wait();
+    }
+    CHECK(!above);
+}
+
+TEST(the_destructor_of_a_group_that_goes_with_a_canceled_task_lets_go) {
+    std::weak_ptr<const offgil::group> gone;
+    held hold;
+    {
+        const auto group = std::make_shared<const offgil::group>(hold.pool);
+        group->spawn([group] { CHECK(false); });
+        gone = group;
+    }
+    CHECK(!hold.pool.shutdown(offgil::shutdown_mode::cancel, 0s));
+    CHECK(gone.expired());
+}

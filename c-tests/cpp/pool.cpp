@@ -27,6 +27,65 @@ TEST(the_destructor_inside_a_task_of_the_pool_lets_go_of_it) {
     CHECK(ran == 2 && !pool);
 }
 
+TEST(the_destructor_inside_a_blocking_task_of_the_pool_lets_go_of_it) {
+    auto pool = std::make_unique<offgil::pool>(1);
+    gate handed_over;
+    offgil::future<void> last = pool->submit(offgil::task_options().blocking(), [&] {
+        handed_over.pass();
+        pool.reset();
+    });
+    handed_over.open();
+    last.get();
+    CHECK(!pool);
+}
+
+TEST(the_destructor_waits_where_no_thread_can_be_had) {
+    const offgil::pool one(one_thread_only());
+    std::atomic<bool> begun{false}, ended{false};
+    std::atomic<offgil_pool_t *> handle{nullptr};
+    offgil::shared_future<void> behind;
+    const offgil::future<void> outer = one.submit([&] {
+        behind = one.submit([] {}).share(); // only this thread could run it
+        {
+            const offgil::pool other(2);
+            handle = other.handle();
+            other.spawn([&ended, behind] {
+                CHECK_STATUS(canceled, behind.get());
+                ended = true;
+            });
+            eventually([&other] { return blocked_in(other) == 1; });
+            CHECK_STATUS(no_thread, other.wait_idle());
+            begun = true;
+        }
+        CHECK(ended && offgil_pool_thread_count(handle) == 0);
+    });
+    eventually([&begun] { return begun.load(); });
+    CHECK(outer.wait_for(soon) == offgil::future_status::timeout);
+    eventually([&handle] {
+        return offgil_pool_spawn(handle, [](void *nothing) { return nothing; }, nullptr) == OFFGIL_ECLOSED;
+    });
+    behind.cancel();
+    outer.wait();
+    CHECK(ended);
+}
+
+TEST(the_destructor_terminates_where_a_task_waits_for_the_caller) {
+    CHECK(terminates_with(offgil::status::deadlock, [] {
+        const offgil::pool one(1);
+        offgil::shared_future<void> outer;
+        gate known;
+        outer = one.submit([&] {
+                       known.pass();
+                       const offgil::pool other(1);
+                       other.spawn([&outer] { outer.wait(); });
+                       eventually([&other] { return blocked_in(other) == 1; });
+                   })
+                    .share();
+        known.open();
+        outer.get();
+    }));
+}
+
 TEST(a_pool_is_moved) {
     offgil::pool first(1), second(2);
     offgil::pool_options options;

@@ -1,7 +1,7 @@
 """The code of README and docs/ does what they say: each block is run as it stands, and its output compared.
 
-A block to run stands below a marker that says how: `<!-- run: c -->`, `python`, `cython` or `sh`. A block of
-```text that follows at once is what it prints.
+A block to run stands below a marker that says how: `<!-- run: c -->`, `cpp`, `python`, `cython` or `sh`. A
+block of ```text that follows at once is what it prints.
 """
 
 from __future__ import annotations
@@ -46,13 +46,21 @@ def run(command: list[str]) -> str:
     return done.stdout
 
 
-def run_c(code: str, directory: Path) -> str:
-    source, program = directory / "block.c", directory / "block"
+def run_compiled(compile_it: list[str], source: Path, code: str) -> str:
     source.write_text(code)
+    program = source.with_suffix("")
     release = ROOT / "target" / "release"
     link = ["-Iinclude", f"-L{release}", "-loffgil", f"-Wl,-rpath,{release}"]
-    run(["cc", *building.WARNINGS, str(source), *link, "-o", str(program)])
+    run([*compile_it, str(source), *link, "-o", str(program)])
     return run([str(program)])
+
+
+def run_c(code: str, directory: Path) -> str:
+    return run_compiled(["cc", *building.WARNINGS], directory / "block.c", code)
+
+
+def run_cpp(code: str, directory: Path) -> str:
+    return run_compiled(["c++", *building.CPP_WARNINGS], directory / "block.cpp", code)
 
 
 def run_python(code: str, directory: Path) -> str:
@@ -71,7 +79,7 @@ def run_sh(code: str, directory: Path) -> str:
     return run(["sh", "-euc", code])
 
 
-RUNNERS = {"c": run_c, "python": run_python, "cython": run_cython, "sh": run_sh}
+RUNNERS = {"c": run_c, "cpp": run_cpp, "python": run_python, "cython": run_cython, "sh": run_sh}
 
 
 EVERY = [block for page in (README, EXAMPLES, *DOCS) for block in blocks(page)]
@@ -85,9 +93,9 @@ def test_block_runs_as_it_stands_and_prints_what_the_page_says(block: Block, tmp
         assert printed == block.output
 
 
-def test_all_five_callers_are_there_and_short() -> None:
-    lengths = [(block.runner, len(block.code.splitlines())) for block in blocks(README)]
-    assert sorted(lengths) == [("c", 12), ("cython", 6), ("python", 4), ("python", 6), ("python", 6)]
+def test_all_six_callers_are_there_and_short() -> None:
+    lengths = sorted((block.runner, len(block.code.splitlines())) for block in blocks(README))
+    assert lengths == [("c", 12), ("cpp", 11), ("cython", 6), ("python", 4), ("python", 6), ("python", 6)]
     executor, plain, with_cffi = (block.code for block in blocks(README) if block.runner == "python")
     assert "offgil.ThreadPoolExecutor" in executor
     assert "from offgil" not in plain and "import offgil" not in plain
@@ -95,5 +103,5 @@ def test_all_five_callers_are_there_and_short() -> None:
 
 
 def test_no_block_of_code_escapes() -> None:
-    fences = re.findall(r"^```(c|python|cython|pyx)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    fences = re.findall(r"^```(c|cpp|python|cython|pyx)$", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(fences) == len(blocks(README))
