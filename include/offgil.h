@@ -1038,9 +1038,9 @@ offgil_status future_cancel(future_t *future);
 
 /**
  * Has `done(context, status, result)` called when the task has ended: exactly once, by the thread that ends it (which
- * may be one that cancels it, or the library's timer), with no lock held; at once, by the caller, if it has ended. It is
- * called after those who wait have been told, also if the future has been released meanwhile. With it the result
- * counts as taken (task_options_t.drop_result).
+ * may be one that cancels it or closes its pool, or the library's timer), with no lock held; at once, by the caller, if it
+ * has ended. It is called after those who wait have been told, also if the future has been released meanwhile. With it the
+ * result counts as taken (task_options_t.drop_result).
  *
  * @param done    not NULL. It may call everything; what it blocks, it blocks for the thread's other work.
  * @param context what it gets; stays the caller's
