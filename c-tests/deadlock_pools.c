@@ -417,6 +417,40 @@ static void the_message_names_the_circle_from_who_closes_it_back_to_him(void) {
     }
 }
 
+static struct {
+    pool_t *outer;
+    pool_t *inner;
+    count_t done;
+} told = {NULL, NULL, COUNT_ZERO};
+
+static void *waits_for_one_of_the_outer_pool(void *arg) {
+    check_take(check_submit(told.outer, nothing, NULL));
+    return arg;
+}
+
+static void wait_for_one_of_the_inner_pool(void *context, offgil_status status, void *result) {
+    (void)context;
+    (void)result;
+    CHECK_OK(status);
+    check_take(check_submit(told.inner, waits_for_one_of_the_outer_pool, NULL));
+    count_add(&told.done, 1);
+}
+
+static void a_callback_on_a_place_of_one_pool_runs_nothing_of_another_that_could_wait_for_that_place(void) {
+    gate_t gate = GATE_CLOSED;
+    future_t *first;
+    told.outer = pool_create(1);
+    told.inner = pool_create(2);
+    check_take(check_submit(told.inner, nothing, NULL)); /* its threads are up */
+    first = check_submit(told.outer, gate_task, &gate);
+    CHECK_OK(future_on_done(first, wait_for_one_of_the_inner_pool, NULL));
+    gate_open(&gate);
+    count_wait(&told.done, 1);
+    CHECK_OK(future_release(first));
+    CHECK_OK(pool_destroy(told.outer));
+    CHECK_OK(pool_destroy(told.inner));
+}
+
 CHECK_MAIN(TEST(of_two_tasks_that_wait_for_each_others_pool_to_be_idle_one_is_told),
            TEST(a_circle_through_three_pools_two_of_them_by_their_idleness_is_seen),
            TEST(of_two_tasks_that_shut_each_others_pool_down_one_is_told),
@@ -428,4 +462,5 @@ CHECK_MAIN(TEST(of_two_tasks_that_wait_for_each_others_pool_to_be_idle_one_is_to
            TEST(a_wait_for_a_pool_whose_tasks_can_end_is_no_deadlock),
            TEST(a_wait_for_an_idle_pool_that_is_over_but_has_no_place_yet_closes_no_circle),
            TEST(of_a_task_and_one_that_waits_for_its_pool_the_last_to_need_a_thread_is_told),
-           TEST(the_message_names_the_circle_from_who_closes_it_back_to_him))
+           TEST(the_message_names_the_circle_from_who_closes_it_back_to_him),
+           TEST(a_callback_on_a_place_of_one_pool_runs_nothing_of_another_that_could_wait_for_that_place))

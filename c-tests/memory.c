@@ -4,6 +4,8 @@
  * again. */
 #include "check.h"
 
+#include <sys/mman.h>
+
 #define BURST 1000000
 #define ROUNDS 3
 /* Longer than it takes by far: a loaded machine may need it. */
@@ -280,6 +282,37 @@ static void who_has_given_memory_back_uses_no_more_cpu_time(void) {
     CHECK_OK(pool_destroy(pool));
 }
 
+/* Some of each page's tasks are kept when its memory is to be given back for the second time. */
+static void live_tasks_keep_their_cells_where_the_system_takes_no_memory_back(void) {
+    enum { TASKS = 100000, PAGE = 128, KEPT = 20 };
+    static future_t *more[TASKS];
+    pool_t *pool = pool_create(2);
+    size_t round, i;
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+        fputs("not tested: this process may not lock its memory\n", stderr);
+        return;
+    }
+    for (round = 0; round < 2; round++) {
+        for (i = 0; i < TASKS; i++)
+            futures[i] = check_submit(pool, nothing, pack((intptr_t)i));
+        CHECK_OK(future_wait_all(futures, TASKS, OFFGIL_FOREVER));
+        for (i = 0; i < TASKS; i++)
+            if (round == 0 || i % PAGE >= KEPT)
+                CHECK_OK(future_release(futures[i]));
+        sleep_ns(SECOND); /* it is given back meanwhile */
+    }
+    for (i = 0; i < TASKS; i++)
+        more[i] = check_submit(pool, nothing, NULL);
+    CHECK_OK(future_wait_all(more, TASKS, OFFGIL_FOREVER));
+    for (i = 0; i < TASKS; i++)
+        if (i % PAGE < KEPT)
+            CHECK_EQ(unpack(check_take(futures[i])), i);
+    for (i = 0; i < TASKS; i++)
+        CHECK_OK(future_release(more[i]));
+    CHECK_EQ(munlockall(), 0);
+    CHECK_OK(pool_destroy(pool));
+}
+
 CHECK_MAIN(
     TEST(
         what_a_burst_took_is_given_back_and_its_handles_are_stale_before_and_after_their_slots_are_used_again),
@@ -288,4 +321,5 @@ CHECK_MAIN(
     TEST(what_waited_in_a_queue_for_outside_tasks_is_given_back),
     TEST(a_child_that_is_forked_while_its_parent_is_about_to_give_memory_back_gives_its_own_back),
     TEST(handles_are_stale_for_who_asks_while_memory_is_given_back_and_used_again),
-    TEST(who_has_given_memory_back_uses_no_more_cpu_time))
+    TEST(who_has_given_memory_back_uses_no_more_cpu_time),
+    TEST(live_tasks_keep_their_cells_where_the_system_takes_no_memory_back))

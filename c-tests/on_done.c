@@ -211,8 +211,84 @@ static void a_pool_is_not_idle_before_its_callbacks_are_over(void) {
     CHECK_OK(pool_destroy(pool));
 }
 
+static pool_t *submit_late(pool_options_t *options, int64_t deadline_ns, done_fn done, future_t **late) {
+    pool_t *pool = pool_create_with(options);
+    task_options_t terms;
+    task_options_init(&terms, sizeof terms);
+    terms.delay_ns = 3600 * SECOND;
+    terms.deadline_ns = deadline_ns;
+    *late = check_submit_with(pool, &terms, same, pool);
+    CHECK_OK(future_on_done(*late, done, pool));
+    return pool;
+}
+
+static void submit_another(void *pool, offgil_status status, void *result) {
+    (void)result;
+    CHECK_STATUS(status, OFFGIL_ECANCELED);
+    all.child = check_submit(pool, same, NULL);
+    count_add(&calls, 1);
+}
+
+static void who_is_told_of_a_cancel_finds_the_room_of_the_task_free(void) {
+    pool_options_t options;
+    gate_t gate = GATE_CLOSED;
+    future_t *future;
+    pool_options_init(&options, sizeof options);
+    options.threads = 1;
+    options.queue_limit = 1;
+    options.when_full = POOL_FULL_BLOCK;
+    all.pool = pool_create_with(&options);
+    gate_occupy(&gate, all.pool, 1);
+    future = check_submit(all.pool, same, NULL);
+    CHECK_OK(future_on_done(future, submit_another, all.pool));
+    CHECK_OK(future_cancel(future));
+    CHECK_OK(future_release(future));
+    gate_open(&gate);
+    check_take(all.child);
+    CHECK_OK(pool_destroy(all.pool));
+    all.pool = submit_late(&options, OFFGIL_FOREVER, submit_another, &future);
+    CHECK_OK(future_cancel(future));
+    CHECK_OK(future_release(future));
+    check_take(all.child);
+    CHECK_OK(pool_destroy(all.pool));
+}
+
+static void wait_for_the_pool(void *pool, offgil_status status, void *result) {
+    (void)result;
+    CHECK_STATUS(status, OFFGIL_ECANCELED);
+    CHECK_STATUS(pool_wait_idle(pool, OFFGIL_FOREVER), OFFGIL_EDEADLK);
+    CHECK_STATUS(pool_destroy(pool), OFFGIL_EDEADLK);
+    CHECK_STATUS(pool_wait_idle(pool, 0), OFFGIL_ETIMEDOUT);
+    count_add(&calls, 1);
+}
+
+static void who_is_told_of_a_cancel_of_a_delayed_task_cannot_wait_for_its_pool(void) {
+    pool_options_t options;
+    future_t *late;
+    pool_t *pool;
+    pool_options_init(&options, sizeof options);
+    options.threads = 1;
+    pool = submit_late(&options, OFFGIL_FOREVER, wait_for_the_pool, &late);
+    CHECK_OK(future_cancel(late)); /* here */
+    CHECK_EQ(count_get(&calls), 1);
+    CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER));
+    CHECK_OK(pool_destroy(pool));
+    CHECK_OK(future_release(late));
+    pool = submit_late(&options, MILLISECOND, wait_for_the_pool, &late); /* on the thread of the timers */
+    count_wait(&calls, 2);
+    CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER));
+    CHECK_OK(pool_destroy(pool));
+    CHECK_OK(future_release(late));
+    pool = submit_late(&options, OFFGIL_FOREVER, wait_for_the_pool, &late);
+    CHECK_OK(pool_destroy(pool)); /* in the destroy */
+    CHECK_EQ(count_get(&calls), 3);
+    CHECK_OK(future_release(late));
+}
+
 CHECK_MAIN(TEST(each_end_is_told_with_its_status), TEST(one_that_has_ended_is_told_at_once),
            TEST(a_null_callback_is_refused), TEST(each_callback_is_called_once_whoever_ends_the_task),
            TEST(a_callback_may_release_submit_and_watch),
            TEST(a_callback_may_cancel_and_wait_for_what_that_cancels),
-           TEST(a_pool_is_not_idle_before_its_callbacks_are_over))
+           TEST(a_pool_is_not_idle_before_its_callbacks_are_over),
+           TEST(who_is_told_of_a_cancel_finds_the_room_of_the_task_free),
+           TEST(who_is_told_of_a_cancel_of_a_delayed_task_cannot_wait_for_its_pool))

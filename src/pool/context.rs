@@ -8,6 +8,7 @@
 //!
 //! Contexts and frames lie on the stack and are linked through it; each is unlinked by the guard that linked it.
 
+use super::cancel::is_telling_of;
 use super::census::Limit;
 use super::core::Pool;
 use super::deadlock;
@@ -197,7 +198,7 @@ pub(super) fn is_on_a_lent_thread(pool: &Pool) -> bool {
     with_context(|context| context.is_some_and(|here| here.is_lent && std::ptr::eq(&*here.pool, pool)))
 }
 
-/// Whether the thread is in a context of the pool at any depth: then it can't wait for the pool to end.
+/// Whether the thread is in a context of the pool at any depth, or ends a held task of it: then it can't wait for the pool to end.
 pub(super) fn is_within(pool: &Pool) -> bool {
     let mut context = local(|local| local.context.get());
     // SAFETY: as in `with_context`; `outer` contexts are further up the same stack.
@@ -207,7 +208,7 @@ pub(super) fn is_within(pool: &Pool) -> bool {
         }
         context = here.outer.get();
     }
-    false
+    is_telling_of(pool.number)
 }
 
 /// The pool of that number, if the thread works for it right now: that needs no look-up, and works after the

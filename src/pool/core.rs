@@ -269,27 +269,33 @@ impl Pool {
     /// A queued task was canceled or claimed; its entry is left behind.
     pub(super) fn left_entry_behind(&self, from_outside: bool) {
         self.left_queue();
+        self.note_stale(from_outside);
+    }
+
+    fn note_stale(&self, from_outside: bool) {
         if !from_outside {
             self.counts.stale_inside.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let stale = self.counts.stale_outside.fetch_add(1, Ordering::Relaxed) + 1;
+        let most = || stale * 2 > self.entries_outside();
         // Nobody may ever come by the entry of a pool at rest, least of all when its threads have ended.
         let nobody_comes = self.places.at_rest().is_some();
-        if nobody_comes || stale > STALE_ENOUGH && stale * 2 > self.entries_outside() {
+        if stale > STALE_ENOUGH && most() || nobody_comes && self.entries_outside() <= 2 * STALE_ENOUGH {
             self.sweep_outside();
+        } else if nobody_comes {
+            self.tell_if_idle();
         }
     }
 
-    /// A task that was queued or held (its word before says which) was canceled.
+    /// A task that was queued or held (its word before says which) was canceled. Its room has been given back.
     pub(super) fn left_behind(&self, task: TaskId, before: Snapshot) {
         self.observer.note_canceled();
         if !before.is_held() {
-            return self.left_entry_behind(before.is_from_outside());
+            return self.note_stale(before.is_from_outside());
         }
         deadlock::let_go(task);
         self.held.remove(task);
-        self.left_queue();
         self.tell_if_idle();
     }
 

@@ -109,7 +109,7 @@ impl Edge {
         let mut graph = lock(&GRAPH);
         let over = over();
         if over {
-            graph.end_wait(self.node);
+            graph.note_over(self.node);
         }
         over
     }
@@ -286,15 +286,21 @@ fn ensure_thread_for(queued: TaskId) -> Result<(), Error> {
     // The number was the task's only if it still is queued.
     let Some(pool) = pool.filter(|_| task::is_queued(queued)) else { return Ok(()) };
     let only = task::snapshot(queued).only();
-    let (thread, ensured) = match only {
-        Only::Any => (Thread::Worker, pool.ensure_free_thread()),
-        Only::Blocking => (Thread::Blocking, pool.ensure_free_blocking_thread()),
+    let thread = match only {
+        Only::Any => Thread::Worker,
+        Only::Blocking => Thread::Blocking,
         Only::Lent => return Ok(()), // the embedder may lend one at any time
     };
-    match ensured {
-        Err(error) if task::is_queued(queued) && !a_wait_is_over_in(pool.number, thread) => {
-            Err(Error { status: Status::Thread, ..error })
-        }
+    let ensure = || match thread {
+        Thread::Blocking => pool.ensure_free_blocking_thread(),
+        _ => pool.ensure_free_thread(),
+    };
+    if ensure().is_ok() || a_wait_is_over_in(pool.number, thread) {
+        return Ok(());
+    }
+    // Who was over and has left the graph before the look at it counts as blocked no more.
+    match ensure() {
+        Err(error) if task::is_queued(queued) => Err(Error { status: Status::Thread, ..error }),
         _ => Ok(()),
     }
 }

@@ -60,13 +60,14 @@ fn help_with_all(pool: &PoolRef, group: &Group) {
 /// Cancels what has not begun, of the group and of those below it, and asks what runs to stop.
 pub(crate) fn cancel_group(group: &Group) {
     let pool = registry::of_task(group.pool);
-    group.cancel(&mut |task: TaskId| match task::discard(task) {
-        Some(before) => {
-            if let Some(pool) = &pool {
-                pool.left_behind(task, before);
-            }
+    group.cancel(&mut |task: TaskId| {
+        let canceled = match &pool {
+            Some(pool) => pool.discard(task),
+            None => task::discard(task).is_some(),
+        };
+        if !canceled {
+            task::ask_to_stop(task);
         }
-        None => task::ask_to_stop(task),
     });
 }
 

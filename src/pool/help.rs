@@ -9,7 +9,7 @@
 //! of the release they are half of the time, so there is none else.
 
 use super::census::{Census, Limit};
-use super::context::{innermost, inside, is_in_a_body, Context};
+use super::context::{innermost, inside, Context};
 use super::core::Pool;
 use super::leave::Fence;
 use super::local::{here, Local};
@@ -138,14 +138,21 @@ pub(super) fn claim(context: &Context, id: TaskId) -> Option<(Claimed, bool)> {
 /// Whether this thread, which is not inside the pool, may run bodies of it, given a place.
 #[inline]
 pub(super) fn may_visit(pool: &Pool) -> bool {
-    !pool.is_serial() && pool.visitors_may_run && !is_in_a_body() && stack_allows_another_body()
+    !pool.is_serial() && pool.visitors_may_run && is_free_to_visit(here()) && stack_allows_another_body()
+}
+
+/// Not in a body; nor in a callback on a place of another pool: what the visitor would run there could wait for that place,
+/// which no wait on top gives up.
+#[inline(always)]
+fn is_free_to_visit(local: &Local) -> bool {
+    local.frame.get().is_null() && innermost(local).is_none_or(|context| !context.holds_place())
 }
 
 /// A permit for a free place of the pool, if there is one and this thread may have it.
 #[inline(always)]
 pub(super) fn visit(local: &Local, pool: &Pool) -> Option<Limit> {
     // Of one thread or not, the places say.
-    if pool.visitors_may_run && local.frame.get().is_null() && stack_allows_another_body_on(local) {
+    if pool.visitors_may_run && is_free_to_visit(local) && stack_allows_another_body_on(local) {
         pool.places.try_take_as_visitor()
     } else {
         None

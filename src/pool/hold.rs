@@ -107,9 +107,7 @@ impl Hold {
 
     /// A task that was to come first has failed: so has this one.
     fn spoil(&self, outcome: Outcome, failure: Option<Failure>) {
-        if let Some(before) = task::discard_as(self.task, outcome.for_dependents(), failure) {
-            self.pool.left_behind(self.task, before);
-        }
+        self.pool.discard_as(self.task, outcome.for_dependents(), failure);
     }
 }
 
@@ -185,9 +183,7 @@ impl Pool {
     /// Cancels the held tasks: all, or those that wait for their time.
     pub(super) fn discard_held(&self, timed_only: bool) {
         for task in self.held.those(timed_only) {
-            if let Some(before) = task::discard(task) {
-                self.left_behind(task, before);
-            }
+            self.discard(task);
         }
     }
 }

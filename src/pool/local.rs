@@ -1,12 +1,13 @@
 //! What a thread keeps to itself: what it is doing (pool/context), and the pools that it used last.
 //!
 //! ```text
-//! LOCAL { context, frame, stack, forks, failure, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
+//! LOCAL { context, frame, telling, stack, forks, failure, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
 //! ```
 //!
 //! One variable without a destructor, so that each call finds all of it by one address; what `recent` holds is given
 //! back by a second one, which is touched only when a pool is remembered.
 
+use super::cancel::Telling;
 use super::context::{Context, Frame};
 use super::nested::Forks;
 use super::registry::{PoolRef, Share};
@@ -23,6 +24,8 @@ const REMEMBERED: usize = 4;
 pub(super) struct Local {
     pub(super) context: Cell<*const Context>,
     pub(super) frame: Cell<*const Frame>,
+    /// The held task of whose end it tells (pool/cancel).
+    pub(super) telling: Cell<*const Telling>,
     /// The lowest address at which a body may be started on this stack, and how many there are; none: not asked yet.
     pub(super) stack: Cell<(usize, usize)>,
     pub(super) forks: Forks,
@@ -37,6 +40,7 @@ thread_local! {
         Local {
             context: Cell::new(null()),
             frame: Cell::new(null()),
+            telling: Cell::new(null()),
             stack: Cell::new((0, 0)),
             forks: Forks::new(),
             failure: ManuallyDrop::new(Cell::new(None)),

@@ -10,7 +10,7 @@
 //! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads, fork: its life.
 //! observe: what is counted, timed and traced on the way.
 //! nested, fork_stacks: forks that make no task unless somebody comes for one.
-//! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet.
+//! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet. cancel: what never will be.
 
 mod census;
 mod free_set;
@@ -20,6 +20,8 @@ mod sleep;
 
 #[cfg(not(loom))]
 mod blocking;
+#[cfg(not(loom))]
+mod cancel;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
@@ -90,6 +92,7 @@ mod worker;
 
 #[cfg(not(loom))]
 pub(crate) use self::{
+    cancel::cancel,
     context::{current_has_failed, fail_current, holds_a_place, inside_pool, is_asked_to_stop, worker_index},
     fork::{check as check_fork, may_have_forked, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
@@ -106,8 +109,7 @@ pub(crate) use self::{
     shutdown::{destroy, release, shutdown, wait_idle, Mode},
     status::{c_text, Error, Status},
     submit::{
-        cancel, check_open, release_future, release_plain_future, report_lost, submit, submit_at_once,
-        submit_many,
+        check_open, release_future, release_plain_future, report_lost, submit, submit_at_once, submit_many,
     },
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,

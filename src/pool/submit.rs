@@ -22,7 +22,7 @@ use super::status::{Error, Status};
 use super::threads::stack_allows_another_body;
 use super::wait::while_blocked;
 use crate::sync::{Deadline, Ordering};
-use crate::task::{self, Canceled, Claimed, Function, Job, Lost, Owner, TaskId};
+use crate::task::{self, Claimed, Function, Job, Lost, Owner, TaskId};
 use std::ffi::c_void;
 
 /// Submits one task.
@@ -343,21 +343,6 @@ fn undo(pool: &PoolRef, ids: &[TaskId], owner: Owner) {
             pool.left_entry_behind(true);
         }
         release_for(id, owner);
-    }
-}
-
-/// Cancels a task through a handle.
-pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
-    let look = task::look(id)?;
-    match task::cancel(id)? {
-        Canceled::Won(before) => {
-            if let Some(pool) = super::registry::of_task(look.pool) {
-                pool.left_behind(id, before);
-            }
-            Ok(())
-        }
-        Canceled::Running => Err(Status::Busy.into()),
-        Canceled::Done => Err(Status::Done.into()),
     }
 }
 

@@ -67,7 +67,7 @@ static SHARED: Renewable<OnceLock<Shared>> = Renewable::new(OnceLock::new());
 
 /// The thread ends after it has had nothing to wait for for so long.
 const IDLE_NS: i64 = 1_000_000_000;
-const SWEEP_FROM: usize = 1024;
+const SWEEP_FROM: usize = 64;
 
 fn shared() -> &'static Shared {
     SHARED.get_or_init(|| Shared {
@@ -152,8 +152,8 @@ impl Due {
 fn expire(task: TaskId) {
     let pool = registry::of_task(task::cell_of(task).pool());
     // The number was the task's only if it still was queued after it was read.
-    if let (Some(pool), Some(before)) = (pool, task::discard(task)) {
-        pool.left_behind(task, before);
+    if let Some(pool) = pool {
+        pool.discard(task);
     }
 }
 

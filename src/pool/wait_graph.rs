@@ -169,6 +169,13 @@ impl Graph {
         self.bodies -= usize::from(ended.is_some_and(|wait| !matches!(wait.want, Want::After(_))));
     }
 
+    /// The wait is over, and needs nothing any more; but its thread counts as blocked until it is ended.
+    pub(super) fn note_over(&mut self, node: Node) {
+        let Some(wait) = self.entries.get_mut(&node).and_then(|entry| entry.wait.as_mut()) else { return };
+        self.bodies -= usize::from(!matches!(wait.want, Want::After(_)));
+        wait.want = Want::After(Vec::new());
+    }
+
     /// Whether its wait is registered: nobody has made it look again.
     pub(super) fn is_waiting(&self, node: Node) -> bool {
         self.entries.get(&node).is_some_and(|entry| entry.wait.is_some())
@@ -299,7 +306,8 @@ impl Graph {
             Some(Waiting { want: Want::Any(tasks), .. }) => is_over(tasks),
             Some(Waiting { want: Want::Idle(other), .. }) => is_idle(*other),
             Some(Waiting { want: Want::Group(group), .. }) => is_done(*group),
-            Some(Waiting { want: Want::After(_), .. }) | None => false,
+            Some(Waiting { want: Want::After(left), .. }) => left.is_empty(),
+            None => false,
         })
     }
 

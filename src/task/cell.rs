@@ -172,7 +172,11 @@ pub(super) fn fresh_run() -> Option<u32> {
         }
     };
     // Written before it is read: a page of zeros that is read first costs a second fault.
-    (first..first + RUN).filter_map(cell).for_each(|cell| cell.state.reset(generation));
+    // The link, too: the system may have refused to give the memory back, and what trim has left there would be taken for its own.
+    (first..first + RUN).filter_map(cell).for_each(|cell| {
+        cell.state.reset(generation);
+        cell.set_link(NONE);
+    });
     Some(first)
 }
 

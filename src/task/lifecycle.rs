@@ -253,15 +253,17 @@ pub(crate) enum Canceled {
     Done,
 }
 
-/// Cancels through a handle.
-pub(crate) fn cancel(id: TaskId) -> Result<Canceled, Stale> {
+/// Cancels through a handle. `first` is called when that is done, before anybody is told.
+pub(crate) fn cancel(id: TaskId, first: impl FnOnce(Snapshot)) -> Result<Canceled, Stale> {
     let cell = cell(id.slot()).ok_or(Stale)?;
     Ok(match cell.state.cancel(id)? {
         Cancel::Won(before) => {
+            first(before);
             after_cancel(id, cell, Finished(before));
             Canceled::Won(before)
         }
         Cancel::Claimed(before) => {
+            first(before);
             let _ = finish(Claimed::of(id, cell, before), Outcome::Canceled, null_mut(), None);
             Canceled::Won(before)
         }
@@ -272,17 +274,24 @@ pub(crate) fn cancel(id: TaskId) -> Result<Canceled, Stale> {
 
 /// Cancels a queued task without a handle, as its pool does; its word as it was, if it was still queued.
 pub(crate) fn discard(id: TaskId) -> Option<Snapshot> {
-    discard_as(id, Outcome::Canceled, None)
+    discard_as(id, Outcome::Canceled, None, |_| ())
 }
 
-/// The same, with an outcome that says why.
-pub(crate) fn discard_as(id: TaskId, outcome: Outcome, failure: Option<Failure>) -> Option<Snapshot> {
+/// The same, with an outcome that says why. `first` is called when it is claimed, before anybody is told.
+pub(crate) fn discard_as(
+    id: TaskId,
+    outcome: Outcome,
+    failure: Option<Failure>,
+    first: impl FnOnce(Snapshot),
+) -> Option<Snapshot> {
     let cell = cell(id.slot())?;
     if let Some((before, discarded)) = cell.state.discard(id) {
+        first(before);
         after_cancel(id, cell, discarded);
         return Some(before);
     }
     let before = cell.state.claim_to_end(id)?;
+    first(before);
     let _ = finish(Claimed::of(id, cell, before), outcome, null_mut(), failure);
     Some(before)
 }

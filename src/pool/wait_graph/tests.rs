@@ -72,6 +72,21 @@ fn a_circle_is_found_by_who_closes_it_and_reads_from_him_back_to_him() {
 }
 
 #[test]
+fn a_wait_that_is_over_is_seen_as_such_and_closes_no_circle_until_it_is_ended() {
+    let mut graph = Graph::new();
+    let over =
+        |graph: &Graph| graph.any_is_over_on_a_thread_of(0, Thread::Worker, |_| false, |_| false, |_| false);
+    assert_eq!(add(&mut graph, &RUNNING, 0, 0, Want::Group(7)), None);
+    assert!(!over(&graph));
+    graph.note_over(node(0));
+    assert!(over(&graph));
+    assert_eq!(add(&mut graph, &RUNNING, 1, 0, any(&[0])), None);
+    assert!(circle(&graph, &RUNNING, 0).is_none());
+    graph.end_wait(node(0));
+    assert!(!over(&graph));
+}
+
+#[test]
 fn who_waits_for_all_and_must_look_again_is_told_through_the_one_whose_turn_it_is() {
     let mut graph = Graph::new();
     assert_eq!(add(&mut graph, &RUNNING, 0, 0, all(&[1, 2])), None);
