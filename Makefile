@@ -72,7 +72,7 @@ wheel: $(LIBRARY) | tools  ## builds a manylinux wheel for PYTHON, with library,
 demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
 	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
 
-test: lint test-rust test-loom test-fuzz test-instructions $(VENV)/offgil  ## runs every check: formats, lints, Rust, model checks, random calls, instruction counts, C, Python on every CPython here, wheel, README, install, ABI
+test: lint test-rust test-loom test-fuzz test-instructions $(VENV)/offgil  ## runs the checks: formats, lints, Rust, model checks, random calls, instruction counts, C, Python on every CPython here, wheel, README, install, ABI
 	@echo "what is left runs two at a time; each prints when it is over"
 	@+$(MAKE) --no-print-directory -j 2 --output-sync=target JOBS=1 test-python test-pythons test-benches test-wheel test-install test-abi
 

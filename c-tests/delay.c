@@ -207,6 +207,44 @@ static void a_drain_runs_what_was_due_and_waits_for_another_task(void) {
     CHECK_OK(pool_destroy(other));
 }
 
+static pthread_t closer;
+static int told;
+
+static void tell(void *unused) {
+    (void)unused;
+    CHECK(pthread_equal(closer, pthread_self()));
+    told++;
+}
+
+static void tell_of(void *unused, offgil_status status, void *result) {
+    CHECK_STATUS(status, OFFGIL_ECANCELED);
+    CHECK_SAME(result, NULL);
+    tell(unused);
+}
+
+static void whoever_closes_a_pool_is_told_the_ends_of_what_is_not_due(void) {
+    task_options_t options;
+    int way;
+    task_options_init(&options, sizeof options);
+    options.delay_ns = 1000 * SECOND;
+    options.drop_arg = tell;
+    closer = pthread_self();
+    for (way = 0; way < 4; way++) {
+        pool_t *pool = pool_create(2);
+        future_t *future = check_submit_with(pool, &options, same, NULL);
+        CHECK_OK(future_on_done(future, tell_of, NULL));
+        told = 0;
+        if (way < 2)
+            CHECK_OK(pool_shutdown(pool, way == 0 ? POOL_DRAIN : POOL_CANCEL, 0));
+        else
+            CHECK_OK(way == 2 ? pool_destroy(pool) : pool_release(pool));
+        CHECK_EQ(told, 2);
+        CHECK_OK(future_release(future));
+        if (way < 2)
+            CHECK_OK(pool_destroy(pool));
+    }
+}
+
 static void *spawn_delayed(void *pool) {
     task_options_t options;
     task_options_init(&options, sizeof options);
@@ -254,5 +292,6 @@ CHECK_MAIN(TEST(a_delayed_task_does_not_start_before_its_time),
            TEST(a_deadline_before_the_end_of_the_delay_cancels), TEST(a_running_task_outlives_its_deadline),
            TEST(held_tasks_whose_deadline_comes_at_once_let_their_pool_end),
            TEST(a_drain_cancels_what_is_not_due), TEST(a_drain_runs_what_was_due_and_waits_for_another_task),
+           TEST(whoever_closes_a_pool_is_told_the_ends_of_what_is_not_due),
            TEST(a_task_that_submits_delayed_ones_while_its_pool_drains_does_not_keep_it),
            TEST(a_negative_delay_is_refused), TEST(the_longest_times_there_are_do_no_harm))

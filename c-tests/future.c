@@ -269,6 +269,27 @@ static void retain_gives_the_same_handle_and_asks_for_one_more_release(void) {
     CHECK_OK(pool_destroy(pool));
 }
 
+static void of_one_future_65535_releases_may_be_due_and_no_more(void) {
+    enum { MOST = 65535 };
+    pool_t *pool = pool_create(1);
+    completion_queue_t *queue = completion_queue_create();
+    future_t *future = check_submit(pool, echo, pool);
+    completion_t completion;
+    int i;
+    CHECK_OK(completion_queue_add(queue, future, 1));
+    for (i = 2; i < MOST; i++) /* the submit's and the queue's are two */
+        CHECK_SAME(future_retain(future), future);
+    CHECK_REFUSED(future_retain(future), OFFGIL_EINVAL);
+    CHECK_STATUS(completion_queue_add(queue, future, 2), OFFGIL_EINVAL);
+    CHECK_OK(completion_queue_next(queue, OFFGIL_FOREVER, &completion, 1, NULL));
+    CHECK_OK(completion_queue_add(queue, future, 3)); /* there is room for one again */
+    CHECK_OK(completion_queue_release(queue));
+    for (i = 1; i < MOST; i++)
+        CHECK_OK(future_release(future));
+    CHECK_STATUS(future_release(future), OFFGIL_EHANDLE);
+    CHECK_OK(pool_destroy(pool));
+}
+
 static void *count_one(void *count) {
     count_add(count, 1);
     return NULL;
@@ -349,5 +370,6 @@ CHECK_MAIN(TEST(a_future_may_be_waited_for_again_and_again), TEST(many_threads_m
            TEST(wait_any_wakes_at_the_first_that_finishes), TEST(a_failed_task_tells_its_code_and_message),
            TEST(any_code_and_any_message_will_do), TEST(task_fail_outside_a_task_is_refused),
            TEST(retain_gives_the_same_handle_and_asks_for_one_more_release),
+           TEST(of_one_future_65535_releases_may_be_due_and_no_more),
            TEST(a_task_whose_future_is_released_still_runs), TEST(a_future_outlives_its_pool),
            TEST(a_wait_goes_on_after_a_signal))

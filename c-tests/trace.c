@@ -298,14 +298,24 @@ static void the_child_of_a_fork_writes_into_a_file_of_its_own(void) {
     unlink(path);
 }
 
-static void a_file_that_the_environment_names_in_vain_changes_nothing(void) {
-    pool_t *pool;
+static void a_trace_file_that_can_not_be_opened_is_told_of_once_and_changes_nothing(void) {
+    int kept = dup(STDERR_FILENO), i;
+    char *text;
     setenv("OFFGIL_TRACE", "/no/such/directory/file", 1);
-    pool = pool_create(1);
-    CHECK(pool != NULL);
-    check_take(check_submit(pool, a_traced_function, NULL));
-    CHECK_STATUS(pool_trace_stop(pool), OFFGIL_EDONE);
-    CHECK_OK(pool_destroy(pool));
+    CHECK(freopen(new_path(), "w", stderr) != NULL);
+    for (i = 0; i < 2; i++) {
+        pool_t *pool = pool_create(1);
+        CHECK(pool != NULL);
+        check_take(check_submit(pool, a_traced_function, NULL));
+        CHECK_STATUS(pool_trace_stop(pool), OFFGIL_EDONE);
+        CHECK_OK(pool_destroy(pool));
+    }
+    CHECK(dup2(kept, STDERR_FILENO) >= 0);
+    text = text_of(path);
+    CHECK_EQ(strncmp(text, "offgil: OFFGIL_TRACE=/no/such/directory/file: ", 46), 0);
+    CHECK_EQ(count_in(text, "\n"), 1);
+    free(text);
+    unlink(path);
 }
 
 CHECK_MAIN(TEST(bad_arguments_are_refused), TEST(each_task_between_start_and_stop_is_in_the_file_once),
@@ -315,4 +325,4 @@ CHECK_MAIN(TEST(bad_arguments_are_refused), TEST(each_task_between_start_and_sto
            TEST(the_environment_traces_every_pool_until_the_process_exits),
            TEST(what_a_killed_process_leaves_is_whole),
            TEST(the_child_of_a_fork_writes_into_a_file_of_its_own),
-           TEST(a_file_that_the_environment_names_in_vain_changes_nothing))
+           TEST(a_trace_file_that_can_not_be_opened_is_told_of_once_and_changes_nothing))

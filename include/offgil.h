@@ -353,8 +353,8 @@ typedef struct offgil_pool_options_t {
    */
   uint32_t threads;
   /**
-   * How many threads may be started on top while tasks are blocked in waits. Default 256. Past that, a wait for ever
-   * inside a task may answer OFFGIL_ETHREAD.
+   * How many threads may be started on top while tasks are blocked in waits. Default 256; at most 4096, and more is taken
+   * as that. Past it, a wait for ever inside a task may answer OFFGIL_ETHREAD.
    */
   uint32_t max_spare_threads;
   /**
@@ -738,6 +738,10 @@ pool_t *pool_default(void);
  * submit more while the pool drains (POOL_DRAIN), but not with POOL_CANCEL. May be called again, to wait longer or to
  * turn a drain into a cancel.
  *
+ * Delayed tasks that are not due yet are canceled, with POOL_CANCEL all that have not begun. What these were to tell when
+ * they end (drop_arg, future_on_done, their completion queues, tasks `after` them) is told on the calling thread: a lock
+ * that one of these functions takes must not be held.
+ *
  * @param mode       POOL_DRAIN or POOL_CANCEL
  * @param timeout_ns how long to wait; 0: close and look; negative: for ever
  * @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
@@ -756,7 +760,8 @@ offgil_status pool_shutdown(pool_t *pool,
 /**
  * Drains the pool (as pool_shutdown with POOL_DRAIN, for ever), joins its threads and frees it.
  *
- * The handle is dead afterwards; futures of its tasks stay valid until they are released.
+ * The handle is dead afterwards; futures of its tasks stay valid until they are released. Delayed tasks that are not due yet
+ * are canceled, and what they were to tell is told on the calling thread, as by pool_shutdown.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
  *         pool (nothing was changed then; pool_release is what a task can call), or of one that a task of this pool
@@ -768,14 +773,15 @@ offgil_status pool_shutdown(pool_t *pool,
 offgil_status pool_destroy(pool_t *pool);
 
 /**
- * Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves.
+ * Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves. Delayed tasks that are
+ * not due yet are canceled, and what they were to tell is told on the calling thread, as by pool_shutdown.
  *
  * The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains. Another thread's
  * pool_wait_idle, pool_shutdown or pool_destroy that is under way answers OFFGIL_EHANDLE.
  *
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
  *
- * Any thread, also the pool's own; never blocks.
+ * Any thread, also the pool's own; never blocks (but for what is told).
  */
 offgil_status pool_release(pool_t *pool);
 
@@ -824,8 +830,9 @@ uint32_t pool_thread_count(pool_t *pool);
 
 /**
  * The number of the place on which the calling thread runs a task of this pool: 0 to pool_thread_count - 1, and never
- * the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
- * for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
+ * the same for two bodies that run at the same time, so it can index scratch arrays. -1 where there is no place: outside the
+ * pool's tasks, in those that are `blocking`, and between task_block_begin and task_block_end; and for a handle that is NULL
+ * or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
  *
  * A wait inside a task gives the place up: ask again after it. A task that ran before a pool_resize keeps its number, and
  * one that starts after it gets one below the new count. Any thread; never blocks.
@@ -980,7 +987,8 @@ offgil_status future_wait(future_t *future,
  * @param count   how many; 0 is done at once
  * @return OFFGIL_OK: each ended with a result; else the status of the lowest-numbered task that didn't (OFFGIL_EFAILED,
  *         OFFGIL_EPANIC, OFFGIL_ECANCELED), after all have ended; or, without waiting for the rest: OFFGIL_ETIMEDOUT;
- *         OFFGIL_EINVAL: NULL array or NULL in it; OFFGIL_EHANDLE; OFFGIL_EDEADLK; OFFGIL_ETHREAD (as future_wait)
+ *         OFFGIL_EINVAL: NULL array or NULL in it, or an impossible count; OFFGIL_EHANDLE; OFFGIL_EDEADLK; OFFGIL_ETHREAD (as
+ *         future_wait)
  *
  * Any thread. Blocks.
  */
@@ -995,9 +1003,9 @@ offgil_status future_wait_all(future_t *const *futures,
  * @param count   how many, at least 1
  * @param index   where the index of one that has ended goes (the lowest, if several had before the call); written on
  *                OFFGIL_OK only; may be NULL
- * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: count 0, NULL array or NULL in it; OFFGIL_EHANDLE: one is no live
- *         handle, or was released during the wait; OFFGIL_EDEADLK: for ever, and each waits for the calling task;
- *         OFFGIL_ETHREAD (as future_wait)
+ * @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: count 0 or an impossible one, NULL array or NULL in it;
+ *         OFFGIL_EHANDLE: one is no live handle, or was released during the wait; OFFGIL_EDEADLK: for ever, and each waits
+ *         for the calling task; OFFGIL_ETHREAD (as future_wait)
  *
  * Any thread. Blocks.
  */
@@ -1030,9 +1038,9 @@ offgil_status future_cancel(future_t *future);
 
 /**
  * Has `done(context, status, result)` called when the task has ended: exactly once, by the thread that ends it (which
- * may be one that cancels it, or the library's timer), with no lock held; at once, by the caller, if it has ended. It is
- * called after those who wait have been told, also if the future has been released meanwhile. With it the result
- * counts as taken (task_options_t.drop_result).
+ * may be one that cancels it or closes its pool, or the library's timer), with no lock held; at once, by the caller, if it
+ * has ended. It is called after those who wait have been told, also if the future has been released meanwhile. With it the
+ * result counts as taken (task_options_t.drop_result).
  *
  * @param done    not NULL. It may call everything; what it blocks, it blocks for the thread's other work. A wait for ever for its
  *                pool to be idle or over gets OFFGIL_EDEADLK where the pool is not before `done` has returned: on the pool's
@@ -1066,8 +1074,8 @@ offgil_status future_error(future_t *future,
 /**
  * One more future_release is due.
  *
- * @return the same handle; NULL on failure (offgil_last_status): OFFGIL_EINVAL (NULL, or retained 65,535 times),
- *         OFFGIL_EHANDLE
+ * @return the same handle; NULL on failure (offgil_last_status): OFFGIL_EINVAL (NULL, or 65,535 releases are due already,
+ *         those of completion queues counted in), OFFGIL_EHANDLE
  *
  * Any thread; never blocks.
  */
@@ -1264,7 +1272,8 @@ offgil_status pool_reduce(pool_t *pool,
  * @param fn      not NULL
  * @param args    `count` arguments; not NULL unless count is 0
  * @param results where the results go, `count` of them, may be `args` itself; NULL: dropped
- * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the call with the lowest index that failed ended; else as pool_for
+ * @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the call with the lowest index that failed ended; OFFGIL_EINVAL:
+ *         NULL, or an impossible count; else as pool_for
  *
  * Any thread, also inside tasks. Blocks.
  */
@@ -1311,7 +1320,8 @@ completion_queue_t *completion_queue_create(void);
  *
  * @param future stays the caller's, who may add it before or after it has ended
  * @param tag    the caller's own number for it
- * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or the future was retained 65,535 times; OFFGIL_EHANDLE
+ * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or 65,535 releases of the future are due already (see future_retain);
+ *         OFFGIL_EHANDLE
  *
  * Any thread; never blocks.
  */
@@ -1457,7 +1467,8 @@ offgil_status pool_stats(pool_t *pool,
  * before, but the latest events may not be in it. What is not written yet is at most some 32 KiB a thread.
  *
  * The environment variable OFFGIL_TRACE=file does the same for every pool from its creation on (in the child of a fork:
- * file.PID; a set-uid process ignores it). A task takes about a microsecond longer while it is traced.
+ * file.PID; a set-uid process ignores it). If that file can't be opened, a line on stderr says why, once, and the program
+ * goes on without a trace. A task takes about a microsecond longer while it is traced.
  *
  * @param path  the file; copied
  * @return OFFGIL_OK; OFFGIL_EINVAL: NULL, an empty path, or a file that can't be opened (offgil_last_message says why);

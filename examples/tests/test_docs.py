@@ -121,6 +121,28 @@ def test_every_name_of_the_library_that_a_page_mentions_is_in_the_header(page: P
     assert (called | alone) - known - variables - OTHERS_NAMES == set()
 
 
+def test_every_name_in_tuning_is_in_the_header_or_the_python_package() -> None:
+    text = (DOCS / "tuning.md").read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    named = {
+        name for piece in re.findall(r"`([^`\n]+)`", prose) for name in re.findall(r"[A-Za-z]\w+", piece)
+    }
+    package = ROOT / "bindings" / "python" / "src" / "offgil"
+    sources = [HEADER, *(path.read_text(encoding="utf-8") for path in package.glob("*.pyi"))]
+    known = {word for source in sources for word in re.findall(r"\w+", source)}
+    # C's, Python's own, and a variable of the environment.
+    assert len(named) > 60
+    assert named - known - {"usleep", "lambda", "await", "add_done_callback", "OFFGIL_NUM_THREADS"} == set()
+
+
+def test_what_blocks_names_each_function_that_does() -> None:
+    text = (DOCS / "threads-and-fork.md").read_text(encoding="utf-8")
+    section = text.split("## What blocks", 1)[1].split("\n## ", 1)[0]
+    waits = {function for function in EXPORTED if how_it_blocks(function) == "**yes**"}
+    assert len(waits) > 10
+    assert waits - set(re.findall(r"`(\w+)`", section)) == set()
+
+
 # Of oneTBB and rustdoc, in pages that speak of them.
 OTHERS_NAMES = {"task_arena", "task_group", "task_group_context"}
 

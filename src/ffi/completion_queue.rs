@@ -1,6 +1,7 @@
 //! Completion queues as C sees them.
 
-use super::boundary::{self, status, task, write};
+use super::boundary::{self, status, write};
+use super::future::retained;
 use super::{future_t, offgil_status};
 use crate::pool::{self as pools, Error, Status};
 use crate::sync::{Deadline, Use};
@@ -52,7 +53,8 @@ pub extern "C" fn completion_queue_create() -> *mut completion_queue_t {
 ///
 /// @param future stays the caller's, who may add it before or after it has ended
 /// @param tag    the caller's own number for it
-/// @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or the future was retained 65,535 times; OFFGIL_EHANDLE
+/// @return OFFGIL_OK; OFFGIL_EINVAL: NULL, or 65,535 releases of the future are due already (see future_retain);
+///         OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
 pub extern "C" fn completion_queue_add(
@@ -62,11 +64,8 @@ pub extern "C" fn completion_queue_add(
 ) -> offgil_status {
     status(|| {
         let queue = self::queue(queue)?;
-        let id = task(future)?;
-        if !tasks::retain(id)? {
-            return Err(Error::invalid("the future was retained 65,535 times"));
-        }
         // Retained, so it is live, and stays so until it is taken out.
+        let id = retained(future)?;
         if let Some(ended_already) = tasks::on_end(id, Box::new(Delivery { queue, tag }))? {
             pools::report_lost(ended_already.ended(id, &pools::how_it_ended(id)?));
         }

@@ -150,7 +150,8 @@ impl DoubleEndedIterator for Checked<'_> {
 /// @param count   how many; 0 is done at once
 /// @return OFFGIL_OK: each ended with a result; else the status of the lowest-numbered task that didn't (OFFGIL_EFAILED,
 ///         OFFGIL_EPANIC, OFFGIL_ECANCELED), after all have ended; or, without waiting for the rest: OFFGIL_ETIMEDOUT;
-///         OFFGIL_EINVAL: NULL array or NULL in it; OFFGIL_EHANDLE; OFFGIL_EDEADLK; OFFGIL_ETHREAD (as future_wait)
+///         OFFGIL_EINVAL: NULL array or NULL in it, or an impossible count; OFFGIL_EHANDLE; OFFGIL_EDEADLK; OFFGIL_ETHREAD (as
+///         future_wait)
 ///
 /// Any thread. Blocks.
 ///
@@ -183,9 +184,9 @@ pub unsafe extern "C" fn future_wait_all(
 /// @param count   how many, at least 1
 /// @param index   where the index of one that has ended goes (the lowest, if several had before the call); written on
 ///                OFFGIL_OK only; may be NULL
-/// @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: count 0, NULL array or NULL in it; OFFGIL_EHANDLE: one is no live
-///         handle, or was released during the wait; OFFGIL_EDEADLK: for ever, and each waits for the calling task;
-///         OFFGIL_ETHREAD (as future_wait)
+/// @return OFFGIL_OK; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: count 0 or an impossible one, NULL array or NULL in it;
+///         OFFGIL_EHANDLE: one is no live handle, or was released during the wait; OFFGIL_EDEADLK: for ever, and each waits
+///         for the calling task; OFFGIL_ETHREAD (as future_wait)
 ///
 /// Any thread. Blocks.
 ///
@@ -269,9 +270,9 @@ impl OnEnd for Callback {
 }
 
 /// Has `done(context, status, result)` called when the task has ended: exactly once, by the thread that ends it (which
-/// may be one that cancels it, or the library's timer), with no lock held; at once, by the caller, if it has ended. It is
-/// called after those who wait have been told, also if the future has been released meanwhile. With it the result
-/// counts as taken (task_options_t.drop_result).
+/// may be one that cancels it or closes its pool, or the library's timer), with no lock held; at once, by the caller, if it
+/// has ended. It is called after those who wait have been told, also if the future has been released meanwhile. With it the
+/// result counts as taken (task_options_t.drop_result).
 ///
 /// @param done    not NULL. It may call everything; what it blocks, it blocks for the thread's other work. A wait for ever for its
 ///                pool to be idle or over gets OFFGIL_EDEADLK where the pool is not before `done` has returned: on the pool's
@@ -352,18 +353,21 @@ unsafe fn copy_text(text: &str, to: *mut c_char, length: usize) {
 
 /// One more future_release is due.
 ///
-/// @return the same handle; NULL on failure (offgil_last_status): OFFGIL_EINVAL (NULL, or retained 65,535 times),
-///         OFFGIL_EHANDLE
+/// @return the same handle; NULL on failure (offgil_last_status): OFFGIL_EINVAL (NULL, or 65,535 releases are due already,
+///         those of completion queues counted in), OFFGIL_EHANDLE
 ///
 /// Any thread; never blocks.
 pub extern "C" fn future_retain(future: *mut future_t) -> *mut future_t {
-    future_handle(|| {
-        let id = task(future)?;
-        if !tasks::retain(id)? {
-            return Err(Error::invalid("the future was retained 65,535 times"));
-        }
-        Ok(id)
-    })
+    future_handle(|| retained(future))
+}
+
+/// The task of a future that one more release is due for now.
+pub(super) fn retained(future: *mut future_t) -> Result<TaskId, Error> {
+    let id = task(future)?;
+    if !tasks::retain(id)? {
+        return Err(Error::invalid("65,535 releases of the future are due already"));
+    }
+    Ok(id)
 }
 
 /// Gives the handle back; after the last one it is dead. The task still runs if it has not. A wait of another thread's

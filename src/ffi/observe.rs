@@ -145,7 +145,8 @@ pub unsafe extern "C" fn pool_stats(
 /// before, but the latest events may not be in it. What is not written yet is at most some 32 KiB a thread.
 ///
 /// The environment variable OFFGIL_TRACE=file does the same for every pool from its creation on (in the child of a fork:
-/// file.PID; a set-uid process ignores it). A task takes about a microsecond longer while it is traced.
+/// file.PID; a set-uid process ignores it). If that file can't be opened, a line on stderr says why, once, and the program
+/// goes on without a trace. A task takes about a microsecond longer while it is traced.
 ///
 /// @param path  the file; copied
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL, an empty path, or a file that can't be opened (offgil_last_message says why);

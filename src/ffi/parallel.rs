@@ -151,7 +151,8 @@ pub unsafe extern "C" fn pool_reduce(
 /// @param fn      not NULL
 /// @param args    `count` arguments; not NULL unless count is 0
 /// @param results where the results go, `count` of them, may be `args` itself; NULL: dropped
-/// @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the call with the lowest index that failed ended; else as pool_for
+/// @return OFFGIL_OK; OFFGIL_EFAILED, OFFGIL_EPANIC: how the call with the lowest index that failed ended; OFFGIL_EINVAL:
+///         NULL, or an impossible count; else as pool_for
 ///
 /// Any thread, also inside tasks. Blocks.
 ///

@@ -74,6 +74,10 @@ pub extern "C" fn pool_default() -> *mut pool_t {
 /// submit more while the pool drains (POOL_DRAIN), but not with POOL_CANCEL. May be called again, to wait longer or to
 /// turn a drain into a cancel.
 ///
+/// Delayed tasks that are not due yet are canceled, with POOL_CANCEL all that have not begun. What these were to tell when
+/// they end (drop_arg, future_on_done, their completion queues, tasks `after` them) is told on the calling thread: a lock
+/// that one of these functions takes must not be held.
+///
 /// @param mode       POOL_DRAIN or POOL_CANCEL
 /// @param timeout_ns how long to wait; 0: close and look; negative: for ever
 /// @return OFFGIL_OK: all is done, the threads end; OFFGIL_ETIMEDOUT: something still runs; OFFGIL_EINVAL: NULL, no such
@@ -97,7 +101,8 @@ pub extern "C" fn pool_shutdown(pool: *mut pool_t, mode: i32, timeout_ns: i64) -
 
 /// Drains the pool (as pool_shutdown with POOL_DRAIN, for ever), joins its threads and frees it.
 ///
-/// The handle is dead afterwards; futures of its tasks stay valid until they are released.
+/// The handle is dead afterwards; futures of its tasks stay valid until they are released. Delayed tasks that are not due yet
+/// are canceled, and what they were to tell is told on the calling thread, as by pool_shutdown.
 ///
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE; OFFGIL_EDEADLK: from inside a task of this
 ///         pool (nothing was changed then; pool_release is what a task can call), or of one that a task of this pool
@@ -109,14 +114,15 @@ pub extern "C" fn pool_destroy(pool: *mut pool_t) -> offgil_status {
     status(|| pools::destroy(&boundary::pool(pool)?))
 }
 
-/// Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves.
+/// Closes the pool and lets go of it: what is queued is still run, then its threads end by themselves. Delayed tasks that are
+/// not due yet are canceled, and what they were to tell is told on the calling thread, as by pool_shutdown.
 ///
 /// The handle is dead afterwards, except inside tasks of the pool, which may submit more while it drains. Another thread's
 /// pool_wait_idle, pool_shutdown or pool_destroy that is under way answers OFFGIL_EHANDLE.
 ///
 /// @return OFFGIL_OK; OFFGIL_EINVAL: NULL or the default pool; OFFGIL_EHANDLE
 ///
-/// Any thread, also the pool's own; never blocks.
+/// Any thread, also the pool's own; never blocks (but for what is told).
 pub extern "C" fn pool_release(pool: *mut pool_t) -> offgil_status {
     status(|| pools::release(&boundary::pool(pool)?))
 }
@@ -172,8 +178,9 @@ pub extern "C" fn pool_thread_count(pool: *mut pool_t) -> u32 {
 }
 
 /// The number of the place on which the calling thread runs a task of this pool: 0 to pool_thread_count - 1, and never
-/// the same for two bodies that run at the same time, so it can index scratch arrays. -1 outside the pool's tasks, and
-/// for a handle that is NULL or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
+/// the same for two bodies that run at the same time, so it can index scratch arrays. -1 where there is no place: outside the
+/// pool's tasks, in those that are `blocking`, and between task_block_begin and task_block_end; and for a handle that is NULL
+/// or not live (offgil_last_status: OFFGIL_EINVAL, OFFGIL_EHANDLE).
 ///
 /// A wait inside a task gives the place up: ask again after it. A task that ran before a pool_resize keeps its number, and
 /// one that starts after it gets one below the new count. Any thread; never blocks.

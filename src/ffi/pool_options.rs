@@ -60,8 +60,8 @@ pub struct pool_options_t {
     /// How many task bodies run at a time, at most 4096. 0 (the default): one per usable CPU, or what the
     /// environment variable OFFGIL_NUM_THREADS says.
     pub threads: u32,
-    /// How many threads may be started on top while tasks are blocked in waits. Default 256. Past that, a wait for ever
-    /// inside a task may answer OFFGIL_ETHREAD.
+    /// How many threads may be started on top while tasks are blocked in waits. Default 256; at most 4096, and more is taken
+    /// as that. Past it, a wait for ever inside a task may answer OFFGIL_ETHREAD.
     pub max_spare_threads: u32,
     /// Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
     pub stack_size: usize,
@@ -222,5 +222,20 @@ fn from_environment() -> Result<Option<u32>, Error> {
     match value.to_str().and_then(|value| value.trim().parse().ok()) {
         Some(threads @ 1..=MOST_THREADS) => Ok(Some(threads)),
         _ => Err(Error::invalid("OFFGIL_NUM_THREADS is not a number from 1 to 4096")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_spare_threads_than_4096_are_taken_as_4096() {
+        for (asked, taken) in [(0, 0), (4096, 4096), (4097, 4096), (u32::MAX, 4096)] {
+            let given = pool_options_t { max_spare_threads: asked, ..defaults(size_of::<pool_options_t>()) };
+            // SAFETY: a struct of that size, whose pointers are NULL.
+            let options = unsafe { checked(&given) }.expect("no option is out of range");
+            assert_eq!(options.max_spare_threads, taken);
+        }
     }
 }
