@@ -88,7 +88,7 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
         },
     };
     if lane == Lane::Lent {
-        pool.ask_for_lent_thread();
+        pool.ask_for_lent_thread().inspect_err(|_| pool.left_queue())?;
     }
     let Some(id) = task::create_with(terms, pool.number) else {
         pool.left_queue();
