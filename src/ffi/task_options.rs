@@ -201,7 +201,7 @@ pub(super) unsafe fn requested(
     extra.drop_argument = given.drop_arg;
     extra.drop_result = given.drop_result;
     if !given.queue.is_null() {
-        extra.delivery = Some(Delivery { queue: queue(given.queue)?, tag: given.tag });
+        extra.delivery = Some(Delivery::new(queue(given.queue)?, given.tag));
     }
     if !given.group.is_null() {
         request.group = Some(group(given.group)?);
