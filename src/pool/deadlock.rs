@@ -58,6 +58,10 @@ impl Facts for Tasks {
     fn pending_of(&self, queue: u64) -> Vec<TaskId> {
         QUEUES.get_used(queue).map_or(Vec::new(), |queue| queue.oldest_pending(usize::MAX))
     }
+
+    fn threads_for(&self, task: TaskId) -> (u32, Only) {
+        (task::cell_of(task).pool(), task::snapshot(task).only())
+    }
 }
 
 /// The wait of a body, in the graph until this is dropped.
@@ -312,11 +316,12 @@ pub(crate) fn will_come_into_a_queue(task: TaskId) {
 /// So many of the tasks that are to come into a completion queue are looked at before all are.
 const LOOKED_AT: usize = 16;
 
-/// The short way to find that a wait on a completion queue can end: one of those tasks that are there longest runs, or a
-/// thread can be had for it.
+/// The short way to find that a wait on a completion queue can end: the first of those tasks that doesn't wait itself runs,
+/// or a thread can be had for it.
 fn an_old_one_can_come(queue: u64) -> bool {
     let oldest = QUEUES.get_used(queue).map_or(Vec::new(), |queue| queue.oldest_pending(LOOKED_AT));
-    oldest.into_iter().any(|task| !lock(&GRAPH).has(Node::Task(task)) && ensure_thread_for(task).is_ok())
+    let mut in_no_wait = oldest.into_iter().filter(|&task| !lock(&GRAPH).has(Node::Task(task)));
+    in_no_wait.next().is_some_and(|task| ensure_thread_for(task).is_ok())
 }
 
 /// The innermost body on this thread is blocked in a wait that others may end, who are not in the graph. If its thread was

@@ -13,7 +13,7 @@
 //! (`take_waits_for`) others give way. So only a new wait needs a look, and only at what it leads to.
 
 use super::wait_puzzle::{Key, Puzzle};
-use crate::task::{encode, Kind, TaskId};
+use crate::task::{encode, Kind, Only, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -103,6 +103,8 @@ pub(super) trait Facts {
     fn queued_of(&self, group: u64) -> Vec<TaskId>;
     /// Tasks that are to come into a completion queue.
     fn pending_of(&self, queue: u64) -> Vec<TaskId>;
+    /// Which threads a queued task needs: of what pool, and what kind.
+    fn threads_for(&self, task: TaskId) -> (u32, Only);
 }
 
 /// Whom `deadlock` must tell to look again.
@@ -400,7 +402,19 @@ impl Graph {
         if pending.is_empty() {
             return Needs::NOTHING;
         }
-        any_of(pending.into_iter().map(|task| self.of_target(question, task, facts.fate(task))))
+        // Where there is a thread for one there is for all that need such a one.
+        let mut kinds = Vec::new();
+        let mut is_another = |key: &Option<Key>| {
+            let Some(Key::Thread(task)) = *key else { return true };
+            let kind = facts.threads_for(task);
+            let is_new = !kinds.contains(&kind);
+            if is_new {
+                kinds.push(kind);
+            }
+            is_new
+        };
+        let targets = pending.into_iter().map(|task| self.of_target(question, task, facts.fate(task)));
+        any_of(targets.filter(|key| is_another(key)))
     }
 
     fn all_of(&self, facts: &impl Facts, question: Question, tasks: &[TaskId]) -> Needs {

@@ -19,6 +19,11 @@ impl Facts for World {
         (0..8).map(id).filter(|&task| self.fate(task) == Fate::Queued).collect()
     }
 
+    /// Each needs threads of its own.
+    fn threads_for(&self, task: TaskId) -> (u32, Only) {
+        (task.slot(), Only::Any)
+    }
+
     /// The number of a queue says which: one bit for each.
     fn pending_of(&self, queue: u64) -> Vec<TaskId> {
         (0..8).filter(|number| queue >> number & 1 != 0).map(id).collect()
