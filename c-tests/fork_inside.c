@@ -210,7 +210,7 @@ static void so_it_is_in_a_hook_of_the_pools(void) {
     CHECK_EQ(count_get(&forked), 2);
     task_options_init(&lent, sizeof lent);
     lent.lent_only = 1;
-    CHECK_OK(pool_spawn_with(pool, &lent, twice, NULL));
+    CHECK_STATUS(pool_spawn_with(pool, &lent, twice, NULL), OFFGIL_ETHREAD);
     CHECK_EQ(count_get(&forked), 3);
     CHECK_OK(pool_shutdown(pool, POOL_CANCEL, OFFGIL_FOREVER));
     CHECK_OK(pool_destroy(pool));

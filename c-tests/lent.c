@@ -363,6 +363,70 @@ static void lent_threads_that_stand_in_line_for_the_only_place_all_get_it(void) 
         check_join(threads[i]);
 }
 
+static int32_t can_start = 0;
+
+static int32_t start_worker_if_it_can(void *context) {
+    return can_start ? start_worker(context) : 1;
+}
+
+static offgil_status spawn_lent(pool_t *pool, completion_queue_t *queue, group_t *group) {
+    task_options_t options;
+    task_options_init(&options, sizeof options);
+    options.lent_only = 1;
+    options.queue = queue;
+    options.group = group;
+    return pool_spawn_with(pool, &options, same, NULL);
+}
+
+static void a_submit_for_which_no_thread_is_lent_and_none_can_be_started_is_refused(void) {
+    pool_options_t options;
+    pool_t *pool;
+    group_t *group;
+    completion_queue_t *queue = completion_queue_create();
+    completion_t completion;
+    future_t *holder;
+    gate_t gate = GATE_CLOSED;
+    int i;
+    pool_options_init(&options, sizeof options);
+    options.threads = 2;
+    options.queue_limit = 2;
+    options.when_full = POOL_FULL_FAIL;
+    options.start_worker = start_worker_if_it_can;
+    CHECK((pool = pool_create_with(&options)) != NULL);
+    CHECK((group = group_create(pool, NULL)) != NULL);
+    lender.pool = pool;
+    can_start = 0;
+    for (i = 0; i < 5; i++) /* it takes no room in the queue */
+        CHECK_STATUS(spawn_lent(pool, queue, group), OFFGIL_ETHREAD);
+    CHECK(strstr(offgil_last_message(), "start_worker") != NULL);
+    CHECK_OK(group_wait(group, OFFGIL_FOREVER));
+    CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER));
+    CHECK_STATUS(completion_queue_next(queue, 0, &completion, 1, NULL), OFFGIL_ETIMEDOUT);
+    can_start = 1;
+    holder = submit_lent(pool, gate_task, &gate);
+    can_start = 0;
+    count_wait(&gate.started, 1);
+    CHECK_OK(spawn_lent(pool, queue, group)); /* for the one that is there */
+    gate_open(&gate);
+    check_take(holder);
+    CHECK_OK(group_wait(group, OFFGIL_FOREVER));
+    CHECK_OK(completion_queue_next(queue, LONG_ENOUGH, &completion, 1, NULL));
+    CHECK_OK(group_release(group));
+    CHECK_OK(completion_queue_release(queue));
+    end_pool();
+}
+
+static void without_start_worker_lent_tasks_wait_for_a_thread_and_a_drain_for_them(void) {
+    pool_t *pool = pool_create(1);
+    pthread_t thread;
+    future_t *future = submit_lent(pool, where, NULL);
+    CHECK_STATUS(pool_shutdown(pool, POOL_DRAIN, SOON), OFFGIL_ETIMEDOUT);
+    thread = check_thread(lend, pool);
+    CHECK_EQ(unpack(check_take(future)), 1);
+    CHECK_OK(pool_destroy(pool));
+    check_join(thread);
+}
+
 CHECK_MAIN(TEST(only_lent_threads_run_lent_only_tasks), TEST(a_lent_thread_runs_ordinary_tasks_too),
            TEST(an_idle_lent_thread_is_used_again), TEST(as_many_are_asked_for_as_are_needed),
            TEST(a_lent_task_may_wait_for_another_in_a_pool_of_one),
@@ -374,4 +438,6 @@ CHECK_MAIN(TEST(only_lent_threads_run_lent_only_tasks), TEST(a_lent_thread_runs_
            TEST(a_canceling_shutdown_cancels_lent_tasks_that_nobody_came_for),
            TEST(submits_that_race_a_shutdown_neither_hang_nor_get_lost),
            TEST(lent_threads_keep_the_bound_on_concurrency),
-           TEST(lent_threads_that_stand_in_line_for_the_only_place_all_get_it))
+           TEST(lent_threads_that_stand_in_line_for_the_only_place_all_get_it),
+           TEST(a_submit_for_which_no_thread_is_lent_and_none_can_be_started_is_refused),
+           TEST(without_start_worker_lent_tasks_wait_for_a_thread_and_a_drain_for_them))

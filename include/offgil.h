@@ -417,8 +417,9 @@ typedef struct offgil_pool_options_t {
    * Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
    * for it and fewer than `threads` are lent (and not blocked in a wait; one more if a lent thread submits, as its task
    * may wait for the new one): has a thread started that calls pool_run_worker, and returns 0 (anything else if it
-   * can't). Such a thread may come late, and get OFFGIL_ECLOSED or OFFGIL_EHANDLE. NULL (the default): lent threads come
-   * by themselves.
+   * can't: where no thread is lent or on its way, the submit is refused with OFFGIL_ETHREAD then). Such a thread may come
+   * late, and get OFFGIL_ECLOSED or OFFGIL_EHANDLE. NULL (the default): lent threads come by themselves; tasks wait
+   * for them, and a shutdown that drains waits for those tasks.
    */
   start_worker_fn start_worker;
   /**
@@ -481,8 +482,9 @@ typedef struct offgil_task_options_t {
    */
   uint8_t blocking;
   /**
-   * 1: only threads that are lent by pool_run_worker run the task; it waits until one is free, and a wait for it is never
-   * answered with OFFGIL_ETHREAD. 0: default.
+   * 1: only threads that are lent by pool_run_worker run the task; it waits until one is lent and free, if need be for
+   * ever (so does a shutdown that drains: POOL_CANCEL, or lend one), and a wait for it is never answered with
+   * OFFGIL_ETHREAD. 0: default.
    */
   uint8_t lent_only;
   /**
@@ -1112,7 +1114,8 @@ void task_options_init(task_options_t *options,
  * @return the future, due to one future_release; NULL on failure (offgil_last_status): as pool_submit, and OFFGIL_EINVAL:
  *         an option is out of range (offgil_last_message says which); OFFGIL_EHANDLE: one of `after`, `group` or `queue`
  *         is no live handle; OFFGIL_ECANCELED: the group was canceled; OFFGIL_ECLOSED: also for a delay in a pool that is
- *         shut down; OFFGIL_ETHREAD: also where a blocking thread, or one that keeps the time, can't be started
+ *         shut down; OFFGIL_ETHREAD: also where a blocking thread, or one that keeps the time, can't be started, and for a
+ *         `lent_only` one where no thread is lent and pool_options_t.start_worker can't have one started
  *
  * Any thread. Blocks only where the queue is bounded and full (with POOL_FULL_RUN also for tasks that the submitter may
  * not run at once: delayed ones, ones that come after others, `blocking` and `lent_only` ones).
@@ -1339,9 +1342,13 @@ offgil_status completion_queue_add(completion_queue_t *queue,
  * @param capacity    how many there is room for, at least 1
  * @param count       where their number goes; written on OFFGIL_OK and, as 0, on OFFGIL_ETIMEDOUT; may be NULL
  * @return OFFGIL_OK: at least one; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL, or capacity 0; OFFGIL_EHANDLE: no live queue, or
- *         released during the wait
+ *         released during the wait; OFFGIL_ETHREAD: for ever, inside a task: tasks are to come into the queue, and no
+ *         thread can be had to run any of them (max_spare_threads; offgil_last_message says which limit). Nothing is taken
+ *         out then, and what is to come still will
  *
- * Any thread. Blocks; a task gives its place up meanwhile. A wait for ever is not looked at for circles.
+ * Any thread. Blocks; a task gives its place up meanwhile. A wait for ever is not looked at for circles. Inside a task it
+ * also goes on, for others may add what ends it, while nothing is to come into the queue that has been added; that is
+ * no reason for OFFGIL_ETHREAD, whatever else is queued.
  */
 offgil_status completion_queue_next(completion_queue_t *queue,
                                     int64_t timeout_ns,

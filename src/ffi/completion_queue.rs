@@ -66,8 +66,11 @@ pub extern "C" fn completion_queue_add(
         let queue = self::queue(queue)?;
         // Retained, so it is live, and stays so until it is taken out.
         let id = retained(future)?;
-        if let Some(ended_already) = tasks::on_end(id, Box::new(Delivery { queue, tag }))? {
-            pools::report_lost(ended_already.ended(id, &pools::how_it_ended(id)?));
+        let mut delivery = Delivery::new(queue, tag);
+        delivery.expect(id);
+        match tasks::on_end(id, Box::new(delivery))? {
+            Some(ended_already) => pools::report_lost(ended_already.ended(id, &pools::how_it_ended(id)?)),
+            None => pools::will_come_into_a_queue(id),
         }
         Ok(())
     })
@@ -82,9 +85,13 @@ pub extern "C" fn completion_queue_add(
 /// @param capacity    how many there is room for, at least 1
 /// @param count       where their number goes; written on OFFGIL_OK and, as 0, on OFFGIL_ETIMEDOUT; may be NULL
 /// @return OFFGIL_OK: at least one; OFFGIL_ETIMEDOUT; OFFGIL_EINVAL: NULL, or capacity 0; OFFGIL_EHANDLE: no live queue, or
-///         released during the wait
+///         released during the wait; OFFGIL_ETHREAD: for ever, inside a task: tasks are to come into the queue, and no
+///         thread can be had to run any of them (max_spare_threads; offgil_last_message says which limit). Nothing is taken
+///         out then, and what is to come still will
 ///
-/// Any thread. Blocks; a task gives its place up meanwhile. A wait for ever is not looked at for circles.
+/// Any thread. Blocks; a task gives its place up meanwhile. A wait for ever is not looked at for circles. Inside a task it
+/// also goes on, for others may add what ends it, while nothing is to come into the queue that has been added; that is
+/// no reason for OFFGIL_ETHREAD, whatever else is queued.
 ///
 /// # Safety
 /// `completions` has room for `capacity`; `count` is NULL or writable.

@@ -98,8 +98,9 @@ pub struct pool_options_t {
     /// Called in the submit of a task with task_options_t.lent_only, on the submitting thread, when no lent thread is free
     /// for it and fewer than `threads` are lent (and not blocked in a wait; one more if a lent thread submits, as its task
     /// may wait for the new one): has a thread started that calls pool_run_worker, and returns 0 (anything else if it
-    /// can't). Such a thread may come late, and get OFFGIL_ECLOSED or OFFGIL_EHANDLE. NULL (the default): lent threads come
-    /// by themselves.
+    /// can't: where no thread is lent or on its way, the submit is refused with OFFGIL_ETHREAD then). Such a thread may come
+    /// late, and get OFFGIL_ECLOSED or OFFGIL_EHANDLE. NULL (the default): lent threads come by themselves; tasks wait
+    /// for them, and a shutdown that drains waits for those tasks.
     pub start_worker: start_worker_fn,
     /// Called when a task has failed and nobody can learn of it any more: it was spawned, or its future was released and
     /// neither a wait, future_error, future_on_done nor a completion queue has shown the failure. (A group's tasks are its

@@ -43,8 +43,9 @@ pub struct task_options_t {
     /// 1: the task will sleep in system calls: it runs on one of the pool's blocking threads
     /// (pool_options_t.max_blocking_threads), at once if one can be had, and never takes a place of the pool's. 0: default.
     pub blocking: u8,
-    /// 1: only threads that are lent by pool_run_worker run the task; it waits until one is free, and a wait for it is never
-    /// answered with OFFGIL_ETHREAD. 0: default.
+    /// 1: only threads that are lent by pool_run_worker run the task; it waits until one is lent and free, if need be for
+    /// ever (so does a shutdown that drains: POOL_CANCEL, or lend one), and a wait for it is never answered with
+    /// OFFGIL_ETHREAD. 0: default.
     pub lent_only: u8,
     /// Not to be started before so many nanoseconds have passed since the submit. Default 0. A shutdown cancels it before.
     pub delay_ns: i64,
@@ -116,7 +117,8 @@ pub unsafe extern "C" fn task_options_init(options: *mut task_options_t, size: u
 /// @return the future, due to one future_release; NULL on failure (offgil_last_status): as pool_submit, and OFFGIL_EINVAL:
 ///         an option is out of range (offgil_last_message says which); OFFGIL_EHANDLE: one of `after`, `group` or `queue`
 ///         is no live handle; OFFGIL_ECANCELED: the group was canceled; OFFGIL_ECLOSED: also for a delay in a pool that is
-///         shut down; OFFGIL_ETHREAD: also where a blocking thread, or one that keeps the time, can't be started
+///         shut down; OFFGIL_ETHREAD: also where a blocking thread, or one that keeps the time, can't be started, and for a
+///         `lent_only` one where no thread is lent and pool_options_t.start_worker can't have one started
 ///
 /// Any thread. Blocks only where the queue is bounded and full (with POOL_FULL_RUN also for tasks that the submitter may
 /// not run at once: delayed ones, ones that come after others, `blocking` and `lent_only` ones).
@@ -199,7 +201,7 @@ pub(super) unsafe fn requested(
     extra.drop_argument = given.drop_arg;
     extra.drop_result = given.drop_result;
     if !given.queue.is_null() {
-        extra.delivery = Some(Delivery { queue: queue(given.queue)?, tag: given.tag });
+        extra.delivery = Some(Delivery::new(queue(given.queue)?, given.tag));
     }
     if !given.group.is_null() {
         request.group = Some(group(given.group)?);

@@ -152,7 +152,7 @@ impl Pool {
     }
 
     /// Whether there is something in a queue that any thread of the pool may run.
-    fn has_entries(&self) -> bool {
+    pub(super) fn has_entries(&self) -> bool {
         !self.injector.is_empty() || self.has_entries_beside_injector()
     }
 

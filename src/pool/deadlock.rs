@@ -14,10 +14,13 @@ use super::registry;
 use super::status::{Error, Status};
 use super::wait_graph::{idleness, title, Facts, Fate, Graph, Node, Question, Thread, Told, Want, Who};
 use super::wait_puzzle::{Key, Puzzle};
-use crate::sync::{lock, Mutex, Renewable};
-use crate::task::{self, Member, News, Only, Phase, TaskId, GROUPS};
+use crate::sync::{fence, lock, AtomicU32, Mutex, Ordering, Renewable};
+use crate::task::{self, Member, News, Only, Phase, TaskId, GROUPS, QUEUES};
 
 static GRAPH: Renewable<Mutex<Graph>> = Renewable::new(Mutex::new(Graph::new()));
+
+/// Waits of bodies on completion queues.
+static QUEUE_WAITS: AtomicU32 = AtomicU32::new(0);
 
 /// In the child of a fork: who waits is the parent's.
 ///
@@ -26,6 +29,7 @@ static GRAPH: Renewable<Mutex<Graph>> = Renewable::new(Mutex::new(Graph::new()))
 pub(super) unsafe fn after_fork() {
     // SAFETY: by the contract above.
     unsafe { GRAPH.renew(Mutex::new(Graph::new())) };
+    QUEUE_WAITS.store(0, Ordering::Relaxed);
 }
 
 /// The tasks of the process.
@@ -50,6 +54,14 @@ impl Facts for Tasks {
         // Not those for lent threads: the embedder may lend one at any time.
         [Only::Any, Only::Blocking].into_iter().filter_map(|only| group.a_queued_one_for(only)).collect()
     }
+
+    fn pending_of(&self, queue: u64) -> Vec<TaskId> {
+        QUEUES.get_used(queue).map_or(Vec::new(), |queue| queue.oldest_pending(usize::MAX))
+    }
+
+    fn threads_for(&self, task: TaskId) -> (u32, Only) {
+        (task::cell_of(task).pool(), task::snapshot(task).only())
+    }
 }
 
 /// The wait of a body, in the graph until this is dropped.
@@ -67,6 +79,11 @@ impl Edge {
     pub(super) fn begin(want: Want, must_wait: bool) -> Result<Self, Error> {
         let node = with_innermost(|frame| frame.node()).expect("only a body's wait is an edge");
         let edge = Self { node, want, must_wait };
+        if edge.queue().is_some() {
+            // SeqCst: with the one in `will_come_into_a_queue`. Either that finds this wait, or this finds the task.
+            QUEUE_WAITS.fetch_add(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+        }
         let told = edge.register(&mut lock(&GRAPH));
         // Refused, it is not in the graph, and dropping it changes nothing.
         told?.tell();
@@ -119,6 +136,9 @@ impl Edge {
     ///
     /// A caller that can't but wait for the end tells who else waits for those tasks to ask, too, and get the `ETHREAD`.
     pub(super) fn ensure_thread(&self, must_wait: bool) -> Result<(), Error> {
+        if self.queue().is_some_and(an_old_one_can_come) {
+            return Ok(());
+        }
         let mut puzzle = Puzzle::new(&lock(&GRAPH), &Tasks, Question::Now, Key::Wait(self.node));
         match puzzle.solve(ensure_thread_for) {
             Ok(()) => Ok(()),
@@ -131,8 +151,21 @@ impl Edge {
     }
 }
 
+impl Edge {
+    /// The completion queue that it waits on.
+    fn queue(&self) -> Option<u64> {
+        match self.want {
+            Want::Queue(queue) => Some(queue),
+            _ => None,
+        }
+    }
+}
+
 impl Drop for Edge {
     fn drop(&mut self) {
+        if self.queue().is_some() {
+            QUEUE_WAITS.fetch_sub(1, Ordering::Relaxed);
+        }
         lock(&GRAPH).end_wait(self.node);
     }
 }
@@ -149,6 +182,11 @@ impl Told {
         for group in self.groups {
             if let Some(group) = GROUPS.get_used(group) {
                 group.done.notify_all();
+            }
+        }
+        for queue in self.queues {
+            if let Some(queue) = QUEUES.get_used(queue) {
+                queue.look_again();
             }
         }
     }
@@ -266,13 +304,51 @@ pub(super) fn has_been_queued(task: TaskId) {
     }
 }
 
-/// There is no thread for a queued task: those who wait for it, or for a group that it may be of, look again, and get the
-/// `ETHREAD`.
+/// A task, queued as a rule, is to come into a completion queue. Bodies may wait there since nothing was to come.
+pub(crate) fn will_come_into_a_queue(task: TaskId) {
+    // SeqCst: pairs with the one in `Edge::begin`.
+    fence(Ordering::SeqCst);
+    if QUEUE_WAITS.load(Ordering::Relaxed) > 0 {
+        has_been_queued(task);
+    }
+}
+
+/// So many of the tasks that are to come into a completion queue are looked at before all are.
+const LOOKED_AT: usize = 16;
+
+/// The short way to find that a wait on a completion queue can end: the first of those tasks that doesn't wait itself runs,
+/// or a thread can be had for it.
+fn an_old_one_can_come(queue: u64) -> bool {
+    let oldest = QUEUES.get_used(queue).map_or(Vec::new(), |queue| queue.oldest_pending(LOOKED_AT));
+    let mut in_no_wait = oldest.into_iter().filter(|&task| !lock(&GRAPH).has(Node::Task(task)));
+    in_no_wait.next().is_some_and(|task| ensure_thread_for(task).is_ok())
+}
+
+/// The innermost body on this thread is blocked in a wait that others may end, who are not in the graph. If its thread was
+/// the last that could come for what is queued in its pool, all other bodies that wait look again: nobody else would
+/// tell those that wait for one of these tasks.
+pub(super) fn waits_for_others() {
+    let (Some(node), Some(pool)) = (
+        with_innermost(|frame| frame.node()),
+        with_context(|context| context.map(|context| context.pool.clone())),
+    ) else {
+        return;
+    };
+    let is_last = pool.has_entries() && pool.ensure_free_thread().is_err()
+        || pool.blocking.queued() > 0 && pool.ensure_free_blocking_thread().is_err();
+    if is_last {
+        let told = lock(&GRAPH).take_waits_of_others(node);
+        told.tell();
+    }
+}
+
+/// There is no thread for a queued task: those who wait for it, or for a group that it may be of, or on a completion queue,
+/// look again, and get the `ETHREAD`.
 #[cold]
 fn tell_of_no_thread(queued: TaskId) {
     let (hanging, told) = {
         let mut graph = lock(&GRAPH);
-        (graph.hanging_on(Node::Task(queued)), graph.take_waits_for_groups())
+        (graph.hanging_on(Node::Task(queued)), graph.take_waits_for_many())
     };
     hanging.into_iter().for_each(look_again);
     told.tell();
@@ -312,5 +388,6 @@ fn a_wait_is_over_in(pool: u32, thread: Thread) -> bool {
         |tasks: &[TaskId]| tasks.iter().any(|&task| matches!(Tasks.fate(task), Fate::Gone | Fate::Ended));
     let idle = |pool| registry::of_task(pool).is_some_and(|pool| pool.is_idle());
     let done = |group| GROUPS.get_used(group).is_none_or(|group| group.is_done());
-    lock(&GRAPH).any_is_over_on_a_thread_of(pool, thread, over, idle, done)
+    let ready = |queue| QUEUES.get_used(queue).is_none_or(|queue| queue.is_ready());
+    lock(&GRAPH).any_is_over_on_a_thread_of(pool, thread, over, idle, done, ready)
 }

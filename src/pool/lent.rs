@@ -113,9 +113,11 @@ impl Pool {
 
     /// Sees to it that there is a lent thread for one more task than are queued, by asking the embedder. In the submit, for
     /// held tasks too: a thread that is lent stays, and the embedder is asked on threads that submit only.
-    pub(super) fn ask_for_lent_thread(&self) {
+    ///
+    /// Fails if he has none, and none is lent or on its way. Who doesn't want to be asked lends one when he likes.
+    pub(super) fn ask_for_lent_thread(&self) -> Result<(), Error> {
         if self.options.start_worker.is_none() {
-            return;
+            return Ok(());
         }
         // The task of a lent thread that submits this one may wait for it.
         let most = self.threads() + u32::from(is_on_a_lent_thread(self));
@@ -126,9 +128,17 @@ impl Pool {
             state.asked += u32::from(ask);
             ask
         });
-        if ask && !self.start_lent_thread() {
-            self.lent.with(|state| state.asked = state.asked.saturating_sub(1));
+        if !ask || self.start_lent_thread() {
+            return Ok(());
         }
+        let there_are_others = self.lent.with(|state| {
+            state.asked = state.asked.saturating_sub(1);
+            state.alive + state.asked > 0
+        });
+        if there_are_others {
+            return Ok(());
+        }
+        Err(Error::new(Status::Thread, "no thread is lent to the pool, and start_worker has none to start"))
     }
 
     fn start_lent_thread(&self) -> bool {

@@ -86,6 +86,8 @@ mod wait_graph;
 mod wait_many;
 #[cfg(not(loom))]
 mod wait_puzzle;
+#[cfg(not(loom))]
+mod wait_queue;
 mod wanted;
 #[cfg(not(loom))]
 mod worker;
@@ -94,6 +96,7 @@ mod worker;
 pub(crate) use self::{
     cancel::cancel,
     context::{current_has_failed, fail_current, holds_a_place, inside_pool, is_asked_to_stop, worker_index},
+    deadlock::will_come_into_a_queue,
     fork::{check as check_fork, may_have_forked, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     help::{as_helper, retract},
@@ -113,9 +116,7 @@ pub(crate) use self::{
     },
     submit_with::{submit_with, Request},
     threads::stack_allows_another_body,
-    wait::{
-        block_begin, block_end, how_it_ended, join, join_part, next_completions, status_of, wait,
-        wait_plainly,
-    },
+    wait::{block_begin, block_end, how_it_ended, join, join_part, status_of, wait, wait_plainly},
     wait_many::{wait_all, wait_any},
+    wait_queue::next_completions,
 };

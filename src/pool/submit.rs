@@ -9,8 +9,9 @@
 //! fence between in both: so either the submit sees that the pool is closed and takes its task back, or the
 //! shutdown sees the task and drains it. No task is lost in between, and no counter is shared on the way.
 
-use super::context::{in_body_of, inside, place_in, Context};
+use super::context::{in_body_of, inside, is_in_a_body, place_in, Context};
 use super::core::Pool;
+use super::deadlock::waits_for_others;
 use super::help::{as_visitor_on, may_visit};
 use super::local::{here, local_if_used, Local};
 use super::observe::note_submit;
@@ -253,6 +254,9 @@ fn when_full(pool: &PoolRef, job: Job) -> Result<Option<TaskId>, Error> {
 pub(super) fn wait_for_room(pool: &Pool, deadline: Deadline) -> Result<(), Error> {
     let mut reserved = false;
     let in_time = while_blocked(|| {
+        if deadline == Deadline::Never && is_in_a_body() {
+            waits_for_others();
+        }
         pool.room.wait_until(deadline, || {
             reserved = !pool.places.census().is_closed() && pool.reserve_room();
             reserved || pool.places.census().is_closed()

@@ -45,7 +45,16 @@ impl Request {
 }
 
 /// Submits a task. On failure nothing of it is kept: its argument is still the caller's.
-pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId, Error> {
+pub(crate) fn submit_with(pool: &PoolRef, request: Request) -> Result<TaskId, Error> {
+    let comes_into_a_queue = request.extra.delivery.is_some();
+    let id = submit_requested(pool, request)?;
+    if comes_into_a_queue {
+        deadlock::will_come_into_a_queue(id);
+    }
+    Ok(id)
+}
+
+fn submit_requested(pool: &PoolRef, mut request: Request) -> Result<TaskId, Error> {
     check_group(pool, &request)?;
     for &before in &request.after {
         task::look(before)?;
@@ -56,7 +65,7 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
         let deadline = Deadline::from_timeout_ns(pool.options.full_timeout_ns);
         match pool.places.take_as_visitor(deadline) {
             // From inside, past the limit, it is run at once.
-            Ok(place) => return as_visitor_on(pool, place, |_| submit_with(pool, request)),
+            Ok(place) => return as_visitor_on(pool, place, |_| submit_requested(pool, request)),
             Err(NoPlace::TooLate) => return Err(Status::TimedOut.into()),
             // Closed, or now a pool of one thread, where no visitor may run anything: it blocks.
             Err(NoPlace::SentAway) => {}
@@ -88,7 +97,7 @@ pub(crate) fn submit_with(pool: &PoolRef, mut request: Request) -> Result<TaskId
         },
     };
     if lane == Lane::Lent {
-        pool.ask_for_lent_thread();
+        pool.ask_for_lent_thread().inspect_err(|_| pool.left_queue())?;
     }
     let Some(id) = task::create_with(terms, pool.number) else {
         pool.left_queue();

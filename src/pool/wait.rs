@@ -18,9 +18,7 @@ use super::registry::PoolRef;
 use super::status::{Error, Status};
 use super::wait_graph::Want;
 use crate::sync::{Deadline, Latch, SpinBudget};
-use crate::task::{
-    self, watching, Completion, Ended, Glance, Look, News, NotWatched, Outcome, Phase, Queue, TaskId,
-};
+use crate::task::{self, watching, Ended, Glance, Look, News, NotWatched, Outcome, Phase, TaskId};
 use std::cell::Cell;
 use std::ffi::c_void;
 
@@ -282,23 +280,6 @@ pub(super) fn end_blocking_down_to(depth: u32) {
             context.blocking.set(depth);
         }
     });
-}
-
-/// Waits until a completion queue has something, and takes it: up to `most`, at least one.
-pub(crate) fn next_completions(
-    queue: &Queue,
-    deadline: Deadline,
-    most: usize,
-) -> Result<Vec<Completion>, Error> {
-    loop {
-        let taken = queue.take(most).ok_or_else(|| Error::from(Status::Handle))?;
-        if !taken.is_empty() {
-            return Ok(taken);
-        }
-        if !while_blocked(|| queue.wait(deadline)) {
-            return Err(Status::TimedOut.into());
-        }
-    }
 }
 
 /// Before the thread starts a body on the place that it holds: after a resize that may be one too many. Then it is

@@ -1,7 +1,7 @@
 //! Who waits for what, for ever: a graph, and whether a wait in it can end. Data alone; `deadlock` keeps the one of the process.
 //!
 //! ```text
-//! Entry { wait: All | Any | Idle | Group | After, inner }      of each task that is blocked, or held back
+//! Entry { wait: All | Any | Idle | Group | Queue | After, inner }      of each task that is blocked, or held back
 //!   inner: the body that runs on top of this one on the same stack, if that is blocked, too
 //! ```
 //!
@@ -13,7 +13,7 @@
 //! (`take_waits_for`) others give way. So only a new wait needs a look, and only at what it leads to.
 
 use super::wait_puzzle::{Key, Puzzle};
-use crate::task::{encode, Kind, TaskId};
+use crate::task::{encode, Kind, Only, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub(super) enum Want {
     Idle(u32),
     /// The end of whatever of this group, or of one below it, is blocked or held back.
     Group(u64),
+    /// The end of one of the tasks that are to come into this completion queue; or of one that somebody adds.
+    Queue(u64),
     /// Not started before these have ended; if one of them fails it never is. So the end of any may end it.
     After(Vec<TaskId>),
 }
@@ -99,6 +101,10 @@ pub(super) trait Facts {
     fn has_ended(&self, task: TaskId) -> bool;
     /// Tasks of a group that are in a queue: one for each kind of threads that others of them may need, too.
     fn queued_of(&self, group: u64) -> Vec<TaskId>;
+    /// Tasks that are to come into a completion queue.
+    fn pending_of(&self, queue: u64) -> Vec<TaskId>;
+    /// Which threads a queued task needs: of what pool, and what kind.
+    fn threads_for(&self, task: TaskId) -> (u32, Only);
 }
 
 /// Whom `deadlock` must tell to look again.
@@ -110,6 +116,8 @@ pub(super) struct Told {
     pub(super) pools: Vec<u32>,
     /// Whoever waits for these groups.
     pub(super) groups: Vec<u64>,
+    /// Whoever waits on these completion queues.
+    pub(super) queues: Vec<u64>,
 }
 
 /// What a goal of the puzzle needs.
@@ -254,18 +262,39 @@ impl Graph {
         told
     }
 
-    /// Takes away the waits for groups, so that those who wait look again.
-    pub(super) fn take_waits_for_groups(&mut self) -> Told {
+    /// Takes away the waits for groups and on completion queues, so that those who wait look again.
+    pub(super) fn take_waits_for_many(&mut self) -> Told {
+        self.take_waits(|_, wait| matches!(wait.want, Want::Group(_) | Want::Queue(_)))
+    }
+
+    /// Takes away all waits of bodies but the one's, so that those who wait look again.
+    pub(super) fn take_waits_of_others(&mut self, node: Node) -> Told {
+        self.take_waits(|waiter, wait| waiter != node && !matches!(wait.want, Want::After(_)))
+    }
+
+    fn take_waits(&mut self, which: impl Fn(Node, &Waiting) -> bool) -> Told {
         let mut told = Told::default();
         let mut taken = Vec::new();
         for (&waiter, entry) in &self.entries {
-            if let Some(Waiting { want: Want::Group(group), .. }) = entry.wait {
-                taken.push(waiter);
-                told.groups.push(group);
+            let Some(wait) = entry.wait.as_ref().filter(|wait| which(waiter, wait)) else { continue };
+            taken.push(waiter);
+            match &wait.want {
+                // The one whose turn it is; none if the waiter runs one of them, and looks again before it blocks.
+                Want::All(_) => told.tasks.extend(wait.turn),
+                Want::Any(tasks) => told.tasks.extend(tasks.first()),
+                Want::Idle(pool) => told.pools.push(*pool),
+                Want::Group(group) => told.groups.push(*group),
+                Want::Queue(queue) => told.queues.push(*queue),
+                Want::After(_) => {}
             }
         }
         taken.into_iter().for_each(|waiter| self.end_wait(waiter));
         told
+    }
+
+    /// Whether it waits, or a body on top of it does.
+    pub(super) fn has(&self, node: Node) -> bool {
+        self.entries.contains_key(&node)
     }
 
     /// The node, the bodies under it, what is held back for those, and so on.
@@ -289,7 +318,7 @@ impl Graph {
     }
 
     /// Whether one of the pool's threads of a kind still counts as blocked though `is_over` says that its wait is: for the
-    /// tasks, one of which is enough, or the pool that it waits for.
+    /// tasks, one of which is enough, or the pool, group or completion queue that it waits for.
     pub(super) fn any_is_over_on_a_thread_of(
         &self,
         pool: u32,
@@ -297,6 +326,7 @@ impl Graph {
         is_over: impl Fn(&[TaskId]) -> bool,
         is_idle: impl Fn(u32) -> bool,
         is_done: impl Fn(u64) -> bool,
+        is_ready: impl Fn(u64) -> bool,
     ) -> bool {
         let is_one = |who: &Who| who.thread == thread && who.pool == pool;
         // Who runs another body on top of his own comes back when that one returns.
@@ -307,6 +337,7 @@ impl Graph {
             Some(Waiting { want: Want::Idle(other), .. }) => is_idle(*other),
             Some(Waiting { want: Want::Group(group), .. }) => is_done(*group),
             Some(Waiting { want: Want::After(left), .. }) => left.is_empty(),
+            Some(Waiting { want: Want::Queue(queue), .. }) => is_ready(*queue),
             None => false,
         })
     }
@@ -359,6 +390,7 @@ impl Graph {
             }
             Want::Idle(pool) => Needs::All(vec![Key::Idle(*pool)]),
             Want::Group(group) => Needs::All(vec![Key::Group(*group)]),
+            Want::Queue(queue) => self.needs_of_queue(facts, question, *queue),
             Want::After(left) if left.is_empty() => Needs::NOTHING,
             Want::After(left) => any_of(left.iter().map(|&task| {
                 // Whoever holds it back sees to its handles.
@@ -366,6 +398,31 @@ impl Graph {
                 self.of_target(question, task, if ended { Fate::Ended } else { facts.fate(task) })
             })),
         }
+    }
+
+    /// Somebody may add a task that ends, so it is none that can never end. As things are, it needs one of those that are to
+    /// come; if none is, it is for others to end it.
+    fn needs_of_queue(&self, facts: &impl Facts, question: Question, queue: u64) -> Needs {
+        if question == Question::Ever {
+            return Needs::NOTHING;
+        }
+        let pending = facts.pending_of(queue);
+        if pending.is_empty() {
+            return Needs::NOTHING;
+        }
+        // Where there is a thread for one there is for all that need such a one.
+        let mut kinds = Vec::new();
+        let mut is_another = |key: &Option<Key>| {
+            let Some(Key::Thread(task)) = *key else { return true };
+            let kind = facts.threads_for(task);
+            let is_new = !kinds.contains(&kind);
+            if is_new {
+                kinds.push(kind);
+            }
+            is_new
+        };
+        let targets = pending.into_iter().map(|task| self.of_target(question, task, facts.fate(task)));
+        any_of(targets.filter(|key| is_another(key)))
     }
 
     fn all_of(&self, facts: &impl Facts, question: Question, tasks: &[TaskId]) -> Needs {
@@ -383,7 +440,7 @@ impl Graph {
     fn of_target(&self, question: Question, task: TaskId, fate: Fate) -> Option<Key> {
         match fate {
             Fate::Gone | Fate::Ended => None,
-            _ if self.entries.contains_key(&Node::Task(task)) => Some(Key::Node(Node::Task(task))),
+            _ if self.has(Node::Task(task)) => Some(Key::Node(Node::Task(task))),
             Fate::Queued if question == Question::Now => Some(Key::Thread(task)),
             Fate::Queued | Fate::Running => None,
         }

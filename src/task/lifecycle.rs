@@ -67,7 +67,7 @@ pub(crate) struct Terms {
 }
 
 /// Makes a task with an extra; it is queued, or held. `None`: out of memory; the argument is still the caller's.
-pub(crate) fn create_with(terms: Terms, pool: u32) -> Option<TaskId> {
+pub(crate) fn create_with(mut terms: Terms, pool: u32) -> Option<TaskId> {
     let (slot, cell) = free_list::allocate()?;
     let id = cell.state.next_id(slot);
     let flag = |set: bool, flag| if set { flag } else { 0 };
@@ -80,6 +80,9 @@ pub(crate) fn create_with(terms: Terms, pool: u32) -> Option<TaskId> {
     let handles = terms.owner.handles() + u32::from(terms.extra.delivery.is_some());
     if let Some(attached) = &terms.extra.attached {
         watch::attach(id, attached.clone());
+    }
+    if let Some(delivery) = &mut terms.extra.delivery {
+        delivery.expect(id);
     }
     cell.fill_with(terms.extra, pool);
     cell.state.publish(id, handles, flags);

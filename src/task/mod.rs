@@ -27,6 +27,8 @@ mod handle;
 mod lifecycle;
 #[cfg(not(loom))]
 mod look;
+#[cfg(not(loom))]
+mod pending;
 mod state;
 #[cfg(not(loom))]
 mod trim;

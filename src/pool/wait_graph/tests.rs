@@ -18,6 +18,16 @@ impl Facts for World {
     fn queued_of(&self, _: u64) -> Vec<TaskId> {
         (0..8).map(id).filter(|&task| self.fate(task) == Fate::Queued).collect()
     }
+
+    /// Each needs threads of its own.
+    fn threads_for(&self, task: TaskId) -> (u32, Only) {
+        (task.slot(), Only::Any)
+    }
+
+    /// The number of a queue says which: one bit for each.
+    fn pending_of(&self, queue: u64) -> Vec<TaskId> {
+        (0..8).filter(|number| queue >> number & 1 != 0).map(id).collect()
+    }
 }
 
 const RUNNING: World = World([Fate::Running; 8]);
@@ -74,8 +84,9 @@ fn a_circle_is_found_by_who_closes_it_and_reads_from_him_back_to_him() {
 #[test]
 fn a_wait_that_is_over_is_seen_as_such_and_closes_no_circle_until_it_is_ended() {
     let mut graph = Graph::new();
-    let over =
-        |graph: &Graph| graph.any_is_over_on_a_thread_of(0, Thread::Worker, |_| false, |_| false, |_| false);
+    let over = |graph: &Graph| {
+        graph.any_is_over_on_a_thread_of(0, Thread::Worker, |_| false, |_| false, |_| false, |_| false)
+    };
     assert_eq!(add(&mut graph, &RUNNING, 0, 0, Want::Group(7)), None);
     assert!(!over(&graph));
     graph.note_over(node(0));
@@ -227,6 +238,53 @@ fn a_wait_for_all_comes_down_to_the_one_whose_turn_it_is() {
     graph.wait(node(2), who(2, 1), Want::Idle(0));
     graph.wait(node(6), who(6, 0), any(&[7]));
     assert!(!asked(&graph, 9).1);
+}
+
+#[test]
+fn a_wait_on_a_queue_comes_down_to_any_of_those_that_are_to_come() {
+    let world = World([Fate::Queued; 8]);
+    let mut graph = Graph::new();
+    let asked = |graph: &Graph, number: u32, has_thread: u32| {
+        let mut asked = Vec::new();
+        let mut puzzle = Puzzle::new(graph, &world, Question::Now, Key::Wait(node(number)));
+        let solved = puzzle.solve(|task| {
+            asked.push(task.slot());
+            (task.slot() == has_thread).then_some(()).ok_or(())
+        });
+        (asked, solved.is_ok())
+    };
+    graph.wait(node(0), who(0, 0), Want::Queue(0b110));
+    assert_eq!(asked(&graph, 0, 9), (vec![1, 2], false));
+    assert_eq!(asked(&graph, 0, 2), (vec![1, 2], true));
+    graph.wait(node(3), who(3, 0), any(&[0]));
+    assert_eq!(asked(&graph, 3, 9), (vec![1, 2], false), "over another");
+    graph.wait(node(0), who(0, 0), Want::Queue(0));
+    assert_eq!(asked(&graph, 3, 9), (vec![], true), "somebody may add one");
+}
+
+#[test]
+fn a_wait_on_a_queue_closes_no_circle() {
+    let mut graph = Graph::new();
+    assert_eq!(add(&mut graph, &RUNNING, 0, 0, Want::Queue(0b10)), None);
+    assert_eq!(add(&mut graph, &RUNNING, 1, 0, any(&[0])), None);
+    assert_eq!(add(&mut graph, &RUNNING, 0, 0, Want::Queue(0b11)), None);
+}
+
+#[test]
+fn all_others_that_wait_are_made_to_look_again_but_held_tasks() {
+    let mut graph = Graph::new();
+    for (number, want) in [(0, Want::Queue(4)), (1, all(&[5, 6])), (2, any(&[6, 7])), (3, Want::Idle(8))] {
+        graph.wait(node(number), who(number, 0), want);
+    }
+    graph.wait(node(4), who(4, 0), Want::Group(9));
+    graph.wait(node(5), who(5, 0), Want::After(vec![id(7)]));
+    graph.wait(node(6), who(6, 0), Want::Queue(5));
+    graph.set_turn(node(1), Some(id(5)));
+    let told = graph.take_waits_of_others(node(0));
+    assert_eq!((told.tasks, told.pools), (vec![id(5), id(6)], vec![8]));
+    assert_eq!((told.groups, told.queues), (vec![9], vec![5]));
+    let left: Vec<u32> = (0..8).filter(|number| graph.is_waiting(node(*number))).collect();
+    assert_eq!(left, [0, 5]);
 }
 
 // Against the definition.
