@@ -17,7 +17,7 @@ use super::registry::PoolRef;
 use super::wait::{blocking_depth, end_blocking_down_to};
 use super::wait_graph::Node;
 use crate::sync::{end_forked_thread, epoch};
-use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, Tagged, TaskId};
+use crate::task::{encode, Claimed, Extra, Failure, Kind, Tagged, TaskId};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::null;
@@ -291,8 +291,9 @@ impl Frame {
         }
         let leave = Leave(local, self);
         let depth = local.forks.depth();
-        if local.forks.is_odd() {
-            self.keep_outer_failure(local);
+        let begins_oddly = if self.task.is_some() { depth != 0 } else { local.forks.is_odd() };
+        if begins_oddly {
+            self.begin_oddly(local);
         }
         let value = body();
         if !std::ptr::eq(local.frame.get(), self) {
@@ -303,10 +304,15 @@ impl Frame {
         (value, failure)
     }
 
+    /// The body around it has done something odd; or this is a task in a half of another task's, and what it forks is no part
+    /// of that one: not for its fork stack.
     #[cold]
     #[inline(never)]
-    fn keep_outer_failure(&self, local: &Local) {
-        self.outer_failure.set(local.failure.take());
+    fn begin_oddly(&self, local: &Local) {
+        if local.forks.is_odd() {
+            self.outer_failure.set(local.failure.take());
+        }
+        local.forks.set_odd();
     }
 
     /// The body, or one around it, has done something odd: ends what it left open; and what it has left in `failure`.
@@ -346,6 +352,11 @@ impl Frame {
 
     fn task(&self) -> Option<TaskId> {
         self.task.map(Tagged::id)
+    }
+
+    /// The number of the task that this body belongs to.
+    pub(super) fn task_of_owner(&self) -> Option<TaskId> {
+        self.owner().task()
     }
 
     fn outer(&self) -> Option<&Frame> {
@@ -413,16 +424,6 @@ fn with_frame<T>(body: impl FnOnce(Option<&Frame>) -> T) -> T {
     let frame = local(|local| local.frame.get());
     // SAFETY: as in `with_context`.
     body(unsafe { frame.as_ref() })
-}
-
-/// Whether the innermost body of the calling thread was asked to stop; `None` outside a body.
-pub(crate) fn is_asked_to_stop() -> Option<bool> {
-    with_frame(|frame| {
-        let frame = frame?;
-        // The parts of a `pool_for` are no tasks of their own: the task around them counts.
-        let asked = frame.owner().task().is_some_and(|task| cell_of(task).state.is_asked_to_stop());
-        Some(asked || with_context(|context| context.is_some_and(|here| here.pool.is_canceling())))
-    })
 }
 
 /// Marks the innermost body as failed; false outside a body.

@@ -274,7 +274,7 @@ fn in_new_region(pool: &PoolRef, left: Half, right: Half) -> Option<Result<(), E
     local(|local| {
         let (lowest, length) = stack_for_bodies();
         let handle = encode(Kind::Pool, u64::from(pool.number)) as usize;
-        let node = pool.fork_stacks.open();
+        let node = pool.fork_stacks.open(local.frame.get());
         let (forks, outer) = (&local.forks, local.forks.region.clone());
         forks.region.become_like(&Region {
             handle: Cell::new(handle),
