@@ -1,4 +1,4 @@
-//! The task that a part of a parallel call belongs to, whoever runs the part.
+//! What a body asks and says of itself; and the task that a part of a parallel call belongs to, whoever runs the part.
 //!
 //! ```text
 //! Frame of a task, its own thread's                          -> the task
@@ -7,9 +7,10 @@
 //!
 //! The call returns when its parts have ended, so the task is there as long as they are.
 
-use super::context::{with_context, with_innermost, Frame};
+use super::context::{is_in_a_body_itself, with_context, with_innermost, Frame};
+use super::local::local;
 use super::registry;
-use crate::task::{Around, TaskId};
+use crate::task::{Around, Failure, TaskId};
 
 /// For what the calling thread submits as a part of what it does.
 pub(crate) fn around() -> Around {
@@ -34,4 +35,26 @@ fn was_asked(task: TaskId) -> bool {
     let Some(cell) = Around::of(task).cell() else { return false };
     cell.state.is_asked_to_stop()
         || task.is_internal() && registry::of_task(cell.pool()).is_some_and(|pool| pool.is_canceling())
+}
+
+/// Marks the innermost body as failed; false outside a body.
+pub(crate) fn fail_current(failure: Failure) -> bool {
+    if is_in_a_body_itself() {
+        local(|local| {
+            local.failure.set(Some(Box::new(failure)));
+            local.forks.set_odd();
+        });
+        return true;
+    }
+    false
+}
+
+/// Whether the innermost body has called `task_fail`.
+pub(crate) fn current_has_failed() -> bool {
+    local(|local| {
+        let failure = local.failure.take();
+        let has_failed = failure.is_some();
+        local.failure.set(failure);
+        has_failed
+    })
 }

@@ -92,8 +92,8 @@ mod worker;
 
 #[cfg(not(loom))]
 pub(crate) use self::{
-    around::{around, is_asked_to_stop},
-    context::{current_has_failed, fail_current, holds_a_place, inside_pool, worker_index},
+    around::{around, current_has_failed, fail_current, is_asked_to_stop},
+    context::{holds_a_place, inside_pool, worker_index},
     fork::{check as check_fork, may_have_forked, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},
     help::{as_helper, retract},
