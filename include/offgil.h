@@ -447,12 +447,14 @@ typedef void *(*task_fn)(void *arg);
 
 /**
  * A function that is told how a task ended: its context, the status that future_wait gives, and what the task
- * returned (NULL unless that is OFFGIL_OK).
+ * returned (NULL unless that is OFFGIL_OK). It is in no task, though a task may be waiting below it on its stack: task_fail
+ * and task_block_begin are OFFGIL_EINVAL.
  */
 typedef void (*done_fn)(void *context, offgil_status status, void *result);
 
 /**
  * A function that gets something back: an argument after the task, or a result that nobody took. Must return.
+ * As done_fn it is in no task.
  */
 typedef void (*drop_fn)(void *pointer);
 

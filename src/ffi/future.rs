@@ -245,7 +245,8 @@ pub extern "C" fn future_cancel(future: *mut future_t) -> offgil_status {
 }
 
 /// A function that is told how a task ended: its context, the status that future_wait gives, and what the task
-/// returned (NULL unless that is OFFGIL_OK).
+/// returned (NULL unless that is OFFGIL_OK). It is in no task, though a task may be waiting below it on its stack: task_fail
+/// and task_block_begin are OFFGIL_EINVAL.
 #[allow(non_camel_case_types)]
 pub type done_fn =
     Option<unsafe extern "C" fn(context: *mut c_void, status: offgil_status, result: *mut c_void)>;

@@ -22,6 +22,7 @@ pub const TASK_NORMAL: i32 = 0;
 pub const TASK_HIGH: i32 = 1;
 
 /// A function that gets something back: an argument after the task, or a result that nobody took. Must return.
+/// As done_fn it is in no task.
 #[allow(non_camel_case_types)]
 pub type drop_fn = Option<unsafe extern "C" fn(pointer: *mut c_void)>;
 

@@ -24,7 +24,7 @@ pub(crate) fn invoke(pool: &PoolRef, left: Half, right: Half) -> Result<(), Erro
 }
 
 fn job(Half { function, argument }: Half) -> Job {
-    Job { function, argument, owner: Owner::Library }
+    Job { function, argument, owner: Owner::Library(pool::around()) }
 }
 
 /// With a task of the right half. This way go a traced pool, and systems that have no fence to offer.

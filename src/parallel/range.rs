@@ -159,7 +159,7 @@ fn call_helper(pool: &PoolRef, range: &Range<'_>) -> Result<Option<TaskId>, Erro
 
 fn submit_helper(pool: &PoolRef, range: &Range<'_>) -> Result<TaskId, Error> {
     let argument = std::ptr::from_ref(range).cast_mut().cast();
-    pool::submit(pool, Job { function: help, argument, owner: Owner::Library })
+    pool::submit(pool, Job { function: help, argument, owner: Owner::Library(pool::around()) })
 }
 
 /// Works the range off, with helpers, and says how the lowest part that failed ended.

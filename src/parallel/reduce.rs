@@ -13,7 +13,7 @@
 use super::runs_here;
 use crate::pool::{self, as_error, run_part, Error, PoolRef, Status};
 use crate::sync::{lock, Mutex};
-use crate::task::{Job, Owner};
+use crate::task::{Around, Job, Owner};
 use std::alloc::{alloc, dealloc, Layout};
 use std::ffi::c_void;
 use std::ops::Range;
@@ -101,6 +101,8 @@ struct Tree<'a> {
     leaves: Leaves,
     /// The pool's number.
     pool: u32,
+    /// The caller's.
+    around: Around,
     /// Nodes of more leaves than this are forked.
     fork_above: usize,
 }
@@ -167,7 +169,8 @@ impl<'a> Half<'a> {
 
     /// The task; this half has to stay where it is until the task is joined.
     fn job(&self) -> Job {
-        Job { function: walk_half, argument: (&raw const *self).cast_mut().cast(), owner: Owner::Library }
+        let owner = Owner::Library(self.tree.around);
+        Job { function: walk_half, argument: (&raw const *self).cast_mut().cast(), owner }
     }
 
     /// How the half ended, if it was run at all.
@@ -210,7 +213,7 @@ pub(crate) unsafe fn reduce(
     let threads = pool.threads() as usize;
     // One thread alone walks the whole tree.
     let fork_above = if threads == 1 { usize::MAX } else { leaves.count / (threads * SHARES) };
-    let tree = Tree { operation, leaves, pool: pool.number, fork_above };
+    let tree = Tree { operation, leaves, pool: pool.number, around: pool::around(), fork_above };
     let root = Accumulator::new(operation)?;
     let whole = Half::new(&tree, 0..tree.leaves.count, root.get());
     let mut walked = Ok(());

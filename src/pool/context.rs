@@ -18,7 +18,7 @@ use super::registry::PoolRef;
 use super::wait::{blocking_depth, end_blocking_down_to};
 use super::wait_graph::Node;
 use crate::sync::{end_forked_thread, epoch};
-use crate::task::{cell_of, encode, Claimed, Extra, Failure, Kind, Tagged, TaskId};
+use crate::task::{encode, Claimed, Extra, Failure, Kind, Tagged, TaskId};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::null;
@@ -244,9 +244,12 @@ pub(super) struct Frame {
     outer_failure: ManuallyDrop<Cell<Option<Box<Failure>>>>,
     /// The task under this one on the stack is known to wait for it (`deadlock`).
     pub(super) linked: Cell<bool>,
-    /// How often the bodies around it had said that they are about to block, if it is a part.
+    /// How often the bodies around it had said that they are about to block, if it is a part; CALLBACK: it is none.
     blocking: u32,
 }
+
+/// In `Frame.blocking`: what runs is no body, but a function that is called on top of one.
+const CALLBACK: u32 = u32::MAX;
 
 impl Frame {
     /// A body of a task.
@@ -258,6 +261,10 @@ impl Frame {
     /// A part of something bigger, which is no task of its own.
     pub(super) fn of_part() -> Self {
         Self::new(None, blocking_depth())
+    }
+
+    fn is_callback(&self) -> bool {
+        self.blocking == CALLBACK
     }
 
     #[inline]
@@ -276,6 +283,17 @@ impl Frame {
     /// and that forks, this doesn't return in the child (as `call_out`).
     #[inline(always)]
     pub(super) fn enter<T>(&self, local: &Local, body: impl FnOnce() -> T) -> (T, Option<Box<Failure>>) {
+        self.enter_as(local, self.task.is_some(), body)
+    }
+
+    /// The same; `is_part_of_none`: what it forks is no part of the task around it.
+    #[inline(always)]
+    fn enter_as<T>(
+        &self,
+        local: &Local,
+        is_part_of_none: bool,
+        body: impl FnOnce() -> T,
+    ) -> (T, Option<Box<Failure>>) {
         struct Leave<'a>(&'a Local, &'a Frame);
         impl Drop for Leave<'_> {
             #[inline(always)]
@@ -292,8 +310,9 @@ impl Frame {
         }
         let leave = Leave(local, self);
         let depth = local.forks.depth();
-        if local.forks.is_odd() {
-            self.keep_outer_failure(local);
+        let begins_oddly = if is_part_of_none { depth != 0 } else { local.forks.is_odd() };
+        if begins_oddly {
+            self.begin_oddly(local);
         }
         let value = body();
         if !std::ptr::eq(local.frame.get(), self) {
@@ -304,10 +323,15 @@ impl Frame {
         (value, failure)
     }
 
+    /// The body around it has done something odd; or that is a half, and what this one forks is no part of its task: not for its
+    /// fork stack.
     #[cold]
     #[inline(never)]
-    fn keep_outer_failure(&self, local: &Local) {
-        self.outer_failure.set(local.failure.take());
+    fn begin_oddly(&self, local: &Local) {
+        if local.forks.is_odd() {
+            self.outer_failure.set(local.failure.take());
+        }
+        local.forks.set_odd();
     }
 
     /// The body, or one around it, has done something odd: ends what it left open; and what it has left in `failure`.
@@ -331,6 +355,9 @@ impl Frame {
 
     /// What its task is called.
     fn called(&self) -> String {
+        if self.is_callback() {
+            return "a callback".to_owned();
+        }
         let name = self.extra().and_then(|extra| extra.name.as_deref());
         match (name, self.task()) {
             (Some(name), _) => format!("the task \"{name}\""),
@@ -347,6 +374,19 @@ impl Frame {
 
     fn task(&self) -> Option<TaskId> {
         self.task.map(Tagged::id)
+    }
+
+    /// The number of the task that this body belongs to. A callback waits as what it is called on top of, but is in no task.
+    pub(super) fn task_of_owner(&self) -> Option<TaskId> {
+        let owner = self.owner();
+        let mut frame = self;
+        while !std::ptr::eq(frame, owner) {
+            if frame.is_callback() {
+                return None;
+            }
+            frame = frame.outer()?;
+        }
+        owner.task()
     }
 
     fn outer(&self) -> Option<&Frame> {
@@ -416,38 +456,6 @@ fn with_frame<T>(body: impl FnOnce(Option<&Frame>) -> T) -> T {
     body(unsafe { frame.as_ref() })
 }
 
-/// Whether the innermost body of the calling thread was asked to stop; `None` outside a body.
-pub(crate) fn is_asked_to_stop() -> Option<bool> {
-    with_frame(|frame| {
-        let frame = frame?;
-        // The parts of a `pool_for` are no tasks of their own: the task around them counts.
-        let asked = frame.owner().task().is_some_and(|task| cell_of(task).state.is_asked_to_stop());
-        Some(asked || with_context(|context| context.is_some_and(|here| here.pool.is_canceling())))
-    })
-}
-
-/// Marks the innermost body as failed; false outside a body.
-pub(crate) fn fail_current(failure: Failure) -> bool {
-    with_frame(|frame| match frame {
-        Some(_) => local(|local| {
-            local.failure.set(Some(Box::new(failure)));
-            local.forks.set_odd();
-            true
-        }),
-        None => false,
-    })
-}
-
-/// Whether the innermost body has called `task_fail`.
-pub(crate) fn current_has_failed() -> bool {
-    local(|local| {
-        let failure = local.failure.take();
-        let has_failed = failure.is_some();
-        local.failure.set(failure);
-        has_failed
-    })
-}
-
 /// Runs `body` with the innermost frame; `None` outside all bodies.
 pub(super) fn with_innermost<T>(body: impl FnOnce(&Frame) -> T) -> Option<T> {
     with_frame(|frame| frame.map(body))
@@ -458,7 +466,28 @@ pub(crate) fn holds_a_place() -> bool {
     with_context(|context| context.is_some_and(Context::holds_place))
 }
 
-/// Whether the thread is inside a body.
+/// Whether what the thread does is a body, and no callback on top of one.
+pub(super) fn is_in_a_body_itself() -> bool {
+    is_in_a_body_on(here())
+}
+
+/// The same on the thread whose this is.
+#[inline(always)]
+pub(super) fn is_in_a_body_on(local: &Local) -> bool {
+    // SAFETY: as in `with_context`.
+    unsafe { local.frame.get().as_ref() }.is_some_and(|frame| !frame.is_callback())
+}
+
+/// Calls a function of the embedder's that is no body (`call_out`).
+pub(super) fn call_out_of_body(call: &mut dyn FnMut()) {
+    let local = here();
+    if local.frame.get().is_null() {
+        return call();
+    }
+    let _ = Frame::new(None, CALLBACK).enter_as(local, true, call);
+}
+
+/// Whether the thread is inside a body, or a callback on top of one.
 pub(super) fn is_in_a_body() -> bool {
     with_frame(|frame| frame.is_some())
 }

@@ -11,7 +11,7 @@
 
 use super::{context, deadlock, registry, timers};
 use crate::observe;
-use crate::sync::{epoch, spin_hint, step_epoch, AtomicU32, Ordering};
+use crate::sync::{call_out_through, epoch, spin_hint, step_epoch, AtomicU32, Ordering};
 use crate::task;
 
 /// Not 0: this is the child of a fork, and not everything has been made anew.
@@ -32,6 +32,7 @@ pub(crate) fn watch() {
     // Acquire: pairs with the Release below; the copy is known.
     if WATCHED.load(Ordering::Acquire) == 0 {
         task::find_copy();
+        call_out_through(context::call_out_of_body);
         // Several threads may do it at the same time: then the epoch steps by more than one. So nobody's first handle is
         // made before forks are noticed, and no child waits for a thread that isn't there.
         //

@@ -1,16 +1,17 @@
 //! The fork stacks of a pool: one for each outermost invoke that is under way (pool/nested), found by whoever looks for work.
 //!
 //! ```text
-//! first -> Node { ForkStack, owned? } -> Node -> ... -> NULL       nodes are added in front, reused, and freed with the pool
+//! first -> Node { ForkStack, owned?, body } -> Node -> ... -> NULL     nodes are added in front, reused, and freed with the pool
 //! open     how many are owned; its step and fence are what lets the pushes into them do without
 //! ```
 
-use super::context::Context;
+use super::around::around_in;
+use super::context::{Context, Frame};
 use super::core::Pool;
 use super::observe::note_steal;
 use crate::queue::ForkStack;
 use crate::sync::{fence, heavy, AtomicPtr, AtomicU32, Ordering};
-use crate::task::{self, Claimed, Function, Job, Owner};
+use crate::task::{self, Around, Claimed, Function, Job, Owner};
 use std::ptr::{null_mut, NonNull};
 
 /// One of them.
@@ -18,6 +19,8 @@ pub(super) struct Node {
     pub(super) stack: ForkStack,
     /// Not 0: it belongs to a thread.
     owned: AtomicU32,
+    /// The owner's, whose parts the halves are. Written by the owner.
+    body: AtomicPtr<Frame>,
     next: *mut Node,
 }
 
@@ -56,14 +59,16 @@ impl ForkStacks {
         !self.has_open() || heavy()
     }
 
-    /// A stack for the calling thread.
-    pub(super) fn open(&self) -> &Node {
+    /// A stack for the calling thread, for what this body of its forks.
+    pub(super) fn open(&self, body: *const Frame) -> &Node {
         let node = self.iter().find(|node| {
             // Acquire: pairs with the Release in `close`.
             node.owned.load(Ordering::Relaxed) == 0
                 && node.owned.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
         });
         let node = node.unwrap_or_else(|| self.add());
+        // Relaxed: who reads it has a half, whose push (Release) comes after this.
+        node.body.store(body.cast_mut(), Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         // SeqCst: pairs with the fence before `catch_up`.
         fence(Ordering::SeqCst);
@@ -73,7 +78,12 @@ impl ForkStacks {
     #[cold]
     fn add(&self) -> &Node {
         let mut next = self.first.load(Ordering::Acquire);
-        let node = Box::into_raw(Box::new(Node { stack: ForkStack::new(), owned: AtomicU32::new(1), next }));
+        let node = Box::into_raw(Box::new(Node {
+            stack: ForkStack::new(),
+            owned: AtomicU32::new(1),
+            body: AtomicPtr::new(null_mut()),
+            next,
+        }));
         // Release: publishes the node, for the Acquire in `iter`.
         while let Err(now) =
             self.first.compare_exchange_weak(next, node, Ordering::Release, Ordering::Acquire)
@@ -121,8 +131,10 @@ pub(super) fn steal_half(context: &Context) -> Option<Claimed> {
         node.stack.steal(|function, argument| {
             // SAFETY: `nested` pushes a function, then its argument.
             let function = unsafe { std::mem::transmute::<*mut (), Function>(function) };
-            task =
-                make_task(&context.pool, Job { function, argument: argument.cast(), owner: Owner::Library });
+            // SAFETY: NULL, or on the owner's stack: it comes back to it when it has joined this half.
+            let body = unsafe { node.body.load(Ordering::Relaxed).as_ref() };
+            let owner = Owner::Library(body.map_or(Around::NOBODY, around_in));
+            task = make_task(&context.pool, Job { function, argument: argument.cast(), owner });
             task.as_ref().map(|task| task.id().bits())
         });
         if task.is_some() {

@@ -9,7 +9,7 @@
 //! submit: where a task goes in. worker: how one is found. run: one task. wait: who runs what in a wait, and what
 //! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads, fork: its life.
 //! observe: what is counted, timed and traced on the way.
-//! nested, fork_stacks: forks that make no task unless somebody comes for one.
+//! nested, fork_stacks: forks that make no task unless somebody comes for one. around: whose parts they are.
 //! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet. cancel: what never will be.
 
 mod census;
@@ -18,6 +18,8 @@ mod places;
 mod resize;
 mod sleep;
 
+#[cfg(not(loom))]
+mod around;
 #[cfg(not(loom))]
 mod blocking;
 #[cfg(not(loom))]
@@ -94,8 +96,9 @@ mod worker;
 
 #[cfg(not(loom))]
 pub(crate) use self::{
+    around::{around, current_has_failed, fail_current, is_asked_to_stop},
     cancel::cancel,
-    context::{current_has_failed, fail_current, holds_a_place, inside_pool, is_asked_to_stop, worker_index},
+    context::{holds_a_place, inside_pool, worker_index},
     deadlock::will_come_into_a_queue,
     fork::{check as check_fork, may_have_forked, watch as watch_forks},
     group::{cancel_group, create_group, release_group, spawn_in, wait_group},

@@ -11,11 +11,11 @@
 //! `task_block_begin`, a fork, a longjmp over parts) shows in one word, `depth`, which each part is to leave as it found it: ODD in it,
 //! or another number, and `settle` finds out. The idea of a fast path that a thief turns into a slow one is Cilk-5's.
 
-use super::context::{inside, is_in_a_body, with_context, Context, Frame};
+use super::context::{is_in_a_body_on, place_in, with_context, Context, Frame};
 use super::core::Pool;
 use super::fork_stacks::Node;
 use super::leave;
-use super::local::{here, local, local_if_used, Local};
+use super::local::{here, local_if_used, Local};
 use super::registry::PoolRef;
 use super::run::{as_failure, catch, PartOutcome};
 use super::status::{Error, Status};
@@ -258,41 +258,39 @@ impl Fork {
 /// The same for a caller who is on a place of the pool, and need not have opened a region. `None`: not here and now.
 pub(crate) fn open_and_invoke(pool: &PoolRef, left: Half, right: Half) -> Option<Result<(), Error>> {
     // In a trace each half is an event of its own.
-    let has_place = inside(pool, |inside| inside.is_some());
-    if !has_place || !has_heavy() || pool.journal().is_traced() {
+    let local = here();
+    if place_in(local, pool).is_none() || !has_heavy() || pool.journal().is_traced() {
         return None;
     }
-    let run = || in_new_region(pool, left, right);
-    if is_in_a_body() {
+    let run = || in_new_region(local, pool, left, right);
+    if is_in_a_body_on(local) {
         return run();
     }
-    Frame::of_part().enter(here(), run).0
+    Frame::of_part().enter(local, run).0
 }
 
 #[inline(never)]
-fn in_new_region(pool: &PoolRef, left: Half, right: Half) -> Option<Result<(), Error>> {
-    local(|local| {
-        let (lowest, length) = stack_for_bodies();
-        let handle = encode(Kind::Pool, u64::from(pool.number)) as usize;
-        let node = pool.fork_stacks.open();
-        let (forks, outer) = (&local.forks, local.forks.region.clone());
-        forks.region.become_like(&Region {
-            handle: Cell::new(handle),
-            node: Cell::new(node),
-            pool: Cell::new(&raw const **pool),
-            lowest: Cell::new(lowest),
-            length: Cell::new(length),
-            epoch: Cell::new(epoch()),
-        });
-        // Of the part that invokes.
-        let (depth, failure) = (forks.depth.replace(0), local.failure.take());
-        let ended = invoke(handle, left, right);
-        local.failure.set(failure);
-        forks.depth.set(depth);
-        forks.region.become_like(&outer);
-        pool.fork_stacks.close(node);
-        ended
-    })
+fn in_new_region(local: &Local, pool: &PoolRef, left: Half, right: Half) -> Option<Result<(), Error>> {
+    let (lowest, length) = stack_for_bodies();
+    let handle = encode(Kind::Pool, u64::from(pool.number)) as usize;
+    let node = pool.fork_stacks.open(local.frame.get());
+    let (forks, outer) = (&local.forks, local.forks.region.clone());
+    forks.region.become_like(&Region {
+        handle: Cell::new(handle),
+        node: Cell::new(node),
+        pool: Cell::new(&raw const **pool),
+        lowest: Cell::new(lowest),
+        length: Cell::new(length),
+        epoch: Cell::new(epoch()),
+    });
+    // Of the part that invokes.
+    let (depth, failure) = (forks.depth.replace(0), local.failure.take());
+    let ended = invoke(handle, left, right);
+    local.failure.set(failure);
+    forks.depth.set(depth);
+    forks.region.become_like(&outer);
+    pool.fork_stacks.close(node);
+    ended
 }
 
 /// A part's failure as that of the whole.

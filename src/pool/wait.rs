@@ -9,7 +9,7 @@
 //! A waiter runs the awaited task and nothing else. What it can't run itself another thread does: the place it gave
 //! up makes room for one, and `notify` wakes or starts it.
 
-use super::context::{holds_a_place, is_in_a_body, with_context, Context};
+use super::context::{holds_a_place, is_in_a_body, is_in_a_body_itself, with_context, Context};
 use super::deadlock::Edge;
 use super::help::{reclaim, run_awaited};
 use super::local::local;
@@ -252,7 +252,7 @@ pub(crate) fn block_end() -> Result<(), Error> {
 }
 
 fn in_body(body: impl FnOnce(&Context) -> Result<(), Error>) -> Result<(), Error> {
-    with_context(|context| match context.filter(|_| is_in_a_body()) {
+    with_context(|context| match context.filter(|_| is_in_a_body_itself()) {
         Some(context) => body(context),
         None => Err(Error::invalid("not inside a task")),
     })

@@ -7,12 +7,17 @@
 //! library frame -> call_out(callback, hook), or Frame::enter(body) -> fork --child--> returns there: the thread ends
 //! ```
 
-use super::{threads, AtomicU32, Ordering};
+use super::{threads, AtomicPtr, AtomicU32, Ordering};
 use std::cell::UnsafeCell;
 use std::ops::Deref;
 use std::time::Duration;
 
 static EPOCH: AtomicU32 = AtomicU32::new(0);
+/// A `Caller`, or null: what is around each call out.
+static CALLER: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Calls what it gets, once.
+pub(crate) type Caller = fn(&mut dyn FnMut());
 
 /// How many forks lie between this process and the one that loaded the library (modulo 2^32).
 #[inline]
@@ -31,12 +36,25 @@ pub(crate) fn step_epoch() {
 ///
 /// If it forks, the child has a copy of the library's frames below it, and what they are in the middle of is the
 /// parent's. So in the child this doesn't return: the thread ends.
-#[inline]
 pub(crate) fn call_out<T>(call: impl FnOnce() -> T) -> T {
     let forks = epoch();
-    let value = call();
+    let (mut call, mut value) = (Some(call), None);
+    let mut call = || value = call.take().map(|call| call());
+    let caller = CALLER.load(Ordering::Relaxed);
+    if caller.is_null() {
+        call();
+    } else {
+        // SAFETY: `call_out_through` has stored a `Caller`.
+        let caller = unsafe { std::mem::transmute::<*mut (), Caller>(caller) };
+        caller(&mut call);
+    }
     end_if_forked(forks);
-    value
+    value.expect("a caller calls")
+}
+
+/// From now on all of that is called by this function, of a floor above.
+pub(crate) fn call_out_through(caller: Caller) {
+    CALLER.store(caller as *mut (), Ordering::Relaxed);
 }
 
 /// The same for a caller who looks only where something is odd: `forks` is the epoch before the call.

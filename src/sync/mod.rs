@@ -43,7 +43,9 @@ pub(crate) use asymmetric::{heavy, is_available as has_heavy, light};
 pub(crate) use environment::environment_variable;
 pub(crate) use event_count::EventCount;
 #[cfg(not(loom))]
-pub(crate) use fork::{call_out, end_forked_thread, end_if_forked, epoch, step_epoch, Renewable};
+pub(crate) use fork::{
+    call_out, call_out_through, end_forked_thread, end_if_forked, epoch, step_epoch, Renewable,
+};
 pub(crate) use futex::Futex;
 pub(crate) use latch::Latch;
 #[cfg(not(loom))]

@@ -30,7 +30,7 @@ pub(crate) struct Cell {
     function: AtomicPtr<c_void>,
     /// The argument until the task has run, its result afterwards; while the cell is free, the batch's length.
     payload: AtomicPtr<c_void>,
-    /// While the cell is free, the next free one.
+    /// While the cell is free, the next free one. Of a task of the library's own: the slot of the task whose part it is, or NONE.
     link: AtomicU32,
     /// Number of the pool that the task belongs to.
     pool: AtomicU32,
@@ -86,6 +86,16 @@ impl Cell {
         self.pool.load(Ordering::Relaxed)
     }
 
+    /// Of a task of the library's own, once it is published: whose part it is.
+    pub(super) fn around(&self) -> Around {
+        Around(self.link())
+    }
+
+    /// Only the cell's owner, before `state.publish`.
+    pub(super) fn set_around(&self, around: Around) {
+        self.set_link(around.0);
+    }
+
     pub(super) fn link(&self) -> u32 {
         self.link.load(Ordering::Relaxed)
     }
@@ -108,6 +118,27 @@ impl Cell {
 
     pub(super) fn set_batch_len(&self, len: u32) {
         self.set_payload(std::ptr::without_provenance_mut(len as usize));
+    }
+}
+
+/// The task whose part something is, which has not ended before that has: its slot, or NONE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Around(u32);
+
+impl Around {
+    pub(crate) const NOBODY: Self = Self(NONE);
+
+    /// Of what this task does, which runs. A part's parts are those of the task around it.
+    pub(crate) fn of(task: TaskId) -> Self {
+        if task.is_internal() {
+            cell_of(task).around()
+        } else {
+            Self(task.slot())
+        }
+    }
+
+    pub(crate) fn cell(self) -> Option<&'static Cell> {
+        cell(self.0)
     }
 }
 

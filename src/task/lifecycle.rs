@@ -6,7 +6,7 @@
 //!   `-> held -> let_go -> (queue)
 //! ```
 
-use super::cell::{cell, fetch_ahead, Cell, Function};
+use super::cell::{cell, fetch_ahead, Around, Cell, Function};
 use super::claimed::Claimed;
 use super::extra::Extra;
 use super::free_list;
@@ -33,8 +33,9 @@ pub(crate) enum Owner {
     None,
     /// A caller of the ABI: one release is due.
     Caller,
-    /// The library itself: one release is due, and no handle that a caller makes up reaches it.
-    Library,
+    /// The library itself, for a part of what that task does: one release is due, and no handle that a caller makes up reaches
+    /// it.
+    Library(Around),
 }
 
 impl Owner {
@@ -48,8 +49,9 @@ impl Owner {
 pub(crate) fn create(job: Job, pool: u32, from_outside: bool) -> Option<TaskId> {
     let (slot, cell) = free_list::allocate()?;
     let mut id = cell.state.next_id(slot);
-    if job.owner == Owner::Library {
+    if let Owner::Library(around) = job.owner {
         id = id.internal();
+        cell.set_around(around);
     }
     cell.fill(job.function, job.argument, pool);
     cell.state.publish(id, job.owner.handles(), if from_outside { word::OUTSIDE } else { 0 });

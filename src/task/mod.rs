@@ -42,7 +42,7 @@ pub(crate) use word::{Only, Outcome, Phase, Snapshot, TaskId};
 #[cfg(not(loom))]
 pub(crate) use {
     cascade::{calling_out, in_line},
-    cell::{cell_of, is_parents},
+    cell::{cell_of, is_parents, Around},
     claimed::{Claimed, Tagged},
     completions::{Completion, Delivery, Queue, QUEUES},
     extra::Extra,
