@@ -162,10 +162,25 @@ cdef void *run_map(void *arg) noexcept nogil:
     return NULL
 
 
+cdef dict SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 8, "L": 8, "f": 4, "d": 8}
+
+
 cdef str letter_of(object view):
-    """The letter of the buffer's items, "" for what is no number of this machine's."""
+    """The letter of the buffer's items; no letter of LETTERS for what is no number of this machine's."""
     letter = view.format.lstrip("@=<")
     return {"q": "l", "Q": "L", "n": "l", "N": "L"}.get(letter, letter)
+
+
+cdef int check_items(object view, str letter, str takes) except -1:
+    """Raises TypeError unless the function takes, or returns, items as the buffer has them."""
+    if letter_of(view) != letter:
+        raise TypeError(f"the function {takes} items of format {letter!r}, not {view.format!r}")
+    if view.itemsize != SIZES[letter]:  # "<l" has 4 bytes
+        raise TypeError(
+            f"the function {takes} items of {SIZES[letter]} bytes, and those of format {view.format!r} have {view.itemsize}: "
+            f"copy them to an array of format {letter!r}"
+        )
+    return 0
 
 
 cdef int set_items(items_t *items, object view) except -1:
@@ -183,8 +198,7 @@ cdef object empty_like(object array, object view, str letter):
         import numpy
 
         return numpy.empty(array.shape, letter)
-    made = memoryview(bytearray(view.nbytes // view.itemsize * {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4,
-                                                                "f": 4}.get(letter, 8)))
+    made = memoryview(bytearray(view.nbytes // view.itemsize * SIZES[letter]))
     return made.cast(letter) if view.ndim == 1 or view.nbytes == 0 else made.cast(letter, view.shape)
 
 
@@ -209,15 +223,13 @@ def map_array(Work work, function, array, out, open_bar):
     if len(letters) != 1 or letters not in LETTERS or result not in LETTERS:
         raise TypeError("map_array takes a native function of one number that returns a number")
     view = memoryview(array)
-    if letter_of(view) != letters:
-        raise TypeError(f"the function takes items of format {letters!r}, not {view.format!r}")
+    check_items(view, letters, "takes")
     if view.ndim == 0 or view.suboffsets:
         raise TypeError("an array of at least one dimension, in one piece, is expected")
     if out is None:
         out = empty_like(array, view, result)
     target = memoryview(out)
-    if letter_of(target) != result:
-        raise TypeError(f"the function returns items of format {result!r}, not {target.format!r}")
+    check_items(target, result, "returns")
     if target.shape != view.shape:
         raise ValueError(f"out is of shape {target.shape}, not {view.shape}")
     if target.readonly:
