@@ -222,6 +222,41 @@ def test_what_is_no_native_function_is_refused(made_of: Any, signature: str | No
         offgil.native(ctypes.pythonapi.Py_IsInitialized)
 
 
+@pytest.mark.parametrize("signature", [None, "void()"])
+def test_null_is_no_function(signature: str | None) -> None:
+    for null in (ctypes.CFUNCTYPE(None)(), ctypes.cast(None, ctypes.CFUNCTYPE(None))):
+        with pytest.raises(ValueError, match="NULL is no function"):
+            offgil.native(null, signature)
+    with pytest.raises(TypeError, match="NoneType"):
+        offgil.native(None, signature)
+
+
+def test_texts_go_for_untyped_pointers_and_for_those_of_characters(pool: offgil.ThreadPoolExecutor) -> None:
+    untyped = function("strlen", ctypes.c_size_t, ctypes.c_void_p)
+    for called in (
+        untyped,
+        offgil.native(untyped),
+        offgil.native(libc.strlen, "u64(ptr)"),
+        offgil.native(libc.strlen, "size_t (const char *)"),
+    ):
+        for text, length in ((ctypes.c_char_p(b"four"), 4), (ctypes.c_wchar_p("four"), 1)):
+            future = pool.submit(called, text)
+            assert (future.native, future.result(PATIENCE)) == (True, length)
+            assert called(text) == length
+        null = pool.submit(offgil.native(libc.time, "i64(ptr)"), ctypes.c_char_p())
+        assert abs(null.result(PATIENCE) - time.time()) < 60
+
+
+def test_a_text_goes_by_reference_for_a_pointer_to_texts(
+    pool: offgil.ThreadPoolExecutor,
+) -> None:
+    text = ctypes.c_char_p(b"four")
+    same = function("memset", ctypes.c_void_p, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_size_t)
+    for called in (same, offgil.native(same)):
+        future = pool.submit(called, text, 0, 0)
+        assert (future.native, future.result(PATIENCE)) == (True, ctypes.addressof(text))
+
+
 def test_an_address_with_a_signature_is_native(pool: offgil.ThreadPoolExecutor, native: Native) -> None:
     assert pool.submit(offgil.native(native.twice, "u64(u64)"), 21).result(PATIENCE) == 42
     spaced = offgil.native(native.twice, " u64 ( u64 ) ")

@@ -40,6 +40,7 @@ cdef object c_void_p = None
 cdef object address_in = None
 cdef object ByReference = None
 cdef tuple POINTS = ()
+cdef tuple TEXTS = ()
 cdef tuple DATA = ()
 
 
@@ -49,7 +50,7 @@ class CallsBack(TypeError):
 
 cdef int meet_ctypes() except -1:
     """Imports ctypes, which takes long, and so is put off until there is a native function; nothing else in here works before."""
-    global ctypes, c_void_p, address_in, ByReference, POINTS, DATA
+    global ctypes, c_void_p, address_in, ByReference, POINTS, TEXTS, DATA
     import _ctypes
     import ctypes
 
@@ -64,6 +65,7 @@ cdef int meet_ctypes() except -1:
     c_void_p = ctypes.c_void_p
     ByReference = type(ctypes.byref(ctypes.c_int()))
     POINTS = (ctypes.Array, _ctypes._Pointer, ByReference)
+    TEXTS = (ctypes.c_char_p, ctypes.c_wchar_p)
     DATA = (*POINTS, _ctypes._SimpleCData, ctypes.Structure, ctypes.Union, _ctypes.CFuncPtr)
     return 0
 
@@ -156,7 +158,9 @@ cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t
         keep_data(value, keep)
         keep.append(converted)
         try:
-            cell[0] = address_in(converted)
+            # For c_void_p ctypes passes where a text lies, and not where the object has it noted down, as for POINTER(c_char_p).
+            is_text = isinstance(value, TEXTS) and (kind is None or kind is c_void_p)
+            cell[0] = address_in(value if is_text else converted)
         except ctypes.ArgumentError:
             raise TypeError(f"{type(value).__name__} has no address") from None
         return 0
