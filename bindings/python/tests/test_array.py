@@ -63,6 +63,19 @@ def test_no_items_are_fine(pool: offgil.ThreadPoolExecutor) -> None:
     assert pool.map_array(cos, array.array("d")).tolist() == []
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3)])
+def test_no_items_of_more_dimensions_are_a_memoryview_of_their_shape(
+    pool: offgil.ThreadPoolExecutor, shape: tuple[int, ...]
+) -> None:
+    values = numpy.empty(shape, "f4")
+    called = offgil.native(libc.abs, "i64(f32)")
+    mapped = pool.map_array(called, memoryview(values))
+    assert (mapped.shape, mapped.format, mapped.itemsize, mapped.readonly) == (shape, "l", 8, False)
+    assert mapped.tolist() == values.tolist()
+    assert pool.map_array(called, memoryview(values), mapped) is mapped
+    assert numpy.asarray(mapped).shape == shape
+
+
 @pytest.mark.parametrize("letter", ["<l", "=l", "<L", "=L"])
 def test_items_of_the_standard_size_are_no_longs(pool: offgil.ThreadPoolExecutor, letter: str) -> None:
     standard = pytest.importorskip("_testbuffer").ndarray([1, 2, 3], shape=[3], format=letter, flags=WRITABLE)

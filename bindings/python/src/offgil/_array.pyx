@@ -5,6 +5,7 @@ A task runs `pool_for`, whose body calls the function by its exact C type; the c
 Ctrl-C stops it: then the task is asked to stop, and each part looks now and then.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint8_t
 
@@ -145,6 +146,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     Py_buffer *PyMemoryView_GET_BUFFER(object view)
+    object PyMemoryView_FromBuffer(Py_buffer *buffer)
 
 cdef str LETTERS = "bBhHiIlLfd"
 
@@ -163,6 +165,9 @@ cdef void *run_map(void *arg) noexcept nogil:
 
 
 cdef dict SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 8, "L": 8, "f": 4, "d": 8}
+# What a memoryview that was made of no object refers to: they stay.
+cdef dict FORMATS = {letter: letter.encode("ascii") for letter in LETTERS}
+cdef char nothing = 0
 
 
 cdef str letter_of(object view):
@@ -199,7 +204,23 @@ cdef object empty_like(object array, object view, str letter):
 
         return numpy.empty(array.shape, letter)
     made = memoryview(bytearray(view.nbytes // view.itemsize * SIZES[letter]))
-    return made.cast(letter) if view.ndim == 1 or view.nbytes == 0 else made.cast(letter, view.shape)
+    if view.ndim == 1:
+        return made.cast(letter)
+    return made.cast(letter, view.shape) if view.nbytes else without_items(view, letter)
+
+
+cdef object without_items(object view, str letter):
+    """A memoryview of this shape, which has a 0 in it: `cast` makes none."""
+    cdef Py_buffer buffer = PyMemoryView_GET_BUFFER(view)[0]
+    buffer.buf = &nothing
+    buffer.len = 0
+    buffer.itemsize = SIZES[letter]
+    buffer.readonly = False
+    buffer.format = PyBytes_AS_STRING(FORMATS[letter])
+    buffer.strides = NULL
+    buffer.suboffsets = NULL
+    buffer.internal = NULL
+    return PyMemoryView_FromBuffer(&buffer)
 
 
 def map_array(Work work, function, array, out, open_bar):
