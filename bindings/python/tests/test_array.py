@@ -47,6 +47,7 @@ def test_strides_and_dimensions_are_followed(pool: offgil.ThreadPoolExecutor) ->
 
 
 LETTERS = "bBhHiIlLfd"
+WRITABLE = 2  # ND_WRITABLE of _testbuffer
 WORDS = dict(zip(LETTERS, ["i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64"], strict=True))
 
 
@@ -60,6 +61,32 @@ def test_each_type_goes_in_and_comes_out(pool: offgil.ThreadPoolExecutor, letter
 
 def test_no_items_are_fine(pool: offgil.ThreadPoolExecutor) -> None:
     assert pool.map_array(cos, array.array("d")).tolist() == []
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3)])
+def test_no_items_of_more_dimensions_are_a_memoryview_of_their_shape(
+    pool: offgil.ThreadPoolExecutor, shape: tuple[int, ...]
+) -> None:
+    values = numpy.empty(shape, "f4")
+    called = offgil.native(libc.abs, "i64(f32)")
+    mapped = pool.map_array(called, memoryview(values))
+    assert (mapped.shape, mapped.format, mapped.itemsize, mapped.readonly) == (shape, "l", 8, False)
+    assert mapped.tolist() == values.tolist()
+    assert pool.map_array(called, memoryview(values), mapped) is mapped
+    assert numpy.asarray(mapped).shape == shape
+
+
+@pytest.mark.parametrize("letter", ["<l", "=l", "<L", "=L"])
+def test_items_of_the_standard_size_are_no_longs(pool: offgil.ThreadPoolExecutor, letter: str) -> None:
+    standard = pytest.importorskip("_testbuffer").ndarray([1, 2, 3], shape=[3], format=letter, flags=WRITABLE)
+    word = WORDS[letter[1]]
+    called = offgil.native(libc.labs, f"{word}({word})")
+    own = array.array(letter[1], [1, 2, 3])
+    reason = rf"items of 8 bytes, and those of format '{letter}' have 4: copy them .* format '{letter[1]}'"
+    with pytest.raises(TypeError, match=f"takes {reason}"):
+        pool.map_array(called, standard)
+    with pytest.raises(TypeError, match=f"returns {reason}"):
+        pool.map_array(called, own, standard)
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,7 @@ NO_TRACE = {
     "a time that is no number": '[{"ph": "X", "name": "a", "ts": NaN, "dur": 1}]',
     "arguments that are none": '[{"ph": "X", "name": "a", "ts": 1, "dur": 1, "args": 7}]',
     "a curve of words": '[{"ph": "C", "name": "a", "ts": 1, "args": {"tasks": "many"}}]',
+    "a curve of a list": '[{"ph": "C", "name": "a", "ts": 1, "args": [1]}]',
     "deep": "[" * 100_000,
 }
 

@@ -386,3 +386,11 @@ def test_a_failing_initializer_breaks_the_pool(caplog: pytest.LogCaptureFixture)
 def test_threads_are_named_after_the_prefix() -> None:
     with offgil.ThreadPoolExecutor(1, "reader") as pool:
         assert pool.submit(lambda: threading.current_thread().name).result(PATIENCE) == "reader_0"
+
+
+def test_any_object_may_be_the_prefix_as_in_the_stdlib() -> None:
+    for prefix in (5, None, 0, b"x"):
+        for executor in (offgil.ThreadPoolExecutor, concurrent.futures.ThreadPoolExecutor):
+            with executor(1, prefix) as pool:
+                name = pool.submit(lambda: threading.current_thread().name).result(PATIENCE)
+                assert name == f"{prefix}_0" if prefix else name.startswith("ThreadPoolExecutor-")

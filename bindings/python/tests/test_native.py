@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Gate, Native
+from conftest import Gate, Native, run_script
 
 import offgil
 
@@ -222,6 +222,41 @@ def test_what_is_no_native_function_is_refused(made_of: Any, signature: str | No
         offgil.native(ctypes.pythonapi.Py_IsInitialized)
 
 
+@pytest.mark.parametrize("signature", [None, "void()"])
+def test_null_is_no_function(signature: str | None) -> None:
+    for null in (ctypes.CFUNCTYPE(None)(), ctypes.cast(None, ctypes.CFUNCTYPE(None))):
+        with pytest.raises(ValueError, match="NULL is no function"):
+            offgil.native(null, signature)
+    with pytest.raises(TypeError, match="NoneType"):
+        offgil.native(None, signature)
+
+
+def test_texts_go_for_untyped_pointers_and_for_those_of_characters(pool: offgil.ThreadPoolExecutor) -> None:
+    untyped = function("strlen", ctypes.c_size_t, ctypes.c_void_p)
+    for called in (
+        untyped,
+        offgil.native(untyped),
+        offgil.native(libc.strlen, "u64(ptr)"),
+        offgil.native(libc.strlen, "size_t (const char *)"),
+    ):
+        for text, length in ((ctypes.c_char_p(b"four"), 4), (ctypes.c_wchar_p("four"), 1)):
+            future = pool.submit(called, text)
+            assert (future.native, future.result(PATIENCE)) == (True, length)
+            assert called(text) == length
+        null = pool.submit(offgil.native(libc.time, "i64(ptr)"), ctypes.c_char_p())
+        assert abs(null.result(PATIENCE) - time.time()) < 60
+
+
+def test_a_text_goes_by_reference_for_a_pointer_to_texts(
+    pool: offgil.ThreadPoolExecutor,
+) -> None:
+    text = ctypes.c_char_p(b"four")
+    same = function("memset", ctypes.c_void_p, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_size_t)
+    for called in (same, offgil.native(same)):
+        future = pool.submit(called, text, 0, 0)
+        assert (future.native, future.result(PATIENCE)) == (True, ctypes.addressof(text))
+
+
 def test_an_address_with_a_signature_is_native(pool: offgil.ThreadPoolExecutor, native: Native) -> None:
     assert pool.submit(offgil.native(native.twice, "u64(u64)"), 21).result(PATIENCE) == 42
     spaced = offgil.native(native.twice, " u64 ( u64 ) ")
@@ -250,6 +285,80 @@ def test_buffers_are_worked_on_in_place(pool: offgil.ThreadPoolExecutor) -> None
         pool.submit(typed, array.array("q", [1]), 0, 8)
     with pytest.raises(ValueError, match="contiguous"):
         pool.submit(fill, memoryview(data)[::2], 0, 1)
+
+
+LINKED = """
+import ctypes, itertools, offgil
+from ctypes import POINTER, Structure, byref, c_char, c_size_t, pointer
+
+Callback = ctypes.CFUNCTYPE(None)
+
+class Cell(Structure):
+    pass
+
+Cell._fields_ = [
+    ("text", c_char * 8), ("before", POINTER(Cell)), ("after", POINTER(Cell)), ("call", Callback)
+]
+
+def chain(count, back):
+    cells = [Cell(b"four") for _ in range(count)]
+    for before, after in itertools.pairwise(cells):
+        before.after = pointer(after)
+        if back:
+            after.before = pointer(before)
+    return cells
+
+def ring():
+    cells = chain(2, True)
+    cells[1].after = pointer(cells[0])
+    return cells
+
+def calling(count):
+    cells = chain(count, False)
+    cells[-1].call = Callback(lambda: None)
+    return cells
+
+libc = ctypes.CDLL(None)
+typed = ctypes.CDLL(None).strlen
+typed.argtypes = [ctypes.c_void_p]
+with offgil.ThreadPoolExecutor(1) as pool:
+    for cells in (ring(), chain(3, True), chain(50, False), chain(3000, True), calling(50), calling(1)):
+        for data in (byref(cells[0]), pointer(cells[0]), cells[0].after or byref(cells[0])):
+            for strlen in (libc.strlen, typed, offgil.native(typed), offgil.native(libc.strlen, "u64(ptr)")):
+                future = pool.submit(strlen, data)
+                assert future.result(30) == 4
+                print(future.native, end=" ")
+        print()
+"""
+
+
+def test_data_that_lead_to_each_other_are_native_unless_they_lead_to_python_or_too_far() -> None:
+    status, output, errors = run_script(LINKED)
+    assert (status, errors) == (0, "")
+    assert [line.split() for line in output.splitlines()] == [
+        [native] * 12 for native in ("True", "True", "True", "False", "False", "False")
+    ]
+
+
+def test_a_part_of_data_leads_to_what_the_whole_does(pool: offgil.ThreadPoolExecutor) -> None:
+    class Inner(ctypes.Structure):
+        _fields_ = [("text", ctypes.c_char * 8), ("call", ctypes.CFUNCTYPE(None))]
+
+    class Outer(ctypes.Structure):
+        _fields_ = [("inner", Inner)]
+
+    outer = Outer()
+    future = pool.submit(libc.strlen, ctypes.byref(outer.inner))
+    assert (future.native, future.result(PATIENCE)) == (True, 0)
+    outer.inner.call = ctypes.CFUNCTYPE(None)(lambda: None)
+    future = pool.submit(libc.strlen, ctypes.byref(outer.inner))
+    assert (future.native, future.result(PATIENCE)) == (False, 0)
+
+
+def test_each_pointer_of_many_is_native(pool: offgil.ThreadPoolExecutor) -> None:
+    rows = (ctypes.POINTER(ctypes.c_byte) * 900)(*(ctypes.pointer(ctypes.c_byte()) for _ in range(900)))
+    future = pool.submit(libc.strlen, rows[899])
+    assert (future.native, future.result(PATIENCE)) == (True, 0)
 
 
 def test_a_buffer_is_kept_until_its_task_has_ended_and_no_longer(

@@ -8,7 +8,8 @@ import gc
 import mmap
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +270,7 @@ DATA = {
     "address": lambda: ctypes.c_void_p(ctypes.addressof(ctypes.c_int.in_dll(libc, "optind"))),
     "text": lambda: ctypes.c_char_p(b"text"),
 }
-NOT_OFF_THE_GIL = [("with POINTER", "address"), *((of, "text") for of in FUNCTIONS if of != "not declared")]
+NOT_OFF_THE_GIL = [("with POINTER", "address"), ("with POINTER", "text")]
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -286,6 +287,69 @@ def test_no_collector_is_needed_for_what_ctypes_holds_once_its_task_has_ended(
     assert future.native
     del data, future
     assert alive() is None
+
+
+class Text(bytes):
+    """Bytes that note down their end."""
+
+    ended: list[bool]
+
+    def __del__(self) -> None:
+        self.ended.append(True)
+
+
+class Holder(ctypes.Structure):
+    """What has a pointer in it."""
+
+    _fields_ = [("number", ctypes.c_int), ("to", ctypes.POINTER(ctypes.c_int))]
+
+
+def pointing(kind: str) -> tuple[Any, Callable[[], object], Callable[[], bool]]:
+    """A pointer, what points it elsewhere, and whether what it pointed to is alive."""
+    if kind == "text":
+        text = Text(b"text")
+        text.ended = []
+        pointer: Any = ctypes.c_char_p(text)
+        return pointer, partial(setattr, pointer, "value", b"other"), lambda ended=text.ended: not ended
+    target, other = ctypes.c_int(), ctypes.pointer(ctypes.c_int())
+    alive = weakref.ref(target)
+    if kind == "pointer":
+        pointer = ctypes.pointer(target)
+        return pointer, partial(setattr, pointer, "contents", other.contents), lambda: alive() is not None
+    if kind == "field":
+        holder = Holder(0, ctypes.pointer(target))
+        return holder.to, partial(setattr, holder, "to", other), lambda: alive() is not None
+    rows = (ctypes.POINTER(ctypes.c_int) * 2)(ctypes.pointer(target), ctypes.pointer(target))
+
+    def change() -> None:
+        rows[:] = [other, other]
+
+    return rows[1], change, lambda: alive() is not None
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize(
+    ("of", "kind"),
+    [
+        (of, kind)
+        for of in FUNCTIONS
+        for kind in ("pointer", "field", "row", "text")
+        if (of, kind) not in NOT_OFF_THE_GIL
+    ],
+)
+def test_what_is_pointed_to_at_submit_lives_until_the_task_has_ended_and_no_longer(
+    pool: offgil.ThreadPoolExecutor, native: Native, gate: Gate, of: str, kind: str
+) -> None:
+    pool.submit(offgil.native(native.gate_enter, "ptr(ptr)"), gate.address)
+    pointer, change, alive = pointing(kind)
+    future = pool.submit(FUNCTIONS[of](), pointer, 0, 0)
+    assert future.native
+    change()
+    assert alive()
+    gate.open()
+    assert not future.result(PATIENCE)
+    del future
+    assert not alive()
 
 
 def test_a_native_function_lives_until_its_task_has_ended(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+import cffi
 import numba
 import numpy
 import pytest
@@ -399,6 +400,8 @@ def test_what_needs_the_gil_or_cannot_be_carried_is_refused(exported: ModuleType
         offgil.native(vars(multiarray)["_ARRAY_API"])
     with pytest.raises(TypeError, match="needs a signature"):
         offgil.native(lambda value: value)
+    with pytest.raises(ValueError, match="NULL is no function"):
+        offgil.native(cffi.FFI().cast("int(*)(int)", 0))
     with pytest.raises(TypeError, match="text"):
         offgil.native(halved.address, 5)  # type: ignore[arg-type]
 

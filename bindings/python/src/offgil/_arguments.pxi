@@ -16,7 +16,7 @@ cdef extern from "Python.h":
     Py_buffer *PyMemoryView_GET_BUFFER(object view)
 
 cdef enum:
-    MOST_DEPTH = 8  # of data that points to data
+    MOST_OBJECTS = 1000  # that data of ctypes may lead to, or it is left to ctypes
 
 cdef enum Mode:
     AUTOMATIC  # what plain ctypes takes, and no more
@@ -40,16 +40,17 @@ cdef object c_void_p = None
 cdef object address_in = None
 cdef object ByReference = None
 cdef tuple POINTS = ()
+cdef tuple TEXTS = ()
 cdef tuple DATA = ()
 
 
 class CallsBack(TypeError):
-    """C would come back into Python through an argument."""
+    """C would come back into Python through an argument, as far as is known."""
 
 
 cdef int meet_ctypes() except -1:
     """Imports ctypes, which takes long, and so is put off until there is a native function; nothing else in here works before."""
-    global ctypes, c_void_p, address_in, ByReference, POINTS, DATA
+    global ctypes, c_void_p, address_in, ByReference, POINTS, TEXTS, DATA
     import _ctypes
     import ctypes
 
@@ -64,6 +65,7 @@ cdef int meet_ctypes() except -1:
     c_void_p = ctypes.c_void_p
     ByReference = type(ctypes.byref(ctypes.c_int()))
     POINTS = (ctypes.Array, _ctypes._Pointer, ByReference)
+    TEXTS = (ctypes.c_char_p, ctypes.c_wchar_p)
     DATA = (*POINTS, _ctypes._SimpleCData, ctypes.Structure, ctypes.Union, _ctypes.CFuncPtr)
     return 0
 
@@ -91,7 +93,7 @@ cdef int pack_untold(char letter, object value, uint64_t *cell, list keep) excep
             raise OverflowError("int too long to convert")
     elif type(value) in SIMPLE:
         if letter == b"z":
-            keep.append(value)
+            keep_data(value, keep)
             return pack(b"P", None, address_in(value), CTYPES, cell, keep)
         return pack(letter, type(value), value, CTYPES, cell, keep)
     return pack(letter, None, value, CTYPES, cell, keep)
@@ -152,13 +154,13 @@ cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t
     if letter == b"z":
         raise TypeError(f"bytes or None is expected, not {type(value).__name__}")
     if is_plain_data(value):
-        if calls_back(value, 0) and not is_here(keep):
-            raise CallsBack(f"{value!r} has a function in Python")
         converted = (c_void_p if kind is None else kind).from_param(value)
-        keep.append(value)
+        keep_data(value, keep)
         keep.append(converted)
         try:
-            cell[0] = address_in(converted)
+            # For c_void_p ctypes passes where a text lies, and not where the object has it noted down, as for POINTER(c_char_p).
+            is_text = isinstance(value, TEXTS) and (kind is None or kind is c_void_p)
+            cell[0] = address_in(value if is_text else converted)
         except ctypes.ArgumentError:
             raise TypeError(f"{type(value).__name__} has no address") from None
         return 0
@@ -183,9 +185,10 @@ cdef int pack_declared_pointer(object kind, object value, int mode, uint64_t *ce
     elif mode != CFFI and PyObject_CheckBuffer(value) and not is_plain_data(value):
         pack_buffer(value, kind.size, kind.floating, kind.const, cell, keep)
     else:
-        if is_plain_data(value) and calls_back(value, 0) and not is_here(keep):
-            raise CallsBack(f"{value!r} has a function in Python")
-        keep.append(value)
+        if is_plain_data(value):
+            keep_data(value, keep)
+        else:
+            keep.append(value)
         cell[0] = kind.address(value, keep)
     return 0
 
@@ -217,18 +220,59 @@ cdef int pack_buffer(object value, size_t size, bint floating, bint const, uint6
     return 0
 
 
-cdef bint calls_back(object value, int depth) except -1:
-    """Whether C could come back into Python by it: a ctypes function made of a Python one, or data that has such."""
-    if type(value) is ByReference:
-        value = value._obj
-    if type(value) is dict:
-        for kept in value.values():
-            if calls_back(kept, depth):
-                return True
-        return False
-    if not is_plain_data(value):
-        return type(value).__name__ == "CThunkObject"
-    return value._objects is not None and depth < MOST_DEPTH and calls_back(value._objects, depth + 1)
+cdef int keep_data(object value, list keep) except -1:
+    """Keeps data of ctypes, and all that it leads to now: its owner may point it elsewhere before the task has ended.
+
+    Raises CallsBack if a function in Python is among that, by which C could come back, or if it is too much to look through.
+    """
+    owner = value._obj if type(value) is ByReference else value
+    base = owner._b_base_
+    keep.append(value)
+    if (base is None and owner._objects is None) or is_here(keep):
+        return 0
+    if is_row(value, base):
+        keep.extend(led_to(base._objects))
+        return 0
+    cdef list found = [owner]
+    cdef set seen = {<size_t><void *>owner}
+    cdef Py_ssize_t place = 0
+    while place < len(found):
+        for item in led_to(found[place]):
+            # What is found lives, so its address is its own.
+            if item is not None and <size_t><void *>item not in seen:
+                seen.add(<size_t><void *>item)
+                found.append(item)
+        place += 1
+        if len(found) > MOST_OBJECTS:
+            raise CallsBack("ctypes data lead to too many objects")
+    keep.extend(found)
+    return 0
+
+
+cdef object led_to(object item):
+    """What ctypes keeps for it. That is in dicts, also in each other and in circles, which another thread may change meanwhile."""
+    if type(item) is dict:
+        if len(<dict>item) > MOST_OBJECTS:
+            raise CallsBack("ctypes data lead to too many objects")
+        return list((<dict>item).values())
+    if type(item) is ByReference:
+        return (item._obj,)
+    if is_plain_data(item):
+        return (item._objects, item._b_base_)  # what a part of other data leads to is kept there
+    if type(item).__name__ == "CThunkObject":
+        raise CallsBack("ctypes data lead to a function in Python")
+    return ()
+
+
+cdef bint is_row(object value, object base):
+    """Whether it is a pointer to numbers in an array of such, whose others it needn't look into."""
+    return (
+        base is not None
+        and isinstance(base, ctypes.Array)
+        and base._b_base_ is None
+        and isinstance(value, POINTS[1])
+        and SIMPLE.get(value._type_, "P") not in "Pz"
+    )
 
 
 cdef bint is_plain_data(object value):

@@ -5,6 +5,7 @@ A task runs `pool_for`, whose body calls the function by its exact C type; the c
 Ctrl-C stops it: then the task is asked to stop, and each part looks now and then.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint8_t
 
@@ -145,6 +146,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     Py_buffer *PyMemoryView_GET_BUFFER(object view)
+    object PyMemoryView_FromBuffer(Py_buffer *buffer)
 
 cdef str LETTERS = "bBhHiIlLfd"
 
@@ -162,10 +164,28 @@ cdef void *run_map(void *arg) noexcept nogil:
     return NULL
 
 
+cdef dict SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 8, "L": 8, "f": 4, "d": 8}
+# What a memoryview that was made of no object refers to: they stay.
+cdef dict FORMATS = {letter: letter.encode("ascii") for letter in LETTERS}
+cdef char nothing = 0
+
+
 cdef str letter_of(object view):
-    """The letter of the buffer's items, "" for what is no number of this machine's."""
+    """The letter of the buffer's items; no letter of LETTERS for what is no number of this machine's."""
     letter = view.format.lstrip("@=<")
     return {"q": "l", "Q": "L", "n": "l", "N": "L"}.get(letter, letter)
+
+
+cdef int check_items(object view, str letter, str takes) except -1:
+    """Raises TypeError unless the function takes, or returns, items as the buffer has them."""
+    if letter_of(view) != letter:
+        raise TypeError(f"the function {takes} items of format {letter!r}, not {view.format!r}")
+    if view.itemsize != SIZES[letter]:  # "<l" has 4 bytes
+        raise TypeError(
+            f"the function {takes} items of {SIZES[letter]} bytes, and those of format {view.format!r} have {view.itemsize}: "
+            f"copy them to an array of format {letter!r}"
+        )
+    return 0
 
 
 cdef int set_items(items_t *items, object view) except -1:
@@ -183,9 +203,24 @@ cdef object empty_like(object array, object view, str letter):
         import numpy
 
         return numpy.empty(array.shape, letter)
-    made = memoryview(bytearray(view.nbytes // view.itemsize * {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4,
-                                                                "f": 4}.get(letter, 8)))
-    return made.cast(letter) if view.ndim == 1 or view.nbytes == 0 else made.cast(letter, view.shape)
+    made = memoryview(bytearray(view.nbytes // view.itemsize * SIZES[letter]))
+    if view.ndim == 1:
+        return made.cast(letter)
+    return made.cast(letter, view.shape) if view.nbytes else without_items(view, letter)
+
+
+cdef object without_items(object view, str letter):
+    """A memoryview of this shape, which has a 0 in it: `cast` makes none."""
+    cdef Py_buffer buffer = PyMemoryView_GET_BUFFER(view)[0]
+    buffer.buf = &nothing
+    buffer.len = 0
+    buffer.itemsize = SIZES[letter]
+    buffer.readonly = False
+    buffer.format = PyBytes_AS_STRING(FORMATS[letter])
+    buffer.strides = NULL
+    buffer.suboffsets = NULL
+    buffer.internal = NULL
+    return PyMemoryView_FromBuffer(&buffer)
 
 
 def map_array(Work work, function, array, out, open_bar):
@@ -209,15 +244,13 @@ def map_array(Work work, function, array, out, open_bar):
     if len(letters) != 1 or letters not in LETTERS or result not in LETTERS:
         raise TypeError("map_array takes a native function of one number that returns a number")
     view = memoryview(array)
-    if letter_of(view) != letters:
-        raise TypeError(f"the function takes items of format {letters!r}, not {view.format!r}")
+    check_items(view, letters, "takes")
     if view.ndim == 0 or view.suboffsets:
         raise TypeError("an array of at least one dimension, in one piece, is expected")
     if out is None:
         out = empty_like(array, view, result)
     target = memoryview(out)
-    if letter_of(target) != result:
-        raise TypeError(f"the function returns items of format {result!r}, not {target.format!r}")
+    check_items(target, result, "returns")
     if target.shape != view.shape:
         raise ValueError(f"out is of shape {target.shape}, not {view.shape}")
     if target.readonly:

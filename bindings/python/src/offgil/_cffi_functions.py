@@ -169,12 +169,14 @@ def pointer_of(function: Any) -> Any:
 def examine(function: Any, declared: bool) -> CffiTypes | None:
     """How one that `is_function` is called; None if it is in Python, or of types that no call can carry.
 
-    Where nobody `declared` it native, also None if it may be in Python.
+    Where nobody `declared` it native, also None if it may be in Python, or NULL; else NULL is a ValueError.
     """
     compiled = isinstance(function, BuiltinFunctionType)
     pointer = pointer_of(function)
     ctype = _typeof(pointer)
     address = int(_cast(_uintptr_t, pointer))
+    if declared and not address:
+        raise ValueError("NULL is no function")
     if ctype.ellipsis or ctype.abi != backend.FFI_DEFAULT_ABI or not address or is_in_python(pointer):
         return None
     if not compiled and not declared and not is_machine_code(pointer):

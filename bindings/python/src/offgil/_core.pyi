@@ -14,7 +14,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 class CallsBack(TypeError):
-    """C would come back into Python through an argument."""
+    """C would come back into Python through an argument, as far as is known."""
 
 def is_here(keep: list[Any]) -> bool:
     """Whether what is kept is for a call on a thread of Python's."""

@@ -399,8 +399,10 @@ cdef class NativeFunction:
         if signature is None:
             plain = ctypes_of(function)
             if isinstance(plain, CFuncPtr):
+                if not address_in(plain):
+                    raise ValueError("NULL is no function")
                 self.call = None if is_python(plain) else examine(plain, CTYPES)
-            if plain is None or isinstance(plain, CFuncPtr):
+            if (plain is None and function is not None) or isinstance(plain, CFuncPtr):
                 if self.call is not None:
                     # A library stays loaded.
                     self.call.owner = None if plain is function and is_of_a_library(plain) else function

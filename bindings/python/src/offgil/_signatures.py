@@ -66,7 +66,8 @@ class Pointer:
             raise TypeError("str has no address")
         try:
             converted: Any = ctypes.c_void_p.from_param(value)
-            address = address_in(converted)
+            is_text = isinstance(value, (ctypes.c_char_p, ctypes.c_wchar_p))
+            address = address_in(value if is_text else converted)
         except (TypeError, ctypes.ArgumentError):
             raise TypeError(f"{type(value).__name__} has no address") from None
         self._check(_item_of(value))

@@ -33,7 +33,7 @@ def page(events: list[dict[str, Any]], name: str) -> str:
     """The page, all in one."""
     try:
         data = _Timeline(events, name).data()
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} is no trace: an event with {type(error).__name__}: {error}") from None
     # In a script element the only text that matters to HTML begins with "<".
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

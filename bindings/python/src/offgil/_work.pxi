@@ -66,6 +66,7 @@ cdef class Work:
 
     def __cinit__(self, most, prefix, initializer, initargs, limit, when_full, daemon=False):
         cdef pool_options_t options
+        prefix = str(prefix)  # the stdlib takes anything
         name = prefix.encode("utf-8", "replace").replace(b"\0", b"?")
         self.most = min(most, MOST_THREADS)
         self.limit = limit
