@@ -52,6 +52,7 @@ from offgil.capi cimport (
 
 cdef enum:
     MOST_THREADS = 4096  # of the library
+    LEAST_STACK = 65_536  # of its threads
 
 BROKEN = "A thread initializer failed, the thread pool is not usable anymore"
 cdef bint exiting = False
@@ -82,6 +83,8 @@ cdef class Work:
         options.threads = self.most
         options.waiters_help = 0
         options.thread_name = name
+        stack_size = threading.stack_size()
+        options.stack_size = max(stack_size, LEAST_STACK) if stack_size else 0
         options.queue_limit = limit
         options.when_full = POOL_FULL_BLOCK if when_full == "block" else POOL_FULL_FAIL
         options.full_timeout_ns = 100_000_000  # a slice, between looks at signals
