@@ -244,10 +244,20 @@ def map_array(Work work, function, array, out, open_bar):
 
 
 cdef int run_job(Work work, job_t *job, object bar) except -1:
-    cdef size_t shown = 0
-    cdef size_t done
+    cdef Work inside = <Work>current_work() if current_work() != NULL else None
+    if inside is not None:
+        inside.block()
+    try:
+        await_job(job, submit_job(work, job), bar)
+    finally:
+        if inside is not None:
+            inside.unblock()
+    return 0
+
+
+cdef future_t *submit_job(Work work, job_t *job) except NULL:
     cdef future_t *future = NULL
-    cdef offgil_status status = OFFGIL_ETIMEDOUT
+    cdef offgil_status status
     while future == NULL:
         with nogil:
             future = pool_submit(job.pool, run_map, job)
@@ -256,10 +266,14 @@ cdef int run_job(Work work, job_t *job, object bar) except -1:
             PyErr_CheckSignals()
             if status != OFFGIL_ETIMEDOUT:
                 work.refuse(status)
-    cdef Work inside = <Work>current_work() if current_work() != NULL else None
-    if inside is not None:
-        inside.block()
-    status = OFFGIL_ETIMEDOUT
+    return future
+
+
+cdef int await_job(job_t *job, future_t *future, object bar) except -1:
+    """Returns when the job has ended; the future is released."""
+    cdef size_t shown = 0
+    cdef size_t done
+    cdef offgil_status status = OFFGIL_ETIMEDOUT
     try:
         while status == OFFGIL_ETIMEDOUT:
             with nogil:
@@ -279,8 +293,6 @@ cdef int run_job(Work work, job_t *job, object bar) except -1:
             while status == OFFGIL_ETIMEDOUT:
                 status = future_wait(future, 100_000_000, NULL)
             future_release(future)
-        if inside is not None:
-            inside.unblock()
     if status == OFFGIL_OK:
         status = job.status
     if status != OFFGIL_OK:
