@@ -14,6 +14,17 @@ cdef int forget_what_is_over() except -1:
     return 0
 
 
+def start_thread(thread):
+    """Starts it; False at exit, from where on CPython 3.12 and later start none."""
+    try:
+        thread.start()
+    except RuntimeError:
+        if not exiting:
+            raise
+        return False
+    return True
+
+
 def _drain_at_exit():
     """Before the interpreter ends: what is queued is run, and the threads are joined."""
     global exiting

@@ -145,8 +145,9 @@ cdef class FutureCore(Awaited):
         cdef bint due = False
         if self.handle != NULL:
             self.look()
-            if self.handle != NULL:
-                get_ready()  # what fails is to fail before there is a condition
+            # What fails is to fail before there is a condition.
+            if self.handle != NULL and not get_ready():
+                wait_without_a_place(self, None)  # nobody else would tell of the end
         condition = threading.Condition()
         with cython.critical_section(self):
             if self.condition is None:
@@ -161,7 +162,7 @@ cdef class FutureCore(Awaited):
             # From then on that thread calls the callbacks: another may hold a lock that they need.
             self.watched = watch(self)
             if not self.watched and self.handle != NULL:
-                self.look()  # it ended meanwhile
+                wait_without_a_place(self, None)  # it ended meanwhile, or the thread did
         return 0
 
     @property
