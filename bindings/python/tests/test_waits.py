@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import ctypes
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from conftest import Gate, Native, run_script
+from conftest import Gate, Native, eventually, run_script
 
 import offgil
 
@@ -142,3 +143,35 @@ pool.shutdown()
 print(most, sum(out))
 """
     assert run_script(code) == (0, "can't start new thread 1\n1 0\n", "")
+
+
+def slices_of_waits(future: offgil.Future[None]) -> list[float]:
+    """For how long at a time the future's waits are, from now on."""
+    slices: list[float] = []
+    wait = future._condition.wait
+
+    def note(timeout: float) -> bool:
+        slices.append(timeout)
+        return wait(timeout)
+
+    future._condition.wait = note  # type: ignore[method-assign,assignment]
+    return slices
+
+
+def test_waits_look_at_signals_again_and_again_on_the_main_thread_only() -> None:
+    go = threading.Event()
+    with offgil.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(go.wait)
+        slices = slices_of_waits(future)
+        with pytest.raises(concurrent.futures.TimeoutError):
+            future.result(0.15)
+        assert len(slices) >= 2
+        assert max(slices) <= 0.1
+        slices.clear()
+        waiter = threading.Thread(target=future.result)
+        waiter.start()
+        assert eventually(lambda: len(slices) == 1)
+        go.set()
+        waiter.join()
+        assert len(slices) == 1
+        assert slices[0] > 60
