@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 import pytest
+from conftest import Gate, run_script
 
 import offgil
 
@@ -122,6 +123,41 @@ def test_a_pool_that_is_shut_down_maps_nothing() -> None:
     pool.shutdown()
     with pytest.raises(RuntimeError, match="after shutdown"):
         pool.map_array(cos, array.array("d", [1]))
+
+
+def test_the_caller_maps_itself_where_the_queue_is_full_and_that_is_asked_for(
+    gate: Gate, enter: offgil.NativeFunction
+) -> None:
+    values = array.array("d", [index / 7 for index in range(10_000)])
+    with offgil.ThreadPoolExecutor(1, queue_limit=1, when_full="run") as pool:
+        pool.submit(enter, gate.address)
+        gate.await_entered()
+        pool.submit(libc.abs, -3)
+        try:
+            assert pool.map_array(cos, values).tolist() == [math.cos(value) for value in values]
+            assert pool.map_array(cos, array.array("d")).tolist() == []
+        finally:
+            gate.open()
+
+
+def test_a_caller_that_maps_itself_can_be_interrupted() -> None:
+    code = """
+import array, ctypes, offgil, os, signal, threading
+libc = ctypes.CDLL(None)
+sleep = offgil.native(libc.usleep, "i32(i32)")
+pool = offgil.ThreadPoolExecutor(1, queue_limit=1, when_full="run")
+long = pool.submit(libc.sleep, 60)
+while not long.running(): pass
+pool.submit(libc.sleep, 60)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    pool.map_array(sleep, array.array("i", [100]) * 10_000_000)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+os._exit(0)
+"""
+    assert run_script(code) == (0, "interrupted\n", "")
 
 
 def test_ctrl_c_stops_it() -> None:

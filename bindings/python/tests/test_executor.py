@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Gate, run_script
+from conftest import Gate, Native, run_script
 
 import offgil
 
@@ -394,3 +394,14 @@ def test_any_object_may_be_the_prefix_as_in_the_stdlib() -> None:
             with executor(1, prefix) as pool:
                 name = pool.submit(lambda: threading.current_thread().name).result(PATIENCE)
                 assert name == f"{prefix}_0" if prefix else name.startswith("ThreadPoolExecutor-")
+
+
+@pytest.mark.parametrize("size", [256 << 20, 32 << 10])
+def test_native_tasks_have_the_stack_that_threads_of_python_have(native: Native, size: int) -> None:
+    stack_size = offgil.native(native.stack_size, "u64()")
+    before = threading.stack_size(size)
+    try:
+        with offgil.ThreadPoolExecutor(1) as pool:
+            assert pool.submit(stack_size).result(PATIENCE) >= size
+    finally:
+        threading.stack_size(before)

@@ -333,6 +333,59 @@ threading.Thread(target=late).start()
     assert run_script(code) == (0, "[1, 2]\n", "")
 
 
+# What needs to be told of the end of native tasks.
+LATE_CALLS = {
+    "callback": "pool.apply_async(libc.usleep, (1000,), callback=tell).get()",
+    "imap_unordered": "list(pool.imap_unordered(libc.usleep, [1000, 1000]))",
+    "map_async": "pool.map_async(libc.usleep, [1000, 1000], callback=tell).get()",
+    "buffers": "[pool.apply_async(libc.memset, (bytearray(99), 0, 9)).wait() for _ in range(99)]",
+}
+
+
+@pytest.mark.parametrize("warm", ["", "list(pool.imap_unordered(libc.usleep, [1]))"], ids=["cold", "warm"])
+@pytest.mark.parametrize("late", ["atexit.register(late)", "threading.Thread(target=outlive).start()"])
+@pytest.mark.parametrize("call", list(LATE_CALLS))
+def test_native_tasks_of_a_pool_are_told_of_after_the_main_thread_has_ended(
+    call: str, late: str, warm: str
+) -> None:
+    code = f"""
+import atexit, ctypes, threading, time
+from offgil.pool import ThreadPool
+libc = ctypes.CDLL(None)
+pool = ThreadPool(2)
+{warm}
+def tell(value):
+    print("told", value)
+def late():
+    {LATE_CALLS[call]}
+    print("end")
+def outlive():
+    threading.main_thread().join()
+    time.sleep(0.1)  # executors have ended by now
+    late()
+{late}
+"""
+    told = {"callback": "told 0\n", "map_async": "told [0, 0]\n"}.get(call, "")
+    assert run_script(code) == (0, f"{told}end\n", "")
+
+
+@pytest.mark.skipif(
+    (3, 12, 0) <= sys.version_info[:3] < (3, 12, 2), reason="starts no thread once the main thread has ended"
+)
+def test_a_callback_of_a_task_that_outlives_the_executors_is_called() -> None:
+    code = """
+import ctypes, threading
+from offgil.pool import ThreadPool
+pool = ThreadPool(1)
+result = pool.apply_async(ctypes.CDLL(None).usleep, (500_000,), callback=lambda value: print("told", value))
+def outlive():
+    result.get()
+    print("end")
+threading.Thread(target=outlive).start()
+"""
+    assert run_script(code) == (0, "told 0\nend\n", "")
+
+
 def test_a_pool_works_in_the_child_of_a_fork(pool: ThreadPool) -> None:
     pool.map(abs, range(10))
     pool.apply_async(abs, (-1,), callback=abs).wait(PATIENCE)

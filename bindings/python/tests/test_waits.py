@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import ctypes
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from conftest import Gate, Native
+from conftest import Gate, Native, eventually, run_script
 
 import offgil
 
@@ -98,3 +99,79 @@ def test_bad_arguments_raise_at_once() -> None:
         offgil.as_completed(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="Invalid return condition"):
         offgil.wait([concurrent.futures.Future()], return_when="NEVER")
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "future.result()",
+        "future.exception()",
+        "offgil.wait([future])",
+        "next(offgil.as_completed([future]))",
+        "pool.map_array(labs, numbers, out)",
+    ],
+)
+def test_a_wait_for_which_no_thread_can_be_started_raises_and_leaves_the_pool_as_it_was(wait: str) -> None:
+    code = f"""
+import array, ctypes, offgil, threading, time
+labs = offgil.native(ctypes.CDLL(None).labs, "i64(i64)")
+numbers, out = array.array("l", [-1] * 100_000), array.array("l", [0] * 100_000)
+pool = offgil.ThreadPoolExecutor(1)
+start = threading.Thread.start
+running = most = 0
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+def task():
+    future = pool.submit(abs, -1)
+    threading.Thread.start = refuse
+    try:
+        {wait}
+    except RuntimeError as error:
+        return str(error), future
+    finally:
+        threading.Thread.start = start
+def count(_):
+    global running, most
+    running += 1
+    most = max(most, running)
+    time.sleep(0.001)
+    running -= 1
+error, future = pool.submit(task).result()
+print(error, future.result())
+list(pool.map(count, range(20)))
+pool.shutdown()
+print(most, sum(out))
+"""
+    assert run_script(code) == (0, "can't start new thread 1\n1 0\n", "")
+
+
+def slices_of_waits(future: offgil.Future[None]) -> list[float]:
+    """For how long at a time the future's waits are, from now on."""
+    slices: list[float] = []
+    wait = future._condition.wait
+
+    def note(timeout: float) -> bool:
+        slices.append(timeout)
+        return wait(timeout)
+
+    future._condition.wait = note  # type: ignore[method-assign,assignment]
+    return slices
+
+
+def test_waits_look_at_signals_again_and_again_on_the_main_thread_only() -> None:
+    go = threading.Event()
+    with offgil.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(go.wait)
+        slices = slices_of_waits(future)
+        with pytest.raises(concurrent.futures.TimeoutError):
+            future.result(0.15)
+        assert len(slices) >= 2
+        assert max(slices) <= 0.1
+        slices.clear()
+        waiter = threading.Thread(target=future.result)
+        waiter.start()
+        assert eventually(lambda: len(slices) == 1)
+        go.set()
+        waiter.join()
+        assert len(slices) == 1
+        assert slices[0] > 60

@@ -2,15 +2,18 @@
 """`map_array`: a native function of one number over all items of a buffer, as one operation of the pool.
 
 A task runs `pool_for`, whose body calls the function by its exact C type; the caller waits for the task in slices, so that
-Ctrl-C stops it: then the task is asked to stop, and each part looks now and then.
+Ctrl-C stops it: then the task is asked to stop, and each part looks now and then. If the queue is full and `when_full` is
+"run", the caller works through the items itself.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int64_t, uint8_t
 
 from offgil._core cimport Call, Work, current_work, native_call, opened
+from offgil._turns cimport now_ns
 from offgil.capi cimport (
+    OFFGIL_EFULL,
     OFFGIL_ETIMEDOUT,
     OFFGIL_OK,
     future_cancel,
@@ -149,6 +152,8 @@ cdef extern from "Python.h":
     object PyMemoryView_FromBuffer(Py_buffer *buffer)
 
 cdef str LETTERS = "bBhHiIlLfd"
+cdef enum:
+    STEP_NS = 10_000_000
 
 ctypedef struct job_t:
     pool_t *pool
@@ -277,22 +282,44 @@ def map_array(Work work, function, array, out, open_bar):
 
 
 cdef int run_job(Work work, job_t *job, object bar) except -1:
-    cdef size_t shown = 0
-    cdef size_t done
     cdef future_t *future = NULL
-    cdef offgil_status status = OFFGIL_ETIMEDOUT
+    cdef Work inside = <Work>current_work() if current_work() != NULL else None
+    if inside is not None:
+        inside.block()
+    try:
+        future = submit_job(work, job)
+        if future != NULL:
+            await_job(job, future, bar)
+    finally:
+        if inside is not None:
+            inside.unblock()
+    if future == NULL:
+        run_here(job, bar)
+    return 0
+
+
+cdef future_t *submit_job(Work work, job_t *job) except? NULL:
+    """Submits the job; NULL if the queue is full and the caller is to run it."""
+    cdef future_t *future = NULL
+    cdef offgil_status status
     while future == NULL:
         with nogil:
             future = pool_submit(job.pool, run_map, job)
         if future == NULL:
             status = offgil_last_status()
             PyErr_CheckSignals()
+            if status == OFFGIL_EFULL and work.when_full == "run":
+                return NULL
             if status != OFFGIL_ETIMEDOUT:
                 work.refuse(status)
-    cdef Work inside = <Work>current_work() if current_work() != NULL else None
-    if inside is not None:
-        inside.block()
-    status = OFFGIL_ETIMEDOUT
+    return future
+
+
+cdef int await_job(job_t *job, future_t *future, object bar) except -1:
+    """Returns when the job has ended; the future is released."""
+    cdef size_t shown = 0
+    cdef size_t done
+    cdef offgil_status status = OFFGIL_ETIMEDOUT
     try:
         while status == OFFGIL_ETIMEDOUT:
             with nogil:
@@ -312,10 +339,27 @@ cdef int run_job(Work work, job_t *job, object bar) except -1:
             while status == OFFGIL_ETIMEDOUT:
                 status = future_wait(future, 100_000_000, NULL)
             future_release(future)
-        if inside is not None:
-            inside.unblock()
     if status == OFFGIL_OK:
         status = job.status
     if status != OFFGIL_OK:
         raise RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
+    return 0
+
+
+cdef int run_here(job_t *job, object bar) except -1:
+    """Runs the job on this thread, in steps of some milliseconds, between which signals are looked at."""
+    cdef size_t begin = 0
+    cdef size_t step = 1
+    cdef size_t items
+    cdef int64_t since
+    while begin < job.count:
+        items = min(step, job.count - begin)
+        with nogil:
+            since = now_ns()
+            job.body(&job.map, begin, begin + items)
+            step = items * 2 if now_ns() - since < STEP_NS else (items + 1) // 2
+        begin += items
+        PyErr_CheckSignals()
+        if bar is not None:
+            bar.update(items)
     return 0

@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from offgil._core import start_thread
+
 
 class Told(ABC):
     """A result that is ready only when a callback has been told."""
@@ -24,7 +26,8 @@ class Told(ABC):
 class Callbacks:
     """The callbacks of a pool's results. It knows these, and not the pool.
 
-    The thread is there from the first until the pool is closed and the last is called.
+    The thread is there from the first until the pool is closed and the last is called. At exit, where it may
+    not be started any more, who adds a result tells it.
     """
 
     def __init__(self) -> None:
@@ -56,10 +59,22 @@ class Callbacks:
             if id(result) not in self._expected or id(result) in self._added:
                 return
             self._added.add(id(result))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="offgil-callbacks", daemon=True)
-                self._thread.start()
-        self._queue.put(result)
+            here = self._thread is None and not self._start()
+        if here:
+            self._tell(result)
+        else:
+            self._queue.put(result)
+
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._run, name="offgil-callbacks", daemon=True)
+        self._thread = thread
+        started = False
+        try:
+            started = start_thread(thread)
+        finally:
+            if not started:
+                self._thread = None
+        return started
 
     def add_ended(self) -> None:
         """Adds those whose tasks never ran, so that nobody else does."""

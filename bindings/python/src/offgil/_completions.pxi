@@ -51,6 +51,8 @@ cdef class Keep:
 
     cdef bint hand_over(self) noexcept:
         """Has the thread of the completions keep the objects; False if it can't, at exit or out of memory."""
+        if completions.queue == NULL:
+            return False  # to start a thread is nothing for a destructor
         try:
             return completions.add(self.handle, self.objects)
         except BaseException:
@@ -78,7 +80,7 @@ cdef int join_thread(object thread) except -1:
 cdef class Completions:
     """The thread that learns of native tasks whose end somebody has to be told, started with the first of them."""
 
-    cdef completion_queue_t *queue
+    cdef completion_queue_t *queue  # NULL: there is no thread
     cdef dict waiting
     cdef uint64_t last
     cdef object thread
@@ -95,36 +97,57 @@ cdef class Completions:
         self.lock = threading.Lock()
         return 0
 
-    cdef int ready(self) except -1:
-        if self.thread is None:
+    cdef bint ready(self) except -1:
+        """Whether the thread is there: it is started, if it may be."""
+        if self.queue == NULL:
             with self.lock:
-                if self.thread is None:
-                    self.queue = completion_queue_create()
-                    if self.queue == NULL:
-                        raise MemoryError("no completion queue can be had")
-                    thread = threading.Thread(target=self.run, name="offgil-completions")
-                    thread.start()
-                    self.thread = thread
-        return 0
+                if self.queue == NULL:
+                    return self.start()
+        return True
+
+    cdef bint start(self) except -1:
+        queue = completion_queue_create()
+        if queue == NULL:
+            raise MemoryError("no completion queue can be had")
+        try:
+            # Nobody ends one that is started after `stop`, which waits for the lock, too.
+            thread = threading.Thread(
+                target=self.run, args=(<size_t>queue,), name="offgil-completions", daemon=bool(exiting)
+            )
+            started = start_thread(thread)
+        except BaseException:
+            completion_queue_release(queue)
+            raise
+        if not started:
+            completion_queue_release(queue)
+            return False
+        with cython.critical_section(self):
+            self.thread = thread
+        self.queue = queue
+        return True
 
     cdef bint add(self, future_t *future, object waiting) except -1:
         """Holds `waiting` until the task has ended, then tells it if it is `Awaited`; False if that can't be."""
         cdef uint64_t number
-        self.ready()
-        with cython.critical_section(self):
-            self.last += 1
-            number = self.last
-        self.waiting[number] = waiting
-        if completion_queue_add(self.queue, future, number) == OFFGIL_OK:
-            return True
-        self.waiting.pop(number, None)
+        cdef completion_queue_t *queue
+        while self.ready():
+            queue = self.queue
+            with cython.critical_section(self):
+                self.last += 1
+                number = self.last
+            self.waiting[number] = waiting
+            if completion_queue_add(queue, future, number) == OFFGIL_OK:
+                return True
+            self.waiting.pop(number, None)
+            if queue == self.queue:  # else it was stopped meanwhile
+                return False
         return False
 
-    def run(self):
+    def run(self, size_t handle):
         """The thread."""
         cdef completion_t[256] ended
         cdef size_t count = 0
-        cdef completion_queue_t *queue = self.queue
+        cdef completion_queue_t *queue = <completion_queue_t *>handle
         while True:
             with nogil:
                 status = completion_queue_next(queue, -1, ended, 256, &count)
@@ -133,10 +156,7 @@ cdef class Completions:
             for index in range(count):
                 waiting = self.waiting.get(ended[index].tag)
                 if isinstance(waiting, Awaited):
-                    try:
-                        (<Awaited>waiting).learn()
-                    except BaseException:  # of a callback: no reason to leave the others untold
-                        LOGGER.critical("Exception in a callback", exc_info=True)
+                    tell_one(waiting)
                 self.waiting.pop(ended[index].tag, None)
             waiting = None
 
@@ -152,19 +172,50 @@ cdef class Completions:
 
     cdef int tell_all(self, pool_t *pool) except -1:
         """Returns when of all tasks that have ended it is told, or at once in a callback."""
-        thread = self.thread
+        with cython.critical_section(self):
+            thread = self.thread
         if thread is not None and thread.ident != get_ident():
             while self.owes(pool) and thread.is_alive():
                 time.sleep(0.001)
         return 0
 
     def stop(self):
-        """Ends the thread, when it has told of all tasks that have ended."""
-        thread = self.thread
-        if thread is not None:
-            self.tell_all(NULL)
-            completion_queue_release(self.queue)
+        """Ends the thread, when it has told of all tasks that have ended; who needs one later gets another."""
+        self.tell_all(NULL)
+        with self.lock:
+            queue = self.queue
+            thread = self.thread
+            self.queue = NULL
+        if queue != NULL:
+            completion_queue_release(queue)
             join_thread(thread)
+            self.take_along()
+
+    cdef int take_along(self) except -1:
+        """Has another thread tell of what the one that has ended would have told."""
+        cdef Awaited future
+        cdef future_t *handle
+        cdef bint ended
+        for number, waiting in self.waiting.copy().items():
+            if not isinstance(waiting, Awaited):
+                continue  # buffers: they are kept for ever
+            future = waiting
+            with cython.critical_section(future):
+                handle = NULL if future.handle == NULL else future_retain(future.handle)
+            ended = handle == NULL or (not self.add(handle, future) and has_ended(handle))
+            future_release(handle)
+            if ended:
+                tell_one(future)
+            self.waiting.pop(number, None)
+        return 0
+
+
+cdef int tell_one(Awaited future) except -1:
+    try:
+        future.learn()
+    except BaseException:  # of a callback: no reason to leave the others untold
+        LOGGER.critical("Exception in a callback", exc_info=True)
+    return 0
 
 
 cdef Completions completions = Completions()
@@ -175,8 +226,8 @@ cdef bint watch(Awaited future) except -1:
     return completions.add(future.handle, future)
 
 
-cdef int get_ready() except -1:
-    """Has the thread started, so that `watch` starts none."""
+cdef bint get_ready() except -1:
+    """Has the thread started, so that `watch` starts none; False where none may be started."""
     return completions.ready()
 
 

@@ -42,6 +42,9 @@ class Work:
     def join(self) -> None: ...
     def counts(self) -> tuple[int, int]: ...
 
+def start_thread(thread: threading.Thread) -> bool:
+    """Starts it; False at exit, from where on CPython 3.12 and later start none."""
+
 class TaskFailed(RuntimeError):
     """A native task called `task_fail`, or panicked."""
 

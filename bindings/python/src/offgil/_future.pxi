@@ -9,6 +9,7 @@ turns the first kind into the second.
 """
 
 import concurrent.futures
+import os
 import threading
 import time
 from concurrent.futures import CancelledError, TimeoutError
@@ -60,8 +61,11 @@ cdef str CANCELLED = "CANCELLED"
 cdef str CANCELLED_AND_NOTIFIED = "CANCELLED_AND_NOTIFIED"
 cdef str FINISHED = "FINISHED"
 
-# Signals are looked at between slices of this length.
-cdef int64_t SLICE_NS = 100_000_000
+# In seconds: signals are looked at between slices of this length, on the main thread. Elsewhere there is nothing to see; but
+# a wait that is timed runs no task itself, and any timeout fits.
+cdef double SLICE = 0.1
+cdef double LONG_SLICE = 3600
+cdef object main_ident = threading.main_thread().ident
 
 Base = concurrent.futures.Future
 cdef object base_exception = Base.exception
@@ -145,8 +149,9 @@ cdef class FutureCore(Awaited):
         cdef bint due = False
         if self.handle != NULL:
             self.look()
-            if self.handle != NULL:
-                get_ready()  # what fails is to fail before there is a condition
+            # What fails is to fail before there is a condition.
+            if self.handle != NULL and not get_ready():
+                wait_without_a_place(self, None)  # nobody else would tell of the end
         condition = threading.Condition()
         with cython.critical_section(self):
             if self.condition is None:
@@ -161,7 +166,7 @@ cdef class FutureCore(Awaited):
             # From then on that thread calls the callbacks: another may hold a lock that they need.
             self.watched = watch(self)
             if not self.watched and self.handle != NULL:
-                self.look()  # it ended meanwhile
+                wait_without_a_place(self, None)  # it ended meanwhile, or the thread did
         return 0
 
     @property
@@ -211,13 +216,10 @@ cdef class FutureCore(Awaited):
             call = self.call
             status = wait_for(handle, call, 0, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
-                slice_ns = SLICE_NS
-                if deadline is not None:
-                    left = deadline - monotonic()
-                    if left <= 0:
-                        raise TimeoutError()
-                    if left < 0.1:
-                        slice_ns = <int64_t>(left * 1e9) + 1
+                left = next_slice(deadline)
+                if left <= 0:
+                    raise TimeoutError()
+                slice_ns = <int64_t>(<double>left * 1e9) + 1
                 with nogil:
                     status = wait_for(handle, call, slice_ns, &result, &saved_errno)
             if status == OFFGIL_ETIMEDOUT:
@@ -391,12 +393,18 @@ cdef class FutureCore(Awaited):
         return True
 
 
+cdef object next_slice(object deadline):
+    """How long to wait until signals, or the clock, are looked at again."""
+    longest = SLICE if get_ident() == main_ident else LONG_SLICE
+    return longest if deadline is None else min(longest, deadline - monotonic())
+
+
 cdef int wait_for_python(FutureCore future, object timeout) except -1:
     """Returns when a Python task has ended; TimeoutError if the time is over first, CancelledError."""
     deadline = None if timeout is None else monotonic() + timeout
     while True:
         try:
-            base_exception(future, 0.1 if deadline is None else min(0.1, deadline - monotonic()))
+            base_exception(future, next_slice(deadline))
             return 0
         except TimeoutError:
             PyErr_CheckSignals()
@@ -474,3 +482,11 @@ class Future(FutureCore, Base):
 
 cdef FutureCore new_future():
     return (<type_t *>Future).tp_new(Future, (), NULL)
+
+
+def _be_main_in_child():
+    global main_ident
+    main_ident = get_ident()
+
+
+os.register_at_fork(after_in_child=_be_main_in_child)

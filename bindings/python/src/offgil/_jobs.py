@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from offgil._callbacks import Callbacks
-from offgil._core import BROKEN, Future, Submitter
+from offgil._core import BROKEN, Future, Submitter, start_thread
 
 # After so many items a runner lets others have their turn.
 _TURN = 16
@@ -162,14 +162,14 @@ class Tasks(Submitter):
         self.callbacks.join()
 
     def feed(self, job: Job, items: Iterable[Any]) -> None:
-        """Has a feeder read the items for the job."""
+        """Has a feeder read the items for the job; at exit, where none may be started, the caller does."""
         with self._lock:
             idle = self._idle_feeders > 0
             self._idle_feeders -= idle
         if idle:
             self._to_feed.put((job, items))
-        else:
-            threading.Thread(target=self._run_feeder, args=(job, items), daemon=True).start()
+        elif not start_thread(threading.Thread(target=self._run_feeder, args=(job, items), daemon=True)):
+            job.read(items)
 
     def _run_feeder(self, job: Job, items: Iterable[Any]) -> None:
         while True:

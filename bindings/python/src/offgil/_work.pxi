@@ -7,7 +7,6 @@ A worker is a `threading.Thread` that is lent to the pool and runs one task ther
 the executor. It holds a place of the pool while it runs Python tasks, and gives it up while it has none or is blocked.
 """
 
-import os
 import threading
 from _thread import allocate_lock
 from collections import deque
@@ -52,11 +51,9 @@ from offgil.capi cimport (
 
 cdef enum:
     MOST_THREADS = 4096  # of the library
+    LEAST_STACK = 65_536  # of its threads
 
 BROKEN = "A thread initializer failed, the thread pool is not usable anymore"
-cdef bint exiting = False
-# All that may still run something: who is in here is waited for at the interpreter's end.
-cdef set works = set()
 
 
 @cython.final
@@ -83,6 +80,8 @@ cdef class Work:
         options.threads = self.most
         options.waiters_help = 0
         options.thread_name = name
+        stack_size = threading.stack_size()
+        options.stack_size = max(stack_size, LEAST_STACK) if stack_size else 0
         options.queue_limit = limit
         options.when_full = POOL_FULL_BLOCK if when_full == "block" else POOL_FULL_FAIL
         options.full_timeout_ns = 100_000_000  # a slice, between looks at signals
@@ -325,7 +324,10 @@ cdef class Work:
                 task_block_end()
 
     def block(self):
-        """A Python task of these waits: its place is another's, and there is a thread for what it may wait for."""
+        """A Python task of these waits: its place is another's, and there is a thread for what it may wait for.
+
+        If that thread can't be had, this raises, and nothing has changed: nobody would run what the task waits for.
+        """
         cdef bint start = False
         with nogil:
             task_block_begin()
@@ -335,7 +337,14 @@ cdef class Work:
                 start = True
                 self.alive += 1
         if start:
-            self.start()
+            try:
+                status = self.start()
+                # Closed to its own tasks: what was queued is cancelled, or the process ends.
+                if status != OFFGIL_OK and status != OFFGIL_ECLOSED:
+                    self.refuse(status)
+            except BaseException:
+                self.unblock()
+                raise
 
     def unblock(self):
         """It has waited, and is to go on before tasks that have not begun."""
@@ -454,42 +463,8 @@ def _lend(Work work):
     work.forget_if_over()
 
 
-cdef int forget_what_is_over() except -1:
-    for work in list(works):
-        (<Work>work).forget_if_over()
-    return 0
-
-
 cdef Work opened(Work work):
     """The same, unless it is that of an executor whose `__init__` was not called."""
     if work is None:
         raise RuntimeError("ThreadPoolExecutor.__init__ was not called")
     return work
-
-
-def _drain_at_exit():
-    """Before the interpreter ends: what is queued is run, and the threads are joined."""
-    global exiting
-    exiting = True
-    ours = [work for work in works if not (<Work>work).daemon]
-    for work in ours:
-        work.close(False, True)
-    try:
-        for work in ours:
-            work.join()
-        stop_completions()
-        for work in ours:
-            (<Work>work).shut = True  # as the stdlib's executors are by then
-    except BaseException:  # Ctrl-C
-        for work in ours:
-            work.give_up()
-        raise
-
-
-def _start_anew_in_child():
-    for work in works:
-        work.start_anew()
-
-
-threading._register_atexit(_drain_at_exit)
-os.register_at_fork(after_in_child=_start_anew_in_child)

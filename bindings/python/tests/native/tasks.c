@@ -1,5 +1,7 @@
 /* Task bodies and a gate for the tests: plain C that never touches Python. */
 
+#define _GNU_SOURCE
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -66,4 +68,15 @@ void gate_destroy(gate_t *gate) {
     sem_destroy(&gate->entered);
     sem_destroy(&gate->opened);
     free(gate);
+}
+
+/* The stack of the thread that calls it, in bytes. */
+size_t stack_size(void) {
+    pthread_attr_t attributes;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstacksize(&attributes, &size);
+        pthread_attr_destroy(&attributes);
+    }
+    return size;
 }
