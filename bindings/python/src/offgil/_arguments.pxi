@@ -217,6 +217,14 @@ cdef int pack_buffer(object value, size_t size, bint floating, bint const, uint6
     return 0
 
 
+cdef int see_through_references(list kept) except -1:
+    """Puts what `byref` and the like refer to in their place: CPython up to 3.11 doesn't tell its garbage collector of that."""
+    for index in range(len(kept)):
+        if type(kept[index]) is ByReference:
+            kept[index] = kept[index]._obj
+    return 0
+
+
 cdef bint calls_back(object value, int depth) except -1:
     """Whether C could come back into Python by it: a ctypes function made of a Python one, or data that has such."""
     if type(value) is ByReference:
