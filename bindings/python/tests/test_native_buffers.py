@@ -242,6 +242,47 @@ def test_what_a_task_works_on_lives_until_it_has_ended_and_no_longer(
     await_gone(alive)
 
 
+class Bytes(bytearray):
+    """A buffer that can be watched."""
+
+
+class Floats(numpy.ndarray):  # type: ignore[type-arg]
+    """An array that can be watched."""
+
+
+# What is passed, of data that can have attributes; and the data.
+OWNERS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "ctypes": (lambda: Numbers(8), lambda data: data),
+    "byref": (lambda: Numbers(8), ctypes.byref),
+    "pointer": (lambda: Numbers(8), ctypes.pointer),
+    "bytearray": (lambda: Bytes(8), lambda data: data),
+    "numpy": (lambda: Floats(8), lambda data: data),
+}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("how", list(OWNERS))
+def test_data_that_has_its_own_future_goes_when_its_task_has_ended_and_not_before(
+    pool: offgil.ThreadPoolExecutor, native: Native, gate: Gate, how: str, declared: bool
+) -> None:
+    wait = ctypes.CDLL(native.path).gate_enter
+    wait.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    wait.restype = ctypes.c_void_p
+    function = offgil.native(native.gate_enter, "ptr(ptr,ptr)") if declared else offgil.native(wait)
+    make, given = OWNERS[how]
+    data = make()
+    alive = weakref.ref(data)
+    data.future = pool.submit(function, gate.address, given(data))
+    assert data.future.native
+    del data
+    gate.await_entered()
+    for _ in range(3):
+        gc.collect()
+    assert alive() is not None
+    gate.open()
+    await_gone(alive)
+
+
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     """What is in a circle stays."""

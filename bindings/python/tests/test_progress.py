@@ -5,10 +5,12 @@ from __future__ import annotations
 import array
 import ctypes
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from conftest import eventually
 from tqdm import tqdm
 
 import offgil
@@ -101,6 +103,68 @@ def test_a_bar_whose_total_nobody_knows_counts(capsys: pytest.CaptureFixture[str
     with offgil.ThreadPoolExecutor(2) as executor:
         assert list(executor.map(abs, iter(ITEMS), progress=True)) == RESULTS
     assert capsys.readouterr().err.rpartition("\r")[2].startswith("100it [")
+
+
+class Lazy:
+    """An iterable whose length is a question that costs, or that it can't answer."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(ITEMS)
+
+    def __len__(self) -> Any:
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+NO_LENGTHS = [NotImplementedError(), AttributeError(), RuntimeError(), TypeError(), -1, 2**70, "x"]
+
+
+@pytest.mark.parametrize("way", ["imap", "imap_unordered"])
+@pytest.mark.parametrize("answer", NO_LENGTHS, ids=repr)
+def test_a_length_that_cannot_be_told_is_none(
+    capsys: pytest.CaptureFixture[str], way: str, answer: Any
+) -> None:
+    with ThreadPool(2) as pool:
+        results = getattr(pool, way)(abs, Lazy(answer))
+        with pytest.raises(TypeError, match="no length"):
+            len(results)
+        assert sorted(results, reverse=True) == RESULTS
+        assert sorted(getattr(pool, way)(abs, Lazy(answer), progress=True), reverse=True) == RESULTS
+    with offgil.ThreadPoolExecutor(2) as executor:
+        assert list(executor.map(abs, Lazy(answer), progress=True)) == RESULTS
+    assert capsys.readouterr().err.count("100it [") >= 2
+
+
+@pytest.mark.parametrize("way", ["imap", "imap_unordered"])
+def test_an_imap_asks_for_the_length_once_and_only_if_somebody_wants_it(way: str) -> None:
+    lazy = Lazy(len(ITEMS))
+    with ThreadPool(2) as pool:
+        results = getattr(pool, way)(abs, lazy)
+        assert [next(results) for _ in ITEMS] and lazy.asked == 0
+        assert len(results) == len(results) == len(ITEMS) and lazy.asked == 1
+        alive = weakref.ref(lazy)
+        del lazy
+        assert eventually(lambda: alive() is None)  # it isn't kept for another question
+        results = getattr(pool, way)(abs, Lazy(3))
+        assert sum(1 for _ in results) == len(ITEMS)
+        with pytest.raises(TypeError, match="no length"):  # nothing is to come
+            len(results)
+
+
+def test_a_range_may_be_longer_than_any_length() -> None:
+    with ThreadPool(2) as pool:
+        for results in (pool.imap(abs, range(2**70)), pool.imap_unordered(abs, range(-(2**70), 0), 5)):
+            assert next(results) >= 0
+            with pytest.raises(TypeError, match="no length"):
+                len(results)
+    with offgil.ThreadPoolExecutor(2) as executor:
+        assert next(executor.map(abs, range(2**70), progress=True, buffersize=1)) == 0
 
 
 def test_tqdm_knows_the_total_of_imaps_and_as_completed(capsys: pytest.CaptureFixture[str]) -> None:

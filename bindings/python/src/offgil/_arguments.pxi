@@ -220,6 +220,14 @@ cdef int pack_buffer(object value, size_t size, bint floating, bint const, uint6
     return 0
 
 
+cdef int see_through_references(list kept) except -1:
+    """Puts what `byref` and the like refer to in their place: CPython up to 3.11 doesn't tell its garbage collector of that."""
+    for index in range(len(kept)):
+        if type(kept[index]) is ByReference:
+            kept[index] = kept[index]._obj
+    return 0
+
+
 cdef int keep_data(object value, list keep) except -1:
     """Keeps data of ctypes, and all that it leads to now: its owner may point it elsewhere before the task has ended.
 

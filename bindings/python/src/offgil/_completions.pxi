@@ -6,7 +6,7 @@ import time
 from concurrent.futures._base import LOGGER
 
 cimport cython
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport uint64_t
 
 from offgil.capi cimport (
@@ -23,6 +23,12 @@ from offgil.capi cimport (
     pool_t,
 )
 
+cdef extern from "Python.h":
+    ctypedef int (*visit_fn "visitproc")(PyObject *, void *) noexcept
+    ctypedef int (*traverse_fn "traverseproc")(PyObject *, visit_fn, void *) noexcept
+    ctypedef struct traversed_t "PyTypeObject":
+        traverse_fn tp_traverse
+
 cdef object get_ident = threading.get_ident
 
 
@@ -35,11 +41,11 @@ cdef class Awaited:
 
 
 @cython.final
-@cython.no_gc
+@cython.no_gc_clear
 cdef class Keep:
     """Keeps what a native task works on until the task has ended, also when its future is gone before.
 
-    Not known to the garbage collector, which could otherwise drop a buffer before its task is done.
+    Till then the garbage collector doesn't see the objects in it, and so can't drop a buffer before its task is done.
     """
 
     def __dealloc__(self):
@@ -57,6 +63,20 @@ cdef class Keep:
             return completions.add(self.handle, self.objects)
         except BaseException:
             return False
+
+
+cdef int visit_kept(PyObject *keep, visit_fn visit, void *argument) noexcept:
+    """Tells the collector of the objects, if their task has ended. No count of references may change in here.
+
+    If it ends in the middle of a collection, they are visited only by the later steps, which find what is still in use.
+    """
+    cdef PyObject *objects = <PyObject *>(<Keep>keep).objects
+    if (<Keep>keep).handle == NULL or objects == NULL or not has_ended((<Keep>keep).handle):
+        return 0
+    return visit(objects, argument)
+
+
+(<traversed_t *>Keep).tp_traverse = visit_kept
 
 
 cdef Keep keep_for(future_t *handle, object objects):

@@ -87,7 +87,7 @@ cdef class FutureCore(Awaited):
     cdef public object _done_callbacks
     cdef readonly bint native
 
-    cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1
+    cdef int adopt(self, future_t *handle, call_t *call, char letter, list objects) except -1
     cdef int track(self) except -1
     cdef int create_condition(self) except -1
     cdef int look(self) except -1

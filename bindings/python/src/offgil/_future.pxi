@@ -116,15 +116,17 @@ cdef class FutureCore(Awaited):
         if self.handle != NULL:
             drop_call(self.handle, self.call)
 
-    cdef int adopt(self, future_t *handle, call_t *call, char letter, object objects) except -1:
+    cdef int adopt(self, future_t *handle, call_t *call, char letter, list objects) except -1:
         """Makes it the future of a call that has been submitted: it owns `handle` and `call`, and keeps `objects`."""
         self.handle = handle
         self.call = call
         self.letter = letter
         self.native = True
-        # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
-        PyObject_GC_UnTrack(self)
-        if objects is not None:
+        if objects is None:
+            # Of 100,000 futures that refer to nothing, the garbage collector would look at each several times.
+            PyObject_GC_UnTrack(self)
+        else:
+            see_through_references(objects)
             self.keep = keep_for(handle, objects)
         return 0
 

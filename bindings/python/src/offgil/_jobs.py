@@ -25,11 +25,12 @@ from typing import Any
 
 from offgil._callbacks import Callbacks
 from offgil._core import BROKEN, Future, Submitter, start_thread
+from offgil._progress import total_of
 
 # After so many items a runner lets others have their turn.
 _TURN = 16
-# Iterables of these are read by the caller, up to a length.
-_PLAIN = (list, tuple, range, str, bytes, set, frozenset, dict)
+# Iterables of these tell their length at no cost, and are read by the caller, up to a length.
+PLAIN = (list, tuple, range, str, bytes, set, frozenset, dict)
 _MOST_READ = 2**20
 
 
@@ -42,7 +43,10 @@ class Failure:
 
 def plain(iterable: object) -> bool:
     """Whether reading it takes no time and runs nobody's code."""
-    return type(iterable) in _PLAIN and len(iterable) <= _MOST_READ  # type: ignore[arg-type]
+    if type(iterable) not in PLAIN:
+        return False
+    length = total_of(iterable)
+    return length is not None and length <= _MOST_READ
 
 
 def batches(iterable: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
@@ -168,10 +172,11 @@ class Tasks(Submitter):
             self._idle_feeders -= idle
         if idle:
             self._to_feed.put((job, items))
-        elif not start_thread(threading.Thread(target=self._run_feeder, args=(job, items), daemon=True)):
+        elif not start_thread(threading.Thread(target=self._run_feeder, args=([(job, items)],), daemon=True)):
             job.read(items)
 
-    def _run_feeder(self, job: Job, items: Iterable[Any]) -> None:
+    def _run_feeder(self, first: list[tuple[Job, Iterable[Any]]]) -> None:
+        job, items = first.pop()  # the thread keeps what it was started with
         while True:
             job.read(items)
             del job, items

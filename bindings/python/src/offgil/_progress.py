@@ -43,10 +43,10 @@ def _open(tqdm: Callable[..., Bar], description: str | None, total: int | None) 
 
 
 def total_of(*iterables: object) -> int | None:
-    """How many items the shortest has; None if one has no length."""
+    """How many items the shortest has; None if one has no length, or can't tell it."""
     try:
         return min((len(iterable) for iterable in iterables), default=0)  # type: ignore[arg-type]
-    except TypeError:
+    except Exception:  # of a `__len__` in Python any; OverflowError of a long range
         return None
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from offgil._callbacks import Callbacks, Told
 from offgil._core import Future
-from offgil._jobs import Job, Tasks, without_caller
+from offgil._jobs import PLAIN, Job, Tasks, without_caller
+from offgil._progress import total_of
 from offgil._waits import away
 
 _T = TypeVar("_T")
@@ -327,15 +328,35 @@ class Results(Job):
         self.queue.put(None)
 
 
+class Length:
+    """How many items an iterable has. It is asked when somebody wants to know: that may run a query."""
+
+    def __init__(self, iterable: object) -> None:
+        self._iterable = iterable  # None: it was asked, or is over
+        self._known: int | None = None
+        if type(iterable) in PLAIN:
+            self.get()
+
+    def get(self) -> int | None:
+        """The length; None if there is none."""
+        iterable = self._iterable
+        if iterable is not None:
+            self._known = total_of(iterable)
+            self._iterable = None
+        return self._known
+
+    def forget(self) -> None:
+        """Keeps the iterable no longer."""
+        self._iterable = None
+
+
 class IMapIterator(_IMapIterator[_T]):
-    """Iterates over the results of an `imap`. `len` of it is how many there are, if that was known before.
+    """Iterates over the results of an `imap`. `len` of it asks the iterable, while there are results to come.
 
     A task of a pool that waits here gives its place to another.
     """
 
-    def __init__(
-        self, pool: object, job: Results, chunked: bool, length: int | None, bar: Bar | None
-    ) -> None:
+    def __init__(self, pool: object, job: Results, chunked: bool, length: Length, bar: Bar | None) -> None:
         self._pool = pool  # which must not be collected before
         self._job = job
         self._chunked = chunked
@@ -346,9 +367,10 @@ class IMapIterator(_IMapIterator[_T]):
         self._bar = bar
 
     def __len__(self) -> int:
-        if self._length is None:
+        length = self._length.get()
+        if length is None:
             raise TypeError(f"this {type(self).__name__} has no length")
-        return self._length
+        return length
 
     def __bool__(self) -> bool:
         return True  # as every iterator
@@ -395,6 +417,7 @@ class IMapIterator(_IMapIterator[_T]):
         if entry is None:
             queue.put(None)  # for the next who asks
             self._pool = None
+            self._length.forget()
             if self._bar is not None:
                 self._bar.close()
             raise StopIteration if self._job.error is None else self._job.error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from offgil._core import Future, goes_native, usable_cpus
 from offgil._jobs import Tasks
 from offgil._map import map_native
-from offgil._progress import bar_for, total_of
+from offgil._progress import bar_for
 from offgil._results import (
     ApplyResult,
     AsyncResult,
@@ -22,6 +22,7 @@ from offgil._results import (
     CalledResult,
     IMapIterator,
     IMapUnorderedIterator,
+    Length,
     MapResult,
     Results,
     Values,
@@ -291,18 +292,18 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def _start_imap(
         self, func: Any, iterable: Iterable[Any], chunksize: int | None, ordered: bool, progress: bool | str
-    ) -> tuple[Results, bool, int | None, Bar | None]:
+    ) -> tuple[Results, bool, Length, Bar | None]:
         self._check_map(chunksize)
         if chunksize is None:
             chunksize = 1
-        length = total_of(iterable)
+        length = Length(iterable)
         open_bar = bar_for(progress)
         native = goes_native(func)
         chunked = chunksize > 1 and not native
         function = partial(_map_chunk, func) if chunked else func
         job = Results(self._tasks, function, native, ordered)
         job.start(iterable, chunksize if chunked else None)
-        return job, chunked, length, None if open_bar is None else open_bar(length)
+        return job, chunked, length, None if open_bar is None else open_bar(length.get())
 
     def close(self) -> None:
         """Takes no more; the threads end when all is done."""
