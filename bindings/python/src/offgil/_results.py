@@ -5,10 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import multiprocessing.pool
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import TimeoutError as PoolTimeoutError
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -96,8 +96,6 @@ class Batch:
 
     def __init__(self, futures: list[Future[Any]]) -> None:
         self.futures = futures
-        self._left = len(futures)
-        self._lock = threading.Lock()
 
     def done(self) -> bool:
         """Whether all have ended."""
@@ -127,12 +125,10 @@ class Batch:
 
     def add_done_callback(self, told: Callable[[object], object]) -> None:
         """Calls it once, when all have ended."""
+        left = list(range(len(self.futures)))
 
         def count(_: object) -> None:
-            with self._lock:
-                self._left -= 1
-                last = self._left == 0
-            if last:
+            if left.pop() == 0:  # the last
                 told(self)
 
         for future in self.futures:
@@ -278,7 +274,8 @@ class CalledResult(ApplyResult[_T]):
             if runner.cancelled():
                 self._outcome.cancel()
             else:
-                self._outcome.set_exception(runner.exception())
+                with suppress(concurrent.futures.InvalidStateError):  # somebody else has done so
+                    self._outcome.set_exception(runner.exception())
         return self._outcome.done()
 
 
