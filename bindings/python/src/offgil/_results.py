@@ -357,6 +357,7 @@ class IMapIterator(_IMapIterator[_T]):
         self._pool = pool  # which must not be collected before
         self._job = job
         self._chunked = chunked
+        self._stopped = False
         self._chunk: Iterator[_T] = iter(())
         self._held: deque[tuple[bool, Any]] = deque()
         self._futures = job.native and job.ordered
@@ -403,6 +404,8 @@ class IMapIterator(_IMapIterator[_T]):
     __next__ = next  # noqa: A003
 
     def _next_entry(self, timeout: float | None) -> Any:
+        if self._stopped:
+            raise StopIteration
         queue = self._job.queue
         try:
             entry = self._held.popleft() if self._held else queue.get_nowait()
@@ -419,6 +422,7 @@ class IMapIterator(_IMapIterator[_T]):
                 self._bar.close()
             raise StopIteration if self._job.error is None else self._job.error
         good, value = entry
+        self._stopped = self._chunked and not good  # as that of multiprocessing
         if self._bar is not None:
             self._bar.update(len(value) if good and self._chunked else 1)
         if self._futures and good:
