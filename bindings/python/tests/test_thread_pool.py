@@ -265,7 +265,6 @@ def test_callbacks_are_called_in_a_thread_for_them_before_the_result_is_ready(po
         pool.apply_async(libc.labs, (-4,), callback=note),
         pool.map_async(abs, [-5], callback=note),
         pool.map_async(libc.labs, [-6, -7], callback=note),
-        pool.map_async(libc.labs, [], callback=note),
     ]
     bad: list[AsyncResult[Any]] = [
         pool.apply_async(int, ("x",), callback=note, error_callback=note),
@@ -275,7 +274,7 @@ def test_callbacks_are_called_in_a_thread_for_them_before_the_result_is_ready(po
         result.wait(PATIENCE)
         assert result.ready()
     assert [value for value, _ in told if isinstance(value, list)].count([6, 7]) == 1
-    assert sorted(value for value, _ in told if isinstance(value, list)) == [[], [5], [6, 7]]
+    assert sorted(value for value, _ in told if isinstance(value, list)) == [[5], [6, 7]]
     assert sum("invalid literal" in value for value, _ in told if isinstance(value, str)) == 2
     assert {"3", "4"} <= {value for value, _ in told if isinstance(value, str)}
     (thread,) = {thread for _, thread in told}
@@ -326,6 +325,37 @@ def test_a_result_says_when_it_is_ready(pool: ThreadPool, gate: Gate, enter: off
         result.wait(PATIENCE)
         assert result.ready()
         assert result.successful()
+
+
+@pytest.mark.parametrize("function", [abs, libc.labs], ids=["Python", "ctypes"])
+@pytest.mark.parametrize("arguments", [(5,), ((1,), None), ((1,), {1: 2})], ids=repr)
+@pytest.mark.parametrize("callback", [None, id])
+def test_what_cannot_be_called_is_an_error_in_the_result(
+    pool: ThreadPool, function: Any, arguments: Any, callback: Any
+) -> None:
+    result = pool.apply_async(function, *arguments, callback=callback)
+    with pytest.raises(TypeError):
+        result.get(PATIENCE)
+
+
+def test_an_empty_map_calls_no_callback(pool: ThreadPool) -> None:
+    told: list[Any] = []
+    for function in (abs, libc.labs):
+        assert pool.map_async(function, [], callback=told.append).get(PATIENCE) == []
+        assert pool.starmap_async(function, [], callback=told.append).get(PATIENCE) == []
+    pool.close()
+    pool.join()
+    assert told == []
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_imap_in_chunks_ends_with_the_first_error(pool: ThreadPool, ordered: bool) -> None:
+    results = (pool.imap if ordered else pool.imap_unordered)(int, ["x", "x", "x", "4"], 2)
+    with pytest.raises(ValueError, match="invalid literal"):
+        results.next(PATIENCE)
+    with pytest.raises(StopIteration):
+        results.next(PATIENCE)
+    assert list(results) == []
 
 
 def test_get_tells_its_timeout_from_one_that_the_task_raised(pool: ThreadPool) -> None:

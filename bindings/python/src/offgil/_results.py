@@ -5,10 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import multiprocessing.pool
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import TimeoutError as PoolTimeoutError
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -96,8 +96,6 @@ class Batch:
 
     def __init__(self, futures: list[Future[Any]]) -> None:
         self.futures = futures
-        self._left = len(futures)
-        self._lock = threading.Lock()
 
     def done(self) -> bool:
         """Whether all have ended."""
@@ -127,12 +125,10 @@ class Batch:
 
     def add_done_callback(self, told: Callable[[object], object]) -> None:
         """Calls it once, when all have ended."""
+        left = list(range(len(self.futures)))
 
         def count(_: object) -> None:
-            with self._lock:
-                self._left -= 1
-                last = self._left == 0
-            if last:
+            if left.pop() == 0:  # the last
                 told(self)
 
         for future in self.futures:
@@ -278,7 +274,8 @@ class CalledResult(ApplyResult[_T]):
             if runner.cancelled():
                 self._outcome.cancel()
             else:
-                self._outcome.set_exception(runner.exception())
+                with suppress(concurrent.futures.InvalidStateError):  # somebody else has done so
+                    self._outcome.set_exception(runner.exception())
         return self._outcome.done()
 
 
@@ -360,6 +357,7 @@ class IMapIterator(_IMapIterator[_T]):
         self._pool = pool  # which must not be collected before
         self._job = job
         self._chunked = chunked
+        self._stopped = False
         self._chunk: Iterator[_T] = iter(())
         self._held: deque[tuple[bool, Any]] = deque()
         self._futures = job.native and job.ordered
@@ -406,6 +404,8 @@ class IMapIterator(_IMapIterator[_T]):
     __next__ = next  # noqa: A003
 
     def _next_entry(self, timeout: float | None) -> Any:
+        if self._stopped:
+            raise StopIteration
         queue = self._job.queue
         try:
             entry = self._held.popleft() if self._held else queue.get_nowait()
@@ -422,6 +422,7 @@ class IMapIterator(_IMapIterator[_T]):
                 self._bar.close()
             raise StopIteration if self._job.error is None else self._job.error
         good, value = entry
+        self._stopped = self._chunked and not good  # as that of multiprocessing
         if self._bar is not None:
             self._bar.update(len(value) if good and self._chunked else 1)
         if self._futures and good:

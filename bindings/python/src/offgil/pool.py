@@ -12,7 +12,7 @@ from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from offgil._core import Future, goes_native, usable_cpus
-from offgil._jobs import Tasks
+from offgil._jobs import Tasks, without_caller
 from offgil._map import map_native
 from offgil._progress import bar_for
 from offgil._results import (
@@ -55,6 +55,10 @@ def _starmap_chunk(function: Callable[..., Any], chunk: tuple[Any, ...]) -> list
     return list(itertools.starmap(function, chunk))
 
 
+def _unpacked(*args: Any, **kwds: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return args, kwds
+
+
 class ThreadPool(multiprocessing.pool.ThreadPool):
     """All that `multiprocessing.pool.ThreadPool` is, and native functions run off the GIL.
 
@@ -94,6 +98,13 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
 
     def _submit(self, func: Any, args: Iterable[Any], kwds: Mapping[str, Any]) -> Future[Any]:
         self._check_running()
+        if type(args) is not tuple or kwds or type(kwds) is not dict:
+            try:
+                args, kwds = _unpacked(*args, **kwds)
+            except Exception as error:  # as multiprocessing: in the result
+                failed: Future[Any] = Future()
+                failed.set_exception(without_caller(error))
+                return failed
         try:
             return self._tasks.submit(func, *args, **kwds)
         except RuntimeError:
@@ -178,8 +189,10 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
     def _map_async(
         self, func: Any, iterable: Any, star: bool, chunksize: int | None, callback: Any, error_callback: Any
     ) -> MapResult[Any]:
-        work = self._start_map(func, iterable, star, chunksize)[0]
+        work, count = self._start_map(func, iterable, star, chunksize)
         outcome = work if isinstance(work, Batch) else work.future
+        if count == 0:
+            callback = error_callback = None  # multiprocessing calls none, either
         result: MapResult[Any] = MapResult(self, outcome, self._tasks.callbacks, callback, error_callback)
         result.tell_when_done()
         return result
