@@ -320,49 +320,6 @@ print("end")
     assert run_script(code) == (0, "end\n", "")
 
 
-IN_A_HANDLER = {
-    "use": "pool.map_async(abs, [1]), pool.apply_async(abs, (1,), callback=id), pool.imap(abs, [1])",
-    "close": "pool.close()",
-    "terminate": "pool.terminate()",
-}
-INTERRUPTED = """
-import signal, time
-from offgil.pool import ThreadPool
-
-def handler(*_):
-    if interrupts:  # one may come late
-        {}
-
-signal.signal(signal.SIGALRM, handler)
-end = time.monotonic() + 3
-rounds = 0
-while time.monotonic() < end:
-    pool = ThreadPool(2)
-    interrupts = True
-    rounds += 1
-    signal.setitimer(signal.ITIMER_REAL, 0.0002 + rounds % 50 * 0.00005, {})
-    try:
-        for _ in range(100):
-            pool.map_async(abs, [1, 2])
-            pool.apply_async(abs, (1,), callback=id)
-            pool.imap_unordered(abs, iter([3]))
-    except ValueError:
-        pass  # it was closed
-    interrupts = False
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    pool.close()
-    pool.join()
-print("joined")
-"""
-
-
-@pytest.mark.parametrize("what", list(IN_A_HANDLER))
-def test_a_signal_handler_may_use_the_pool_that_it_has_interrupted(what: str) -> None:
-    again = "0.0003" if what == "use" else "0"
-    status, out, err = run_script(INTERRUPTED.format(IN_A_HANDLER[what], again))
-    assert (status, out) == (0, "joined\n"), err
-
-
 def test_a_thread_that_outlives_the_main_thread_may_use_a_pool() -> None:
     code = """
 import threading, time

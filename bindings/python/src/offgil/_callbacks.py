@@ -1,49 +1,14 @@
-"""The thread of a pool that calls callbacks, one after the other.
-
-Nothing here waits for a lock: a signal handler, or a `__del__`, that uses the pool may run between any two
-steps.
-"""
+"""The thread of a pool that calls callbacks, one after the other."""
 
 from __future__ import annotations
 
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from offgil._core import start_thread
-
-
-class Once:
-    """What happens once. A signal handler may set it while its thread does, or waits, unlike an Event."""
-
-    def __init__(self) -> None:
-        self._set = threading.Lock()  # held from then on
-        self._sleepers: deque[threading.Lock] = deque()
-
-    def is_set(self) -> bool:
-        """Whether it has happened."""
-        return self._set.locked()
-
-    def set(self) -> bool:
-        """It has happened; True for the first who says so."""
-        first = self._set.acquire(blocking=False)
-        while True:
-            try:
-                self._sleepers.pop().release()
-            except IndexError:
-                return first
-
-    def wait(self) -> None:
-        """Returns when it has happened."""
-        sleeper = threading.Lock()
-        sleeper.acquire()
-        # Whoever sets it looks for sleepers after that: so it sees this one, or it is seen here.
-        self._sleepers.append(sleeper)
-        if not self.is_set():
-            sleeper.acquire()
 
 
 class Told(ABC):
@@ -67,75 +32,67 @@ class Callbacks:
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Told | None] = SimpleQueue()
-        self._here = threading.Lock()  # held while there is a thread
+        self._lock = threading.Lock()
+        self._none_left = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
-        # By their ids: these have not been told; and of them these have not been added.
+        # By their ids: these have not been told; and these will be, as they are in the queue or were.
         self._expected: dict[int, Told] = {}
-        self._not_added: dict[int, Told] = {}
+        self._added: set[int] = set()
         self._closed = False
-        self._none_left = Once()
         self._dropping = False
 
     def expect(self, result: Told) -> None:
         """It will be added."""
-        self._expected[id(result)] = result
-        self._not_added[id(result)] = result
+        with self._lock:
+            self._expected[id(result)] = result
 
     def forget(self, result: Told) -> None:
         """It was expected, and will not be added."""
-        self._not_added.pop(id(result), None)
-        self._expected.pop(id(result), None)
-        self._finish_if_closed()
-
-    def _finish_if_closed(self) -> None:
-        if self._closed and not self._expected:
-            self._none_left.set()
-            self._queue.put(None)  # the thread may have seen that of `close` before
+        with self._lock:
+            self._expected.pop(id(result), None)
+            if not self._expected:
+                self._none_left.notify_all()
 
     def add(self, result: Told) -> None:
         """Has it told; it was expected."""
-        if self._not_added.pop(id(result), None) is None:
-            return
-        self._queue.put(result)
-        if self._here.acquire(blocking=False) and not self._start():
-            self._tell_here()
+        with self._lock:
+            if id(result) not in self._expected or id(result) in self._added:
+                return
+            self._added.add(id(result))
+            here = self._thread is None and not self._start()
+        if here:
+            self._tell(result)
+        else:
+            self._queue.put(result)
 
     def _start(self) -> bool:
-        """Starts the thread, for who holds `_here`; False at exit."""
+        thread = threading.Thread(target=self._run, name="offgil-callbacks", daemon=True)
+        self._thread = thread
         started = False
         try:
-            started = start_thread(threading.Thread(target=self._run, name="offgil-callbacks", daemon=True))
+            started = start_thread(thread)
         finally:
             if not started:
-                self._here.release()
+                self._thread = None
         return started
-
-    def _tell_here(self) -> None:
-        while not self._queue.empty():
-            try:
-                result = self._queue.get_nowait()
-            except Empty:
-                return
-            if result is not None:
-                self._tell(result)
 
     def add_ended(self) -> None:
         """Adds those whose tasks never ran, so that nobody else does."""
-        for result in self._not_added.copy().values():
+        with self._lock:
+            expected = list(self._expected.values())
+        for result in expected:
             if result.ended():
                 self.add(result)
 
     def _run(self) -> None:
-        self._thread = threading.current_thread()
         while True:
             result = self._queue.get()
             if result is not None:
                 self._tell(result)
             del result
-            if self._closed and not self._expected:
-                self._here.release()
-                # Who has put something before that relied on this thread.
-                if self._queue.empty() or not self._here.acquire(blocking=False):
+            with self._lock:
+                if self._closed and not self._expected:
+                    self._thread = None
                     return
 
     def _tell(self, result: Told) -> None:
@@ -145,8 +102,11 @@ class Callbacks:
             thread = threading.current_thread()
             threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
         finally:
-            del self._expected[id(result)]
-            self._finish_if_closed()
+            with self._lock:
+                del self._expected[id(result)]
+                self._added.discard(id(result))
+                if not self._expected:
+                    self._none_left.notify_all()
 
     def is_here(self) -> bool:
         """Whether the caller is a callback."""
@@ -166,17 +126,18 @@ class Callbacks:
 
     def close(self, drop: bool) -> None:
         """No more will be expected; with `drop` the rest is not called."""
-        if drop:
-            self._dropping = True
-        self._closed = True
-        self._finish_if_closed()
+        with self._lock:
+            self._closed = True
+            self._dropping |= drop
         self._queue.put(None)
 
     def join(self) -> None:
         """Returns when all that is expected has been told."""
         if self.is_here():
             raise RuntimeError("cannot join the pool in one of its callbacks")
-        self._none_left.wait()
-        thread = self._thread
+        with self._lock:
+            while self._expected:
+                self._none_left.wait()
+            thread = self._thread
         if thread is not None:
             thread.join()

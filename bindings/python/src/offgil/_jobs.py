@@ -6,9 +6,6 @@
 
 A runner calls the function for one item after the other. So an item costs no future, no queue's turn and no
 wake-up.
-
-What a caller of the pool runs takes no lock: a signal handler, or a `__del__`, that uses the pool may run
-between any two steps of it. Locks are for the workers and feeders among themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from offgil._callbacks import Callbacks, Once
+from offgil._callbacks import Callbacks
 from offgil._core import BROKEN, Future, Submitter, start_thread
 from offgil._progress import total_of
 
@@ -87,14 +84,14 @@ class Tasks(Submitter):
 
     def start_anew(self) -> None:
         """As in the child of a fork, which has neither the threads nor the jobs of its parent."""
+        self._lock = threading.Lock()
         self._jobs: set[Job] = set()
-        self._idle_feeders: deque[None] = deque()  # one each
+        self._idle_feeders = 0
         self._to_feed: SimpleQueue[tuple[Job, Iterable[Any]] | None] = SimpleQueue()
-        self._no_jobs = Once()
+        self._no_jobs = threading.Event()
         self.callbacks: Callbacks = Callbacks()
         if self._closed:
             self._no_jobs.set()
-            self.callbacks.close(True)
 
     @property
     def threads(self) -> list[threading.Thread]:
@@ -106,9 +103,11 @@ class Tasks(Submitter):
         try:
             self._initializer(*self._initargs)
         except BaseException:
-            self._failed = True
+            with self._lock:
+                self._failed = True
+                jobs, self._jobs = self._jobs, set()
             self._work.fail()
-            for job in self._jobs.copy():
+            for job in jobs:
                 job.stop(BrokenThreadPool(BROKEN))
             self.callbacks.add_ended()
             self._finish_if_closed()
@@ -116,37 +115,43 @@ class Tasks(Submitter):
 
     def begin(self, job: Job) -> None:
         """A job is to be done before the pool ends."""
-        # Whoever closes the pool looks at the jobs after that: so it sees this one, or it is seen here.
-        self._jobs.add(job)
-        if self._closed:
-            self.end(job)
-            raise ValueError("Pool not running")
-        if self._failed:
-            self.end(job)
-            raise BrokenThreadPool(BROKEN)
+        with self._lock:
+            if self._closed:
+                raise ValueError("Pool not running")
+            if self._failed:
+                raise BrokenThreadPool(BROKEN)
+            self._jobs.add(job)
 
     def end(self, job: Job) -> None:
         """It is done."""
-        self._jobs.discard(job)
+        with self._lock:
+            self._jobs.discard(job)
         self._finish_if_closed()
 
     def _finish_if_closed(self) -> None:
-        if self._closed and not self._jobs and self._no_jobs.set():
-            while self._take_idle_feeder():
-                self._to_feed.put(None)
+        with self._lock:
+            over = self._closed and not self._jobs and not self._no_jobs.is_set()
+            if over:
+                self._no_jobs.set()
+                for _ in range(self._idle_feeders):
+                    self._to_feed.put(None)
+        if over:
             self._work.close(False)
 
     def close(self) -> None:
         """Takes no more; what there is is done."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self.callbacks.close(False)
         self._finish_if_closed()
 
     def stop(self) -> None:
         """Takes no more; what has not begun is dropped, what runs is not waited for."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
+            jobs, self._jobs = self._jobs, set()
         self.callbacks.close(True)
-        for job in self._jobs.copy():
+        for job in jobs:
             job.stop(None)
         self._work.close(True)
         self.callbacks.add_ended()
@@ -162,28 +167,23 @@ class Tasks(Submitter):
 
     def feed(self, job: Job, items: Iterable[Any]) -> None:
         """Has a feeder read the items for the job; at exit, where none may be started, the caller does."""
-        if self._take_idle_feeder():
+        with self._lock:
+            idle = self._idle_feeders > 0
+            self._idle_feeders -= idle
+        if idle:
             self._to_feed.put((job, items))
         elif not start_thread(threading.Thread(target=self._run_feeder, args=([(job, items)],), daemon=True)):
             job.read(items)
-
-    def _take_idle_feeder(self) -> bool:
-        """Whether there was one; it waits for what is to be fed."""
-        try:
-            self._idle_feeders.pop()
-        except IndexError:
-            return False
-        return True
 
     def _run_feeder(self, first: list[tuple[Job, Iterable[Any]]]) -> None:
         job, items = first.pop()  # the thread keeps what it was started with
         while True:
             job.read(items)
             del job, items
-            self._idle_feeders.append(None)
-            # Else whoever takes it has something for it, if only None.
-            if self._no_jobs.is_set() and self._take_idle_feeder():
-                return
+            with self._lock:
+                if self._no_jobs.is_set():
+                    return
+                self._idle_feeders += 1
             more = self._to_feed.get()
             if more is None:
                 return
@@ -206,7 +206,6 @@ class Job(ABC):
         self._done = 0
         self._whole = False  # nothing more will be ready
         self._over = False
-        self._ending = threading.Lock()  # held from its end on
         tasks.begin(self)
 
     @abstractmethod
@@ -231,14 +230,11 @@ class Job(ABC):
             self._ready.extend(items)
             self._whole = True
             if not self._ready:
-                if self._is_to_end():
-                    self._end()
+                self._end()
             else:
                 self._queued = True
                 self._tasks.submit(self._run)
         except BaseException as error:
-            if self._over and type(error) is RuntimeError:
-                return  # it was dropped, as the pool was terminated meanwhile
             self.stop(error)
             raise
 
@@ -292,10 +288,9 @@ class Job(ABC):
     def _run_next(self) -> bool:
         """Runs the function for the next item; False if none is ready."""
         with self._lock:
-            try:
-                item = self._ready.popleft()
-            except IndexError:
+            if not self._ready:
                 return False
+            item = self._ready.popleft()
             index = self._taken
             self._taken += 1
             queue = bool(self._ready) and not self._queued
@@ -348,22 +343,21 @@ class Job(ABC):
         """Whether all is done, said once."""
         if self._over or not self._whole or self._ready or self._done < self._taken:
             return False
-        return self._is_to_end()
-
-    def _is_to_end(self) -> bool:
-        """Whether the caller is the one who ends it."""
         self._over = True
-        return self._ending.acquire(blocking=False)
+        return True
 
     def _end(self) -> None:
+        self._over = True
         self._tasks.end(self)
         self.finish()
 
     def stop(self, error: BaseException | None) -> None:
         """Ends it before it is done; None: the pool was terminated."""
-        if not self._is_to_end():
-            return
-        self._ready.clear()
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+            self._ready.clear()
         self._tasks.end(self)
         self.give_up(error)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import multiprocessing.pool
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from multiprocessing import TimeoutError as PoolTimeoutError
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -96,6 +96,8 @@ class Batch:
 
     def __init__(self, futures: list[Future[Any]]) -> None:
         self.futures = futures
+        self._left = len(futures)
+        self._lock = threading.Lock()
 
     def done(self) -> bool:
         """Whether all have ended."""
@@ -125,10 +127,12 @@ class Batch:
 
     def add_done_callback(self, told: Callable[[object], object]) -> None:
         """Calls it once, when all have ended."""
-        left = list(range(len(self.futures)))
 
         def count(_: object) -> None:
-            if left.pop() == 0:  # the last
+            with self._lock:
+                self._left -= 1
+                last = self._left == 0
+            if last:
                 told(self)
 
         for future in self.futures:
@@ -274,8 +278,7 @@ class CalledResult(ApplyResult[_T]):
             if runner.cancelled():
                 self._outcome.cancel()
             else:
-                with suppress(concurrent.futures.InvalidStateError):  # somebody else has done so
-                    self._outcome.set_exception(runner.exception())
+                self._outcome.set_exception(runner.exception())
         return self._outcome.done()
 
 
