@@ -53,6 +53,14 @@ impl Pool {
         before.is_some()
     }
 
+    /// Cancels a task whose entry is in no queue, if it still waits to be run.
+    pub(super) fn discard_taken_out(&self, id: TaskId) {
+        if task::discard(id).is_some() {
+            self.observer.note_canceled();
+            self.left_queue();
+        }
+    }
+
     /// It will never run, and nobody has been told yet.
     fn about_to_tell(&self, before: Snapshot, telling: &Telling) {
         self.left_queue();

@@ -56,7 +56,7 @@ impl Facts for Tasks {
     }
 
     fn pending_of(&self, queue: u64) -> Vec<TaskId> {
-        QUEUES.get_used(queue).map_or(Vec::new(), |queue| queue.oldest_pending(usize::MAX))
+        pending(queue, usize::MAX)
     }
 
     fn threads_for(&self, task: TaskId) -> (u32, Only) {
@@ -313,14 +313,19 @@ pub(crate) fn will_come_into_a_queue(task: TaskId) {
     }
 }
 
+/// The tasks that are to come into a completion queue, up to `most`, the oldest first.
+fn pending(queue: u64, most: usize) -> Vec<TaskId> {
+    QUEUES.get_used(queue).map_or(Vec::new(), |queue| queue.oldest_pending(most))
+}
+
 /// So many of the tasks that are to come into a completion queue are looked at before all are.
 const LOOKED_AT: usize = 16;
 
 /// The short way to find that a wait on a completion queue can end: the first of those tasks that doesn't wait itself runs,
 /// or a thread can be had for it.
 fn an_old_one_can_come(queue: u64) -> bool {
-    let oldest = QUEUES.get_used(queue).map_or(Vec::new(), |queue| queue.oldest_pending(LOOKED_AT));
-    let mut in_no_wait = oldest.into_iter().filter(|&task| !lock(&GRAPH).has(Node::Task(task)));
+    let mut in_no_wait =
+        pending(queue, LOOKED_AT).into_iter().filter(|&task| !lock(&GRAPH).has(Node::Task(task)));
     in_no_wait.next().is_some_and(|task| ensure_thread_for(task).is_ok())
 }
 

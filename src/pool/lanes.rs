@@ -145,9 +145,8 @@ impl Pool {
     pub(super) fn route_or_discard(&self, id: TaskId, lane: Lane) {
         let ready =
             if lane.is_reserved() || !self.roster.is_empty() { Ok(()) } else { self.ensure_first_thread() };
-        if ready.and_then(|()| self.route(id, lane)).is_err() && task::discard(id).is_some() {
-            self.observer.note_canceled();
-            self.left_queue();
+        if ready.and_then(|()| self.route(id, lane)).is_err() {
+            self.discard_taken_out(id);
         }
     }
 

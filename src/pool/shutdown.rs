@@ -16,7 +16,7 @@ use super::wait::while_blocked;
 use super::wait_graph::Want;
 use crate::queue::Entry;
 use crate::sync::{Deadline, Ordering};
-use crate::task::{self, TaskId};
+use crate::task::TaskId;
 
 /// What happens to what is queued.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,10 +50,7 @@ impl Pool {
     /// Cancels what is in the queues. What slips in at the same time is canceled by who takes it out.
     fn discard_queued(&self) {
         let discard = |entry: Entry| {
-            if task::discard(TaskId::from_bits(entry)).is_some() {
-                self.observer.note_canceled();
-                self.left_queue();
-            }
+            self.discard_taken_out(TaskId::from_bits(entry));
         };
         self.drain_lanes(&mut { discard });
         for deque in self.deques.iter() {
