@@ -111,6 +111,8 @@ class BuildWithCargo(build_ext):
         """Builds everything."""
         package = HERE / "src" / "offgil" if self.inplace else Path(self.build_lib) / "offgil"
         package.mkdir(parents=True, exist_ok=True)
+        if not self.inplace:
+            self.remove_what_is_made_no_more(package)
         library = build_library()
         name = soname(library)
         for old in package.glob("liboffgil.so*"):
@@ -125,6 +127,14 @@ class BuildWithCargo(build_ext):
             extension.extra_objects = [str(package / name)]
             extension.depends = [str(package / name)]  # linked anew when it changes
         super().run()
+
+    def remove_what_is_made_no_more(self, package: Path) -> None:
+        """Removes modules that an earlier build left, by names of that time: they would be installed."""
+        made = {path.name for path in (HERE / "src" / "offgil").iterdir()}
+        made |= {Path(self.get_ext_filename(extension.name)).name for extension in self.extensions}
+        for old in package.iterdir():
+            if old.is_file() and old.name not in made:
+                old.unlink()
 
 
 def lay_for_c(package: Path) -> None:

@@ -54,7 +54,7 @@ cdef int meet_ctypes() except -1:
     import _ctypes
     import ctypes
 
-    from offgil._ctypes_types import address_in
+    from offgil._ctypes_types import TEXTS, address_in
 
     for name in (
         "c_byte", "c_ubyte", "c_short", "c_ushort", "c_int", "c_uint", "c_long", "c_ulong", "c_bool", "c_char", "c_float",
@@ -65,7 +65,6 @@ cdef int meet_ctypes() except -1:
     c_void_p = ctypes.c_void_p
     ByReference = type(ctypes.byref(ctypes.c_int()))
     POINTS = (ctypes.Array, _ctypes._Pointer, ByReference)
-    TEXTS = (ctypes.c_char_p, ctypes.c_wchar_p)
     DATA = (*POINTS, _ctypes._SimpleCData, ctypes.Structure, ctypes.Union, _ctypes.CFuncPtr)
     return 0
 

@@ -9,6 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# For `c_void_p`, ctypes passes where the text of one lies.
+TEXTS = (ctypes.c_char_p, ctypes.c_wchar_p)
+
 
 def address_in(data: Any) -> int:
     """The address that C gets for an argument of type `c_void_p`: of an array its own, else what is in it.
@@ -17,7 +20,7 @@ def address_in(data: Any) -> int:
     """
     if isinstance(data, Array):
         return ctypes.addressof(data)
-    if isinstance(data, (_Pointer, CFuncPtr, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_wchar_p)):
+    if isinstance(data, (_Pointer, CFuncPtr, ctypes.c_void_p, *TEXTS)):
         return ctypes.c_void_p.from_address(ctypes.addressof(data)).value or 0
     return ctypes.cast(data, ctypes.c_void_p).value or 0
 
