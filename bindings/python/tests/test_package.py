@@ -192,6 +192,14 @@ def test_import_alone_starts_no_thread_and_leaves_ctypes_and_cffi_alone() -> Non
     assert run([sys.executable, "-c", code]).stdout.split() == ["1"]
 
 
+def test_a_first_pool_and_its_native_tasks_import_nothing_more() -> None:
+    # A module takes as long as half of the first pool.
+    code = "import ctypes, sys, offgil; labs, before = ctypes.CDLL(None).labs, set(sys.modules)\n"
+    code += "with offgil.ThreadPoolExecutor(2) as pool: print(pool.submit(labs, -3).result())\n"
+    code += "print(*sys.modules.keys() - before)"
+    assert run([sys.executable, "-c", code]).stdout.split() == ["3"]
+
+
 CTYPES_LATER = """
 import sys, offgil
 pool = offgil.ThreadPoolExecutor(2)

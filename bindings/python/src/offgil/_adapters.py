@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from offgil import _signatures, capi
-from offgil._ctypes_types import address_in
+from offgil._core import address_in
 from offgil._signatures import Pointer
 
 _Capsule = type(next(iter(capi.__pyx_capi__.values())))

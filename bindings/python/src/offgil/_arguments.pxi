@@ -37,7 +37,7 @@ HERE = object()
 cdef object ctypes = None
 SIMPLE = {}
 cdef object c_void_p = None
-cdef object address_in = None
+cdef tuple HOLDERS = ()
 cdef object ByReference = None
 cdef tuple POINTS = ()
 cdef tuple TEXTS = ()
@@ -50,11 +50,9 @@ class CallsBack(TypeError):
 
 cdef int meet_ctypes() except -1:
     """Imports ctypes, which takes long, and so is put off until there is a native function; nothing else in here works before."""
-    global ctypes, c_void_p, address_in, ByReference, POINTS, TEXTS, DATA
+    global ctypes, c_void_p, ByReference, POINTS, TEXTS, HOLDERS, DATA
     import _ctypes
     import ctypes
-
-    from offgil._ctypes_types import TEXTS, address_in
 
     for name in (
         "c_byte", "c_ubyte", "c_short", "c_ushort", "c_int", "c_uint", "c_long", "c_ulong", "c_bool", "c_char", "c_float",
@@ -65,8 +63,31 @@ cdef int meet_ctypes() except -1:
     c_void_p = ctypes.c_void_p
     ByReference = type(ctypes.byref(ctypes.c_int()))
     POINTS = (ctypes.Array, _ctypes._Pointer, ByReference)
+    TEXTS = (ctypes.c_char_p, ctypes.c_wchar_p)
+    HOLDERS = (_ctypes._Pointer, _ctypes.CFuncPtr, c_void_p, *TEXTS)
     DATA = (*POINTS, _ctypes._SimpleCData, ctypes.Structure, ctypes.Union, _ctypes.CFuncPtr)
     return 0
+
+
+cpdef object address_in(object data):
+    """The address that C gets for an argument of type `c_void_p`: of an array its own, else what is in it.
+
+    `ctypes.cast` gives the same, but from then on a ctypes object keeps itself until garbage is collected.
+    """
+    if ctypes is None:
+        meet_ctypes()
+    if isinstance(data, ctypes.Array):
+        return ctypes.addressof(data)
+    if isinstance(data, HOLDERS):
+        return c_void_p.from_address(ctypes.addressof(data)).value or 0
+    return ctypes.cast(data, c_void_p).value or 0
+
+
+cpdef object address_passed(object value, object converted):
+    """The same, of a value and what `c_void_p.from_param` made of it: ctypes passes where a text lies."""
+    if ctypes is None:
+        meet_ctypes()
+    return address_in(value if isinstance(value, TEXTS) else converted)
 
 
 def is_here(list keep):
@@ -157,9 +178,8 @@ cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t
         keep_data(value, keep)
         keep.append(converted)
         try:
-            # For c_void_p ctypes passes where a text lies, and not where the object has it noted down, as for POINTER(c_char_p).
-            is_text = isinstance(value, TEXTS) and (kind is None or kind is c_void_p)
-            cell[0] = address_in(value if is_text else converted)
+            # For POINTER(c_char_p) ctypes passes where the object has it noted down where the text lies.
+            cell[0] = address_passed(value, converted) if kind is None or kind is c_void_p else address_in(converted)
         except ctypes.ArgumentError:
             raise TypeError(f"{type(value).__name__} has no address") from None
         return 0

@@ -16,6 +16,12 @@ _T = TypeVar("_T")
 class CallsBack(TypeError):
     """C would come back into Python through an argument, as far as is known."""
 
+def address_in(data: Any) -> int:
+    """The address that C gets for an argument of type `c_void_p`: of an array its own, else what is in it."""
+
+def address_passed(value: Any, converted: Any) -> int:
+    """The same, of a value and what `c_void_p.from_param` made of it: ctypes passes where a text lies."""
+
 def is_here(keep: list[Any]) -> bool:
     """Whether what is kept is for a call on a thread of Python's."""
 

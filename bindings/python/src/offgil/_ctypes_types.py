@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from _ctypes import FUNCFLAG_CDECL, Array, CFuncPtr, _Pointer
+from _ctypes import FUNCFLAG_CDECL, CFuncPtr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-# For `c_void_p`, ctypes passes where the text of one lies.
-TEXTS = (ctypes.c_char_p, ctypes.c_wchar_p)
-
-
-def address_in(data: Any) -> int:
-    """The address that C gets for an argument of type `c_void_p`: of an array its own, else what is in it.
-
-    `ctypes.cast` gives the same, but from then on a ctypes object keeps itself until garbage is collected.
-    """
-    if isinstance(data, Array):
-        return ctypes.addressof(data)
-    if isinstance(data, (_Pointer, CFuncPtr, ctypes.c_void_p, *TEXTS)):
-        return ctypes.c_void_p.from_address(ctypes.addressof(data)).value or 0
-    return ctypes.cast(data, ctypes.c_void_p).value or 0
 
 
 class Handle(ctypes.c_void_p):
@@ -54,7 +39,8 @@ class Function(CFuncPtr):
         if isinstance(value, int):
             return cls(value)
         if isinstance(value, CFuncPtr) and not isinstance(value, Function):
-            made = cls(address_in(value))
+            # After ctypes.cast it would keep itself until garbage is collected.
+            made = cls(ctypes.c_void_p.from_address(ctypes.addressof(value)).value or 0)
             made._of = value
             return made
         got = type(value).__name__

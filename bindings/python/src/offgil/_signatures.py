@@ -10,7 +10,7 @@ import ctypes
 import re
 from typing import Any, NamedTuple
 
-from offgil._ctypes_types import TEXTS, address_in
+from offgil._core import address_passed
 
 _WORDS = {
     "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I", "i64": "l", "u64": "L",
@@ -66,7 +66,7 @@ class Pointer:
             raise TypeError("str has no address")
         try:
             converted: Any = ctypes.c_void_p.from_param(value)
-            address = address_in(value if isinstance(value, TEXTS) else converted)
+            address = address_passed(value, converted)
         except (TypeError, ctypes.ArgumentError):
             raise TypeError(f"{type(value).__name__} has no address") from None
         self._check(_item_of(value))
