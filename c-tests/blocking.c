@@ -368,6 +368,26 @@ static void after_its_waits_the_lane_has_no_more_threads_than_max_blocking_threa
     CHECK_OK(pool_destroy(pool));
 }
 
+static void *count_lane_threads(void *pool) {
+    pool_stats_t stats;
+    CHECK_OK(pool_stats(pool, &stats, sizeof stats));
+    return (void *)(uintptr_t)stats.threads_blocking;
+}
+
+/* One is started before the first task goes in, to be sure that there can be one: it comes for that task. */
+static void a_first_blocking_task_starts_one_thread(void) {
+    int i;
+    for (i = 0; i < 100; i++) {
+        pool_t *pool = make_pool(1, 8, SECOND);
+        future_t *first = submit_blocking(pool, count_lane_threads, pool);
+        void *result;
+        CHECK_OK(future_wait(first, OFFGIL_FOREVER, &result));
+        CHECK_EQ((uintptr_t)result, 1);
+        CHECK_OK(future_release(first));
+        CHECK_OK(pool_destroy(pool));
+    }
+}
+
 static void blocking_and_lent_only_together_are_refused(void) {
     pool_t *pool = make_pool(1, 1, SECOND);
     task_options_t options;
@@ -425,5 +445,5 @@ CHECK_MAIN(TEST(five_hundred_sleeping_tasks_do_not_stop_a_pool_of_one),
            TEST(blocking_tasks_wait_for_each_other_in_a_lane_of_one),
            TEST(a_wait_for_a_blocking_task_that_no_thread_is_left_for_says_so),
            TEST(after_its_waits_the_lane_has_no_more_threads_than_max_blocking_threads),
-           TEST(blocking_and_lent_only_together_are_refused),
+           TEST(a_first_blocking_task_starts_one_thread), TEST(blocking_and_lent_only_together_are_refused),
            TEST(submits_that_race_a_shutdown_leave_no_thread_behind))

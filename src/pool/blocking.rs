@@ -33,7 +33,9 @@ struct State {
     /// Threads with nothing to do; the last to come is the first to be woken, so that the others can end.
     idle: Vec<*const Latch>,
     alive: u32,
-    /// Those of them that wait inside this library: for a task that is queued here, maybe.
+    /// Those of them that were started and have not looked into the queue yet: each comes for one task.
+    to_come: u32,
+    /// Those that wait inside this library: for a task that is queued here, maybe.
     waiting: u32,
     started: u64,
     handles: Vec<JoinHandle<()>>,
@@ -47,6 +49,13 @@ unsafe impl Send for State {}
 const WORK: u32 = 0;
 const END: u32 = 1;
 
+impl State {
+    /// Whether more tasks are queued than new threads come for.
+    fn lacks_threads(&self) -> bool {
+        self.queue.len() > self.to_come as usize
+    }
+}
+
 impl BlockingLane {
     pub(super) fn new() -> Self {
         Self {
@@ -54,6 +63,7 @@ impl BlockingLane {
                 queue: VecDeque::new(),
                 idle: Vec::new(),
                 alive: 0,
+                to_come: 0,
                 waiting: 0,
                 started: 0,
                 handles: Vec::new(),
@@ -141,7 +151,7 @@ impl Pool {
         if let Some(latch) = state.idle.pop() {
             // SAFETY: it was still in the list, under the lock.
             unsafe { Latch::set(latch, WORK) };
-        } else if state.alive < self.most_blocking(&state) {
+        } else if state.lacks_threads() && state.alive < self.most_blocking(&state) {
             let started = self.start_blocking_thread(&mut state);
             // If the system has none to give, those that are there come for it.
             if let (Err(error), 0) = (started, state.alive) {
@@ -164,7 +174,7 @@ impl Pool {
             state.waiting += 1;
             // Each that is idle has been woken for an entry of its own. Refused, a wait for ever says so
             // (`ensure_free_blocking_thread`), and others come when they are done.
-            if !state.queue.is_empty() && state.alive < self.most_blocking(&state) {
+            if state.lacks_threads() && state.alive < self.most_blocking(&state) {
                 let _ = self.start_blocking_thread(&mut state);
             }
         }
@@ -196,17 +206,19 @@ impl Pool {
             .map_err(|error| threads::refused(&error))?;
         state.started += 1;
         state.alive += 1;
+        state.to_come += 1;
         threads::keep(&mut state.handles, handle);
         Ok(())
     }
 
-    /// The next task; the thread counts as a body from before it is taken out of the queue.
-    fn next_blocking(&self) -> Next {
+    /// The next task; the thread counts as a body from before it is taken out of the queue. `is_new` until its first look.
+    fn next_blocking(&self, is_new: &mut bool) -> Next {
         loop {
             let latch = Latch::new();
             self.places.enter_without_place();
             let ends = {
                 let mut state = lock(&self.blocking.state);
+                state.to_come -= u32::from(std::mem::take(is_new));
                 // One too many, now that others don't wait any more: they come for the rest.
                 let surplus = state.alive > self.most_blocking(&state);
                 let next = if surplus { None } else { state.queue.pop_front() };
@@ -253,7 +265,8 @@ fn main(pool: Arc<Pool>) {
     Context::of_blocking_thread(PoolRef::from(pool)).enter(|context| {
         let pool = &*context.pool;
         pool.call_hook(pool.options.hooks.on_start);
-        while let Next::Run(entry) = pool.next_blocking() {
+        let mut is_new = true;
+        while let Next::Run(entry) = pool.next_blocking(&mut is_new) {
             if let Some(task) = Claimed::claim(TaskId::from_bits(entry)) {
                 pool.left_queue();
                 run(context, task);
