@@ -145,6 +145,9 @@ def test_read_only_buffers_need_a_const(
     length = offgil.native(libc.strlen, "size_t (const char *)")
     assert pool.submit(length, memoryview(b"text\0")).result(PATIENCE) == 4
     assert pool.submit(length, b"text").result(PATIENCE) == 4
+    writer = offgil.native(libc.memset, "void *(char *, int, size_t)")
+    with pytest.raises(ValueError, match="read-only"):
+        pool.submit(writer, b"text", 0, 4)
 
 
 def test_buffers_that_are_gone_are_refused(

@@ -46,11 +46,13 @@ class Pointer:
 
     __slots__ = ("const", "floating", "size", "takes_bytes")
 
-    def __init__(self, size: int = 0, floating: bool = False, const: bool = False) -> None:
+    def __init__(
+        self, size: int = 0, floating: bool = False, const: bool = False, takes_bytes: bool = True
+    ) -> None:
         self.size = size
         self.floating = floating
         self.const = const
-        self.takes_bytes = size <= 1
+        self.takes_bytes = takes_bytes and size <= 1
 
     def address(self, value: Any, keep: list[Any]) -> int:
         """Where data of ctypes or cffi lies. What must live is put into `keep`.
@@ -187,7 +189,8 @@ def _read(text: str, whole: str) -> tuple[str, Pointer | None]:
     first = next(index for index, token in enumerate(tokens) if token[0] in "*[")
     before = [token for token in tokens[:first] if token not in _QUALIFIERS]
     item = _item(before, whole) if stars == 1 else "v"
-    return "P", Pointer(_SIZES.get(item, 0), item in "fd", stars == 1 and "const" in tokens[:first])
+    const = stars == 1 and "const" in tokens[:first]
+    return "P", Pointer(_SIZES.get(item, 0), item in "fd", const, takes_bytes=const)
 
 
 def _item(words: list[str], whole: str) -> str:
