@@ -345,7 +345,7 @@ using submitted = result_of<std::invoke_result_t<std::decay_t<F>, std::decay_t<A
 
 /** What a group and its tasks share. */
 struct group_state {
-    std::weak_ptr<const group_state> above; // once that is gone, nobody asks for it
+    std::shared_ptr<const group_state> above; // kept: groups further up are asked for through it
     std::atomic<std::uint64_t> submitted{0};
     lowest_error errors;
 };
@@ -362,10 +362,8 @@ class inside_group {
     /** Whether the calling thread is in work of this group, or of one below it. */
     static bool is_in(const group_state &group) noexcept {
         for (const inside_group *here = innermost(); here != nullptr; here = here->outer_) {
-            if (here->group_ == &group)
-                return true;
-            for (auto above = here->group_->above.lock(); above; above = above->above.lock()) {
-                if (above.get() == &group)
+            for (const group_state *one = here->group_; one != nullptr; one = one->above.get()) {
+                if (one == &group)
                     return true;
             }
         }

@@ -173,6 +173,28 @@ TEST(the_destructor_of_a_group_in_a_task_of_one_below_lets_go) {
     CHECK(!above);
 }
 
+struct tree {
+    explicit tree(const offgil::pool &pool) : top(pool), middle(pool, top), leaf(pool, middle) {}
+
+    offgil::group top, middle, leaf;
+};
+
+TEST(three_groups_whose_last_owner_is_a_task_of_the_lowest_are_let_go) {
+    const offgil::pool pool(2);
+    auto owner = std::make_shared<const tree>(pool);
+    const std::weak_ptr<const tree> seen = owner;
+    gate end;
+    owner->leaf.spawn([owner, &end]() mutable {
+        end.pass();
+        owner.reset();
+    });
+    owner.reset();
+    CHECK(!seen.expired());
+    end.open();
+    CHECK(offgil_pool_wait_idle(pool.handle(), OFFGIL_FOREVER) == OFFGIL_OK);
+    CHECK(seen.expired());
+}
+
 TEST(the_destructor_of_a_group_that_goes_with_a_canceled_task_lets_go) {
     std::weak_ptr<const offgil::group> gone;
     held hold;
