@@ -32,6 +32,15 @@ def test_a_pool_and_a_future_of_one_binding_are_good_for_another(
     assert makes.pool_wait_idle(pool, 0) == OFFGIL_EHANDLE
 
 
+@needs_cffi
+def test_the_handle_of_an_executor_goes_to_every_binding(every_api: list[Binding]) -> None:
+    ffi, lib = offgil.cffi.ffi, offgil.cffi.lib
+    with offgil.ThreadPoolExecutor(3) as pool:
+        assert [api.pool_thread_count(int(pool.handle)) for api in every_api] == [3] * len(every_api)
+        assert offgil.lib.pool_thread_count(pool.handle) == 3
+        assert lib.pool_thread_count(ffi.cast("pool_t *", pool.handle)) == 3
+
+
 def test_all_share_the_default_pool(every_api: list[Binding]) -> None:
     assert len({api.pool_default() for api in every_api}) == 1
 

@@ -186,7 +186,7 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
     def _work_queue(self, queue: object) -> None: ...  # pyright: ignore[reportIncompatibleVariableOverride]
     @property
     def handle(self) -> pool_t:
-        """The pool, for `offgil.lib`; `handle.value` is the number for cffi and Cython."""
+        """The pool, for `offgil.lib`, cffi (`ffi.cast("pool_t *", handle)`) and Cython."""
 
     def map(
         self,

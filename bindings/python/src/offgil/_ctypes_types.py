@@ -11,13 +11,22 @@ if TYPE_CHECKING:
 
 
 class Handle(ctypes.c_void_p):
-    """An opaque C pointer. Handles of different types don't mix; equal values are equal."""
+    """An opaque C pointer. Handles of different types don't mix; equal values are equal.
+
+    It goes for a number where cffi and Cython take one: `ffi.cast("pool_t *", handle)`,
+    `<pool_t *><size_t>handle`.
+    """
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other.value == self.value
 
     def __hash__(self) -> int:
         return hash(self.value)
+
+    def __index__(self) -> int:
+        return self.value or 0
+
+    __int__ = __index__
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value or 0:#x})"

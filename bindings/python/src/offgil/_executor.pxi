@@ -120,7 +120,7 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
 
     @property
     def handle(self):
-        """The pool, for `offgil.lib`; `handle.value` is the number for cffi and Cython."""
+        """The pool, for `offgil.lib`, for cffi (`ffi.cast("pool_t *", handle)`) and Cython (`<pool_t *><size_t>handle`)."""
         from offgil.ctypes import pool_t
 
         return pool_t(self._work.handle)

@@ -6,7 +6,7 @@
     future = lib.pool_submit(pool, ffi.cast("task_fn", address), ffi.NULL)
 
 Every call releases the GIL. Handles are `pool_t *` and `future_t *`, and may come from ctypes or Cython:
-`ffi.cast("pool_t *", handle.value)`. A Python function becomes a task with
+`ffi.cast("pool_t *", handle)`. A Python function becomes a task with
 `ffi.callback("task_fn", function)`: keep that object alive until the task is done.
 """
 

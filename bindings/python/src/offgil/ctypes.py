@@ -2,8 +2,8 @@
 """The C API as ctypes sees it: handle types, function pointer types, structs, constants and `Library`.
 
 A handle (`pool_t`, `future_t`) is one `pool_t *` with all its 64 bits; `bool(handle)` is false for NULL, and
-`handle.value` is the number that cffi and Cython can take over. Where a handle or a function pointer is
-expected, an `int` address and `None` (NULL) go as well, and so does a function of a `ctypes.CDLL`.
+it goes for a number where cffi and Cython take one. Where a handle or a function pointer is expected, an
+`int` address and `None` (NULL) go as well, and so does a function of a `ctypes.CDLL`.
 A Python function becomes a task with `task_fn(function)`: keep that object alive until the task is done.
 As ever in ctypes, a number that is too large for its C type is cut, not refused.
 
