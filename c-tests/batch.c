@@ -162,6 +162,7 @@ static void *close_the_pool(void *arg) {
 
 static void *open_the_gate_soon(void *arg) {
     world_t *world = arg;
+    count_wait(&world->by_waiter, 1);
     sleep_ns(SOON); /* what the waiter might start in the meantime */
     gate_open(&world->gate);
     return NULL;

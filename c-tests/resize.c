@@ -185,6 +185,12 @@ static void *wait_and_say_where(void *arg) {
     return pack(pool_worker_index(pair[0]));
 }
 
+static uint32_t blocked_in(pool_t *pool) {
+    pool_stats_t stats;
+    CHECK_OK(pool_stats(pool, &stats, sizeof stats));
+    return stats.threads_blocked;
+}
+
 static void a_body_that_waited_goes_on_at_a_place_of_the_smaller_pool(void) {
     pool_t *pool = pool_create(4), *other = pool_create(1);
     gate_t gate = GATE_CLOSED, awaited = GATE_CLOSED;
@@ -193,8 +199,9 @@ static void a_body_that_waited_goes_on_at_a_place_of_the_smaller_pool(void) {
     gate_occupy(&gate, pool, 3);
     pair[0] = pool;
     pair[1] = check_submit(other, gate_task, &awaited);
+    count_wait(&awaited.started, 1); /* in the other pool, not by who waits for it */
     waits = check_submit(pool, wait_and_say_where, pair);
-    while (pool_wait_idle(pool, 0) == OFFGIL_OK || future_get_state(waits) != FUTURE_RUNNING)
+    while (blocked_in(pool) != 1) /* who runs the test kills it if that never comes */
         sleep_ns(MILLISECOND);
     CHECK_OK(pool_resize(pool, 2));
     gate_open(&awaited);
@@ -350,6 +357,7 @@ static pool_t *run_when_full(uint32_t threads) {
 }
 
 static pthread_t submitter;
+static count_t submits_begun = COUNT_ZERO;
 
 static void *say_whether_on_the_submitter(void *arg) {
     (void)arg;
@@ -358,22 +366,42 @@ static void *say_whether_on_the_submitter(void *arg) {
 
 static void *submit_one(void *pool) {
     submitter = pthread_self();
+    count_add(&submits_begun, 1);
     return check_submit(pool, say_whether_on_the_submitter, NULL);
 }
 
-static void a_submitter_that_waits_to_run_its_task_gets_a_new_place(void) {
+/* A thread whose submit has begun, and has had some time to find the queue full. */
+static pthread_t start_submitter(pool_t *pool, int64_t patience_ns) {
+    int64_t before = count_get(&submits_begun);
+    pthread_t thread = check_thread(submit_one, pool);
+    count_wait(&submits_begun, before + 1);
+    sleep_ns(patience_ns);
+    return thread;
+}
+
+static int submitter_gets_a_new_place(int64_t patience_ns) {
     pool_t *pool = run_when_full(2);
     gate_t gate = GATE_CLOSED;
     pthread_t thread;
+    intptr_t gets_it;
     gate_occupy(&gate, pool, 2);
     CHECK_OK(pool_spawn(pool, gate_task, &gate)); /* the queue is full */
-    thread = check_thread(submit_one, pool);
-    sleep_ns(SOON);
+    thread = start_submitter(pool, patience_ns);
     CHECK_OK(pool_resize(pool, 4));
-    CHECK(unpack(check_take(check_join(thread))) == 1);
+    gets_it = unpack(check_take(check_join(thread)));
     count_wait(&gate.started, 3);
     gate_open(&gate);
     CHECK_OK(pool_destroy(pool));
+    return gets_it == 1;
+}
+
+/* One that is too late to wait finds room in the queue. */
+static void a_submitter_that_waits_to_run_its_task_gets_a_new_place(void) {
+    int64_t patience_ns = SOON;
+    while (!submitter_gets_a_new_place(patience_ns)) {
+        CHECK(patience_ns < 10 * SECOND);
+        patience_ns *= 2;
+    }
 }
 
 static void a_submitter_does_not_run_its_task_in_a_pool_that_has_become_a_serializer(void) {
@@ -382,8 +410,7 @@ static void a_submitter_does_not_run_its_task_in_a_pool_that_has_become_a_serial
     pthread_t thread;
     gate_occupy(&gate, pool, 2);
     CHECK_OK(pool_spawn(pool, gate_task, &gate));
-    thread = check_thread(submit_one, pool);
-    sleep_ns(SOON);
+    thread = start_submitter(pool, SOON);
     CHECK_OK(pool_resize(pool, 1));
     gate_open(&gate);
     CHECK(unpack(check_take(check_join(thread))) == 0);

@@ -151,6 +151,29 @@ inline offgil::pool_options one_thread_only() {
     return options;
 }
 
+/// A task waits for what is to be canceled. It is refused if whoever waits for the task has blocked first:
+/// then it looks until it sees the end.
+inline void wait_until_canceled(const offgil::shared_future<void> &awaited, std::atomic<bool> &refused) {
+    try {
+        awaited.wait();
+    } catch (const offgil::error &caught) {
+        CHECK(caught.status() == offgil::status::no_thread);
+        refused = true;
+        eventually([&awaited] { return awaited.ready(); });
+    }
+    CHECK_STATUS(canceled, awaited.get());
+}
+
+/// The wait is refused, too, or in its stead: it ends well then.
+template <class Wait> void is_refused(Wait &&wait, const std::atomic<bool> &other_refused) {
+    try {
+        wait();
+        CHECK(other_refused);
+    } catch (const offgil::error &caught) {
+        CHECK(caught.status() == offgil::status::no_thread);
+    }
+}
+
 /// Whether `body` calls std::terminate with an offgil::error of that status, in a process of its own.
 template <class Body> bool terminates_with(offgil::status expected, Body &&body) {
     static offgil::status wanted;
