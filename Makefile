@@ -4,6 +4,11 @@ PYTHON ?= python3
 BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
+# What the demo takes, and the package that it runs on: some 50 MB, where the tests' tools are over 1 GB.
+DEMO_VENV := $(BUILD)/demo-venv
+DEMO_NEEDS := cffi Cython setuptools tqdm
+PINS := bindings/python/requirements-dev.txt
+PIP := bin/python -m pip --disable-pip-version-check install --quiet
 # Without the library for Rust beside them, cargo optimizes both as a whole (the profile's `lto`).
 CARGO_LIBRARIES := cargo rustc --release --locked --lib --crate-type cdylib,staticlib
 LIBRARY := target/release/liboffgil.so
@@ -41,7 +46,7 @@ header:        ## writes include/offgil.h and the Python bindings that are made 
 	$(VENV_PYTHON) bindings/python/tools/generate.py
 
 define NEEDS_RUST
-command -v cargo >/dev/null || { echo "offgil needs Rust: install it with rustup, then try again" >&2; exit 1; }
+command -v cargo >/dev/null || { echo "no cargo on the PATH: install Rust with rustup or, if it is there (sudo has a PATH of its own), call make build as yourself first" >&2; exit 1; }
 endef
 
 tools:
@@ -54,23 +59,30 @@ tools:
 	@test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" || \
 	  { echo "Python's headers are missing (Debian: apt-get install python3-dev)" >&2; exit 1; }
 
-$(VENV)/tools: bindings/python/requirements-dev.txt | tools
-	@echo "making $(VENV) and installing what the tests and the demo need"
+$(VENV)/tools: $(PINS) | tools
+	@echo "making $(VENV) and installing what the tests need"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-dev.txt
+	$(VENV)/$(PIP) -r $(PINS)
 	@touch $@
 
-$(VENV)/offgil: $(VENV)/tools $(LIBRARY) $(BINDINGS) include/offgil.h include/offgil.hpp
+# (A constraint may not have extras.)
+$(DEMO_VENV)/tools: $(PINS) | tools
+	@echo "making $(DEMO_VENV) and installing what the demo needs"
+	$(PYTHON) -m venv $(DEMO_VENV)
+	sed 's/\[.*\]//' $(PINS) >$(DEMO_VENV)/pins
+	$(DEMO_VENV)/$(PIP) -c $(DEMO_VENV)/pins $(DEMO_NEEDS)
+	@touch $@
+
+$(VENV)/offgil $(DEMO_VENV)/offgil: %/offgil: %/tools $(LIBRARY) $(BINDINGS) include/offgil.h include/offgil.hpp
 	@echo "building the Python package"
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-	  --force-reinstall ./bindings/python
+	$*/$(PIP) --no-build-isolation --no-deps --force-reinstall ./bindings/python
 	@touch $@
 
 wheel: $(LIBRARY) | tools  ## builds a manylinux wheel for PYTHON, with library, headers and all, into build/wheel
 	bindings/python/tools/wheel.sh '$(PYTHON)' $(BUILD)/wheel
 
-demo: $(VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
-	$(VENV_PYTHON) examples/python/demo.py $(DEMO)
+demo: $(DEMO_VENV)/offgil  ## integrates and digests from C, ctypes, cffi and Cython on one pool, and compares
+	$(DEMO_VENV)/bin/python examples/python/demo.py $(DEMO)
 
 test: lint test-rust test-loom test-fuzz test-instructions $(VENV)/offgil  ## runs the checks: formats, lints, Rust, model checks, random calls, instruction counts, C, Python on every CPython here, wheel, README, install, ABI
 	@echo "what is left runs two at a time; each prints when it is over"

@@ -195,7 +195,8 @@ static void stack_sizes_need_not_be_round(void) {
 }
 
 static void an_absurd_stack_size_is_an_answer_and_no_crash(void) {
-    const size_t sizes[] = {1, 65535, (size_t)1 << 60, SIZE_MAX / 2, SIZE_MAX - 4096, SIZE_MAX};
+    const size_t sizes[] = {
+        1, 65535, ((size_t)1 << 47) - 4096, (size_t)1 << 60, SIZE_MAX / 2, SIZE_MAX - 4096, SIZE_MAX};
     size_t i;
     for (i = 0; i < LENGTH(sizes); i++) {
         pool_options_t options = defaults();

@@ -106,8 +106,16 @@ static void the_environment_overrides_zero_threads_and_no_other_number(void) {
     CHECK_OK(pool_destroy(pool));
 }
 
+static void white_space_around_the_number_in_the_environment_is_ignored(void) {
+    pool_t *pool;
+    CHECK_EQ(setenv("OFFGIL_NUM_THREADS", " 3\n", 1), 0);
+    pool = pool_create(0);
+    CHECK_EQ(pool_thread_count(pool), 3);
+    CHECK_OK(pool_destroy(pool));
+}
+
 static void nonsense_in_the_environment_is_refused_where_it_counts(void) {
-    const char *nonsense[] = {"0", "-1", "many", "4097", "99999999999999999999", "3 4"};
+    const char *nonsense[] = {"0", "-1", "many", "4097", "99999999999999999999", "3 4", " "};
     pool_t *pool;
     size_t i;
     for (i = 0; i < LENGTH(nonsense); i++) {
@@ -287,6 +295,7 @@ CHECK_MAIN(TEST(a_task_gets_its_argument_and_gives_its_result), TEST(a_spawned_t
            TEST(submit_many_without_arguments_gives_each_null), TEST(thread_count_is_what_was_asked_for),
            TEST(zero_threads_means_one_per_usable_cpu),
            TEST(the_environment_overrides_zero_threads_and_no_other_number),
+           TEST(white_space_around_the_number_in_the_environment_is_ignored),
            TEST(nonsense_in_the_environment_is_refused_where_it_counts),
            TEST(creating_a_pool_starts_no_thread), TEST(destroy_leaves_no_thread_behind),
            TEST(the_default_pool_is_the_same_for_every_thread), TEST(the_default_pool_can_not_be_closed),

@@ -358,7 +358,8 @@ typedef struct offgil_pool_options_t {
    */
   uint32_t max_spare_threads;
   /**
-   * Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
+   * Stack of each thread in bytes, at least 65,536 and below 2^47 (128 TiB). 0 (the default): the system's default.
+   * What the system hasn't got room for is OFFGIL_ETHREAD when a thread is needed.
    */
   size_t stack_size;
   /**

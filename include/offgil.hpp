@@ -18,6 +18,9 @@
  * Memory: a task is one allocation, which holds the callable, its arguments, and the result or the exception.
  * The callable and its arguments are destroyed when the task has run, or is certain never to, before its end
  * can be seen; the result when nobody can ask for it any more.
+ *
+ * Versions: all of it is in an inline namespace that bears the version, as classes may change with each. What
+ * is compiled with different versions runs in one process, but doesn't share objects: docs/abi.md.
  */
 
 #ifndef OFFGIL_HPP
@@ -49,6 +52,7 @@
 #include "offgil.h"
 
 namespace offgil {
+inline namespace v0_1_0 {
 
 /** What a call came to, as offgil_status: see OFFGIL_EINVAL and the others in offgil.h. */
 enum class status : std::int32_t {
@@ -1399,6 +1403,7 @@ void invoke(const pool &where, Left &&left, Right &&right, Next &&next, More &&.
     invoke(where, left, [&] { invoke(where, right, next, more...); });
 }
 
+} // namespace v0_1_0
 } // namespace offgil
 
 #endif // OFFGIL_HPP

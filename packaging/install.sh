@@ -5,6 +5,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 : "${PREFIX:?}" "${DESTDIR?}" "${LIBDIR:?}" "${INCLUDEDIR:?}"
+for directory in "$PREFIX" "$LIBDIR" "$INCLUDEDIR"; do
+    case $directory in
+    /*) ;;
+    *)
+        echo "$0: '$directory' is relative; PREFIX, LIBDIR and INCLUDEDIR have to begin with a slash" >&2
+        exit 2
+        ;;
+    esac
+done
 BUILT=target/release
 CMAKEDIR=$PREFIX/share/cmake/offgil
 

@@ -80,13 +80,41 @@ fn tests_of(way: &'static Way) -> Vec<Trial> {
         let (path, test) = (path.clone(), name.to_owned());
         Trial::test(format!("{}::{name}", way.name), move || run_test(&path, &test))
     };
-    names.lines().map(trial).collect()
+    let versioned = Trial::test(format!("{}::each_name_in_a_program_bears_the_version", way.name), || {
+        each_name_bears_the_version(way)
+    });
+    names.lines().map(trial).chain([versioned]).collect()
+}
+
+/// So what was compiled with another version of the header has none of these symbols. Mangled, a name stands behind its
+/// length: `6offgil6v0_1_04pool`.
+fn each_name_bears_the_version(way: &Way) -> Result<(), Failed> {
+    let tag = format!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
+    let tag = format!("{}{tag}", tag.len());
+    let symbols = text_of(Command::new("nm").arg(object_of(way)));
+    let mut seen = 0;
+    for (at, name) in symbols.match_indices("6offgil") {
+        if !symbols[..at].ends_with(|before: char| before.is_ascii_digit()) {
+            let after = &symbols[at + name.len()..];
+            if !after.starts_with(&tag) {
+                return Err(format!("{name}{} is without {tag}", after.lines().next().unwrap_or("")).into());
+            }
+            seen += 1;
+        }
+    }
+    if seen == 0 {
+        return Err("no symbol of offgil's in the program".into());
+    }
+    Ok(())
+}
+
+fn object_of(way: &Way) -> PathBuf {
+    scratch("cpp-tests").join(format!("{}.o", way.name))
 }
 
 /// Compiles and links; what is newer than all it is made of stays.
 fn compile(way: &Way) -> PathBuf {
-    let out = scratch("cpp-tests");
-    let (object, path) = (out.join(format!("{}.o", way.name)), out.join(way.name));
+    let (object, path) = (object_of(way), scratch("cpp-tests").join(way.name));
     let mut parts = files(&root().join("c-tests/cpp"));
     parts.extend(files(&root().join("include")));
     if !is_newer(&object, &parts) {

@@ -63,7 +63,8 @@ pub struct pool_options_t {
     /// How many threads may be started on top while tasks are blocked in waits. Default 256; at most 4096, and more is taken
     /// as that. Past it, a wait for ever inside a task may answer OFFGIL_ETHREAD.
     pub max_spare_threads: u32,
-    /// Stack of each thread in bytes, at least 65,536. 0 (the default): the system's default.
+    /// Stack of each thread in bytes, at least 65,536 and below 2^47 (128 TiB). 0 (the default): the system's default.
+    /// What the system hasn't got room for is OFFGIL_ETHREAD when a thread is needed.
     pub stack_size: usize,
     /// Name of the threads, to which "-0", "-1" ... is added (the system may cut it); copied. NULL (the default): "offgil".
     pub thread_name: *const c_char,
@@ -118,6 +119,8 @@ pub struct pool_options_t {
 const SMALLEST: usize = std::mem::offset_of!(pool_options_t, threads) + size_of::<u32>();
 /// Bodies without a place have 16 bits in the census.
 const MOST_BLOCKING: u32 = 32_767;
+/// So many bytes a process can address on x86-64 (on AArch64 twice as many).
+const ADDRESSES: usize = 1 << 47;
 
 fn defaults(size: usize) -> pool_options_t {
     pool_options_t {
@@ -168,6 +171,7 @@ pub(super) unsafe fn checked(options: *const pool_options_t) -> Result<Options, 
     options.max_spare_threads = given.max_spare_threads.min(MOST_THREADS);
     options.stack_size = match given.stack_size {
         1..=65_535 => return Err(Error::invalid("options.stack_size is below 65,536 bytes")),
+        ADDRESSES.. => return Err(Error::invalid("options.stack_size is 2^47 bytes (128 TiB) or more")),
         size => size,
     };
     // SAFETY: NULL or a text, by the contract above.

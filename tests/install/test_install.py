@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -112,6 +113,27 @@ def test_libraries_and_headers_may_lie_elsewhere(tmp_path: Path) -> None:
     flags = run(find_tool("pkg-config"), "--cflags", "--libs", "offgil", **variables).split()
     assert compile_and_run("main.c", tmp_path / "program", flags, libraries) == SAYS
     check_with_cmake(tmp_path / "prefix", tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["PREFIX", "LIBDIR", "INCLUDEDIR"])
+def test_a_relative_directory_is_refused_in_words_and_nothing_is_laid(tmp_path: Path, variable: str) -> None:
+    places = {"PREFIX": "/p", "LIBDIR": "/p/lib", "INCLUDEDIR": "/p/include", "DESTDIR": f"{tmp_path}/"}
+    command = [str(REPOSITORY / "packaging/install.sh"), "install"]
+    environment = os.environ | places | {variable: "some/where"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert "'some/where' is relative" in done.stderr
+    assert files_of(tmp_path) == {}
+
+
+def test_install_after_a_build_needs_no_cargo(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    cargo = tmp_path / "bin/cargo"
+    cargo.write_text("#!/bin/sh\necho 'cargo was called' >&2\nexit 1\n")
+    cargo.chmod(0o755)
+    search = f"{cargo.parent}:{os.environ['PATH']}"
+    run("make", "install", f"PREFIX={tmp_path / 'prefix'}", cwd=REPOSITORY, PATH=search)
+    assert (tmp_path / "prefix/lib/liboffgil.so").is_symlink()
 
 
 def test_uninstall_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ def test_what_has_no_types_or_cannot_be_carried_is_refused(pool: offgil.ThreadPo
     by_struct = ctypes.CDLL(None)["div"]
     by_struct.argtypes, by_struct.restype = [ctypes.c_int, ctypes.c_int], ctypes.py_object
     for function in (libm.cos, by_struct, offgil.native(by_struct), math.cos, cos.function):
-        with pytest.raises(TypeError, match="map_array takes a native function whose types are known"):
+        with pytest.raises(TypeError, match="types are known: set argtypes and restype"):
             pool.map_array(function, numpy.zeros(4))
     typed = ctypes.CDLL("libm.so.6").cos
     typed.argtypes, typed.restype = [ctypes.c_double], ctypes.c_double

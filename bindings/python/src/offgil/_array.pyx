@@ -238,7 +238,10 @@ def map_array(Work work, function, array, out, open_bar):
     opened(work)
     call = native_call(function)
     if call is None or call.letters is None:
-        raise TypeError("map_array takes a native function whose types are known")
+        raise TypeError(
+            "map_array takes a native function whose types are known: set argtypes and restype (ctypes), "
+            "or give offgil.native a signature"
+        )
     letters = call.letters.decode("ascii")
     result = chr(call.result)
     # A pointer, or Cython's own number, which goes the same way to the function.
