@@ -37,7 +37,7 @@ PROGRAMS: dict[str, list[str]] = {
     "compress": ["--stdout", "/dev/zero"],
     "cfuncs": ["--count", "200000"],
     "quadrature": ["--count", "200000"],
-    "grid": ["--samples", "3000", "--backends", "offgil"],
+    "grid": ["--samples", "4500", "--backends", "offgil"],
     "blocks": ["--count", "150000"],
     "service": ["--port", "0"],
 }
