@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -352,17 +353,25 @@ def test_interrupted_wait_lets_running_tasks_end_and_closes_the_pool(
         pass
 
     def interrupt(*_: object) -> None:
-        # Until somebody writes to the pipe, the task that reads it goes on.
-        threading.Timer(0.3, (tree / "pipe").write_bytes, [b"at last"]).start()
         raise Interrupted
+
+    def interrupt_and_write() -> None:
+        # Until somebody writes to the pipe, the task that reads it goes on.
+        with (tree / "pipe").open("wb") as pipe:  # waits for that task
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGALRM)
+            time.sleep(0.3)
+            pipe.write(b"at last")
 
     paths = [os.fsencode(tree / "pipe"), *files.files_to_digest(tree).paths]
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, interrupt))
         contenders = caller(Inputs(jobs=1, paths=paths, points=10), built, stack)
         digest = next(contender for contender in contenders if contender.workload == "digest")
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        writer = threading.Thread(target=interrupt_and_write)
+        writer.start()
         with pytest.raises(Interrupted):
             digest.run()
+        writer.join()
         with pytest.raises(RuntimeError, match=r"shut down|closed"):
             digest.run()

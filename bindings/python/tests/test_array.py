@@ -150,8 +150,8 @@ long = pool.submit(libc.sleep, 60)
 while not long.running(): pass
 pool.submit(libc.sleep, 60)
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-signal.setitimer(signal.ITIMER_REAL, 0.2)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
     pool.map_array(sleep, array.array("i", [100]) * 10_000_000)
 except KeyboardInterrupt:
     print("interrupted", flush=True)

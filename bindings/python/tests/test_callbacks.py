@@ -33,7 +33,7 @@ def test_who_looks_at_a_task_that_has_ended_may_hold_a_lock_that_the_callback_ne
     called: list[bool] = []
 
     def callback(_: Future) -> None:
-        had = lock.acquire(timeout=1)
+        had = lock.acquire(timeout=PATIENCE)
         called.append(had)
         if had:
             lock.release()
@@ -48,6 +48,7 @@ def test_who_looks_at_a_task_that_has_ended_may_hold_a_lock_that_the_callback_ne
                 if way in ("done", "cancel", "errno"):
                     time.sleep(0.002)
                 LOOKS[way](future)
+            assert False not in called
     assert called == [True] * 20
 
 

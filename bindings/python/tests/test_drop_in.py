@@ -24,9 +24,12 @@ def interrupt_soon():
 PROGRAMS = {
     "what is queued runs before the end": """
 pool = ThreadPoolExecutor(1)
+go = threading.Event()
+pool.submit(go.wait)
 for number in range(5):
     pool.submit(lambda number=number: (time.sleep(0.02), print(number, flush=True)))
 print("end", flush=True)
+go.set()
 """,
     "an error in the main program": """
 pool = ThreadPoolExecutor(1)
@@ -84,25 +87,32 @@ def tell(future):
 pool.submit(ctypes.CDLL(None).usleep, 100_000).add_done_callback(tell)
 """,
     "Ctrl-C in result": """
-future = ThreadPoolExecutor(1).submit(time.sleep, 0.5)
-interrupt_soon()
+go = threading.Event()
+future = ThreadPoolExecutor(1).submit(go.wait)
 try:
+    interrupt_soon()
     future.result()
 except KeyboardInterrupt:
     print("interrupted", future.done(), flush=True)
+go.set()
 """,
     "Ctrl-C in map": """
 ran = []
-interrupt_soon()
+def work(number):
+    time.sleep(0.1)
+    ran.append(number)
+    return number
 try:
     with ThreadPoolExecutor(1) as pool:
-        list(pool.map(lambda number: (time.sleep(0.1), ran.append(number)), range(100)))
+        for number in pool.map(work, range(100)):
+            if number == 0:
+                interrupt_soon()
 except KeyboardInterrupt:
-    print("interrupted", len(ran) < 20, flush=True)
+    print("interrupted", len(ran) < 100, flush=True)
 """,
     "Ctrl-C in as_completed": """
-interrupt_soon()
 try:
+    interrupt_soon()
     with ThreadPoolExecutor(1) as pool:
         list(as_completed([pool.submit(time.sleep, 0.5)]))
 except KeyboardInterrupt:
@@ -118,8 +128,8 @@ async def main():
     with ThreadPoolExecutor(1) as pool:
         await asyncio.get_running_loop().run_in_executor(pool, time.sleep, 0.5)
 signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-signal.setitimer(signal.ITIMER_REAL, 0.2)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
     asyncio.run(main())
 except KeyboardInterrupt:
     print("interrupted")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from conftest import Gate
 from test_fork import CHILD_SECONDS, exit_code, fork, in_child
 
 import offgil
@@ -48,9 +49,12 @@ def test_children_of_a_busy_executor_work_on_it_and_on_their_own(busy: offgil.Th
     works(busy)
 
 
-def test_futures_of_the_parent_that_had_not_ended_say_so_in_the_child() -> None:
+def test_futures_of_the_parent_that_had_not_ended_say_so_in_the_child(
+    gate: Gate, enter: offgil.NativeFunction
+) -> None:
     with offgil.ThreadPoolExecutor(1) as pool:
-        runs, waits = pool.submit(libc.usleep, 300_000), pool.submit(libc.abs, -1)
+        runs, waits = pool.submit(enter, gate.address), pool.submit(libc.abs, -1)
+        gate.await_entered()
 
         def work() -> None:
             for future in (runs, waits):
@@ -59,7 +63,10 @@ def test_futures_of_the_parent_that_had_not_ended_say_so_in_the_child() -> None:
                 assert future.done()
             works(pool)
 
-        in_child(work)
+        try:
+            in_child(work)
+        finally:
+            gate.open()
         assert waits.result(CHILD_SECONDS) == 1
 
 

@@ -77,14 +77,18 @@ def test_as_completed_has_a_length_and_yields_each_as_it_ends(native: Native) ->
     gate.close()
 
 
-def test_both_time_out_as_the_stdlib_s() -> None:
+def test_both_time_out_as_the_stdlib_s(gate: Gate, enter: offgil.NativeFunction) -> None:
     with offgil.ThreadPoolExecutor(2) as pool:
-        slow, quick = pool.submit(libc.usleep, 500_000), pool.submit(abs, -1)
-        assert offgil.wait([slow, quick], 0.05) == ({quick}, {slow})
-        assert offgil.wait([slow, quick], PATIENCE, concurrent.futures.FIRST_COMPLETED).done
-        completed = offgil.as_completed([slow], 0.01)
-        with pytest.raises(concurrent.futures.TimeoutError):
-            next(completed)
+        slow, quick = pool.submit(enter, gate.address), pool.submit(abs, -1)
+        try:
+            assert quick.result(PATIENCE) == 1
+            assert offgil.wait([slow, quick], 0.05) == ({quick}, {slow})
+            assert offgil.wait([slow, quick], PATIENCE, concurrent.futures.FIRST_COMPLETED).done == {quick}
+            completed = offgil.as_completed([slow], 0.01)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                next(completed)
+        finally:
+            gate.open()
 
 
 def test_both_take_futures_of_other_executors() -> None:
@@ -145,7 +149,7 @@ print(most, sum(out))
     assert run_script(code) == (0, "can't start new thread 1\n1 0\n", "")
 
 
-def slices_of_waits(future: offgil.Future[None]) -> list[float]:
+def slices_of_waits(future: offgil.Future[bool]) -> list[float]:
     """For how long at a time the future's waits are, from now on."""
     slices: list[float] = []
     wait = future._condition.wait
@@ -159,19 +163,21 @@ def slices_of_waits(future: offgil.Future[None]) -> list[float]:
 
 
 def test_waits_look_at_signals_again_and_again_on_the_main_thread_only() -> None:
-    go = threading.Event()
+    seen_twice, seen_once = threading.Event(), threading.Event()
     with offgil.ThreadPoolExecutor(1) as pool:
-        future = pool.submit(go.wait)
+        future = pool.submit(seen_twice.wait, PATIENCE)
         slices = slices_of_waits(future)
-        with pytest.raises(concurrent.futures.TimeoutError):
-            future.result(0.15)
-        assert len(slices) >= 2
+        watcher = threading.Thread(target=lambda: eventually(lambda: len(slices) >= 2) and seen_twice.set())
+        watcher.start()
+        assert future.result(PATIENCE)
+        watcher.join()
         assert max(slices) <= 0.1
-        slices.clear()
+        future = pool.submit(seen_once.wait, PATIENCE)
+        slices = slices_of_waits(future)
         waiter = threading.Thread(target=future.result)
         waiter.start()
         assert eventually(lambda: len(slices) == 1)
-        go.set()
+        seen_once.set()
         waiter.join()
         assert len(slices) == 1
         assert slices[0] > 60
