@@ -438,6 +438,7 @@ pub(super) fn forget_stack() {
     local(|current| {
         current.context.set(null());
         current.frame.set(null());
+        current.telling.set(null());
         current.forks.forget();
         current.forget_all_as_they_are();
         // Not dropped: it may be in the middle of a change, and what it owns is the parent's.
