@@ -6,7 +6,6 @@
 //!
 //! Whoever finds a closed pool idle ends its threads: the shutdown itself, or the last worker to give a place back.
 
-use super::context::is_within;
 use super::core::Pool;
 use super::deadlock;
 use super::done::DoneWait;
@@ -14,6 +13,7 @@ use super::registry::{self, PoolRef};
 use super::status::{Error, Status};
 use super::wait::while_blocked;
 use super::wait_graph::Want;
+use super::within::is_within;
 use crate::queue::Entry;
 use crate::sync::{Deadline, Ordering};
 use crate::task::TaskId;
