@@ -4,8 +4,9 @@
 //! state changed -> room given back -> argument dropped, all told -> entry counted as stale, or off the list of those held
 //! ```
 //!
-//! Who is told may call everything, also a submit that waits for room. But a held task keeps its pool from being idle
-//! until all are told, so a callback that waited for that would wait for itself: it gets `EDEADLK`.
+//! Who is told may call everything, also a submit that waits for room. But a held task, and one that a pool's cancel takes out of
+//! its queue, keeps its pool from being idle until all are told, so a callback that waited for that would wait for itself: it
+//! gets `EDEADLK`.
 
 use super::core::Pool;
 use super::registry;
@@ -51,11 +52,15 @@ impl Pool {
         before.is_some()
     }
 
-    /// Cancels a task whose entry is in no queue, if it still waits to be run.
+    /// Cancels a task whose entry is in no queue, if it still waits to be run. The caller keeps the pool from being idle.
     pub(super) fn discard_taken_out(&self, id: TaskId) {
-        if task::discard(id).is_some() {
-            self.observer.note_canceled();
+        let telling = Telling::new();
+        let about_to_tell = |_| {
             self.left_queue();
+            telling.begin(self);
+        };
+        if task::discard_as(id, Outcome::Canceled, None, about_to_tell).is_some() {
+            self.observer.note_canceled();
         }
     }
 

@@ -24,7 +24,7 @@ const REMEMBERED: usize = 4;
 pub(super) struct Local {
     pub(super) context: Cell<*const Context>,
     pub(super) frame: Cell<*const Frame>,
-    /// The held task of whose end it tells (pool/within).
+    /// The canceled task of which it tells (pool/within).
     pub(super) telling: Cell<*const Telling>,
     /// The lowest address at which a body may be started on this stack, and how many there are; none: not asked yet.
     pub(super) stack: Cell<(usize, usize)>,

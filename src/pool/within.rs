@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! local -> Context { pool } <- outer      pools that it works for (pool/context)
-//!       -> Telling { pool } <- outer      pools of whose held tasks it tells that they have ended (pool/cancel)
+//!       -> Telling { pool } <- outer      pools of whose canceled tasks it tells (pool/cancel)
 //! ```
 
 use super::context::Context;
@@ -13,7 +13,7 @@ use super::registry::PoolRef;
 use std::cell::Cell;
 use std::ptr::null;
 
-/// As long as this thread tells of the end of a task that its pool lists as held.
+/// As long as this thread tells of the end of a task that keeps its pool from being idle until all are told.
 pub(super) struct Telling {
     /// NULL: it has not begun.
     pool: Cell<*const Pool>,
@@ -65,7 +65,7 @@ fn in_contexts<T>(found: impl Fn(&Context) -> Option<T>) -> Option<T> {
     None
 }
 
-/// The same of the pools of whose held tasks it tells.
+/// The same of the pools of whose canceled tasks it tells.
 fn in_tellings<T>(found: impl Fn(&Pool) -> Option<T>) -> Option<T> {
     // SAFETY: as in `Telling::outer`.
     let mut telling = unsafe { here().telling.get().as_ref() };
@@ -78,7 +78,8 @@ fn in_tellings<T>(found: impl Fn(&Pool) -> Option<T>) -> Option<T> {
     None
 }
 
-/// Whether the thread is in a context of the pool at any depth, or ends a held task of it: then it can't wait for the pool to end.
+/// Whether the thread is in a context of the pool at any depth, or tells of a canceled task of it: then it can't wait for the
+/// pool to end.
 pub(super) fn is_within(pool: &Pool) -> bool {
     let is_it = |other: &Pool| std::ptr::eq(other, pool).then_some(());
     in_contexts(|here| is_it(&here.pool)).or_else(|| in_tellings(is_it)).is_some()
