@@ -177,6 +177,31 @@ static void so_it_is_in_a_function_that_drops(void) {
     finish(4);
 }
 
+static void fork_and_wait_for_the_pool(void *context) {
+    pid_t child = check_fork();
+    (void)context;
+    if (child == 0) {
+        CHECK_OK(pool_wait_idle(pool, OFFGIL_FOREVER)); /* where the task was held it would be a circle */
+        CHECK_OK(pool_destroy(pool));
+        return;
+    }
+    check_child(child, 0);
+    count_add(&forked, 1);
+}
+
+static void the_child_of_one_who_is_told_of_a_cancel_of_a_held_task_may_wait_for_the_pool(void) {
+    task_options_t options;
+    future_t *future;
+    task_options_init(&options, sizeof options);
+    options.drop_arg = fork_and_wait_for_the_pool;
+    options.delay_ns = LONG_ENOUGH;
+    begin(1);
+    future = check_submit_with(pool, &options, twice, NULL);
+    CHECK_OK(future_cancel(future));
+    CHECK_OK(future_release(future));
+    finish(1);
+}
+
 static void fork_when_lost(void *context, const char *name, offgil_status status, int32_t code,
                            const char *message) {
     (void)context, (void)name, (void)status, (void)code, (void)message;
@@ -286,5 +311,7 @@ CHECK_MAIN(TEST(a_child_ends_with_status_0_when_its_task_returns),
            TEST(it_uses_the_pool_before_and_its_threads_do_not_keep_it),
            TEST(a_thread_that_the_child_started_goes_on),
            TEST(so_it_is_in_a_part_of_a_range_a_map_or_an_invoke_on_any_thread), TEST(so_it_is_in_a_callback),
-           TEST(so_it_is_in_a_function_that_drops), TEST(so_it_is_in_a_hook_of_the_pools),
-           TEST(so_it_is_in_the_blocking_lane), TEST(a_failure_of_the_task_that_forked_is_the_parents))
+           TEST(so_it_is_in_a_function_that_drops),
+           TEST(the_child_of_one_who_is_told_of_a_cancel_of_a_held_task_may_wait_for_the_pool),
+           TEST(so_it_is_in_a_hook_of_the_pools), TEST(so_it_is_in_the_blocking_lane),
+           TEST(a_failure_of_the_task_that_forked_is_the_parents))

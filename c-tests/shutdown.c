@@ -363,6 +363,78 @@ static void a_release_ends_another_threads_destroy(void) {
     check_take(held);
 }
 
+/* What is canceled, and what keeps the threads busy until it is out of the queues. */
+typedef struct {
+    pool_t *pool;
+    gate_t gate;
+    count_t told;
+} canceled_t;
+
+/* The end of the last body has been noted, too. */
+static void wait_until_no_body_is_left(pool_t *pool) {
+    pool_stats_t stats;
+    do {
+        sleep_ns(MILLISECOND);
+        CHECK_OK(pool_stats(pool, &stats, sizeof stats));
+    } while (stats.threads_running > 0 || stats.threads_blocked > 0 ||
+             stats.threads_blocking_idle < stats.threads_blocking);
+}
+
+static void *find_it_busy(void *pool) {
+    CHECK_STATUS(pool_wait_idle(pool, 0), OFFGIL_ETIMEDOUT);
+    CHECK_STATUS(pool_shutdown(pool, POOL_DRAIN, 0), OFFGIL_ETIMEDOUT);
+    return NULL;
+}
+
+static void expect_a_busy_pool(void *arg) {
+    canceled_t *canceled = arg;
+    if (count_add(&canceled->told, 1) == 1) {
+        gate_open(&canceled->gate);
+        wait_until_no_body_is_left(canceled->pool);
+    }
+    CHECK_STATUS(pool_wait_idle(canceled->pool, OFFGIL_FOREVER), OFFGIL_EDEADLK);
+    CHECK_STATUS(pool_destroy(canceled->pool), OFFGIL_EDEADLK);
+    check_join(check_thread(find_it_busy, canceled->pool));
+}
+
+static void cancel_five(task_options_t *options) {
+    canceled_t canceled = {NULL, GATE_CLOSED, COUNT_ZERO};
+    task_options_t blocking;
+    pool_options_t pool_options;
+    int i;
+    task_options_init(&blocking, sizeof blocking);
+    blocking.blocking = 1;
+    pool_options_init(&pool_options, sizeof pool_options);
+    pool_options.threads = 1;
+    pool_options.max_blocking_threads = 1;
+    canceled.pool = pool_create_with(&pool_options);
+    gate_occupy(&canceled.gate, canceled.pool, 1);
+    CHECK_OK(pool_spawn_with(canceled.pool, &blocking, gate_task, &canceled.gate));
+    count_wait(&canceled.gate.started, 2);
+    options->drop_arg = expect_a_busy_pool;
+    for (i = 0; i < 5; i++)
+        CHECK_OK(pool_spawn_with(canceled.pool, options, count_one, &canceled));
+    CHECK_OK(pool_shutdown(canceled.pool, POOL_CANCEL, OFFGIL_FOREVER));
+    CHECK_EQ(count_get(&canceled.told), 5);
+    CHECK_OK(pool_destroy(canceled.pool));
+}
+
+static void nobody_sees_a_pool_idle_before_all_that_a_cancel_took_out_has_been_told(void) {
+    task_options_t options;
+    task_options_init(&options, sizeof options);
+    cancel_five(&options);
+    options.priority = TASK_HIGH;
+    cancel_five(&options);
+    options.priority = TASK_LOW;
+    cancel_five(&options);
+    options.priority = TASK_NORMAL;
+    options.blocking = 1;
+    cancel_five(&options);
+    options.blocking = 0;
+    options.lent_only = 1;
+    cancel_five(&options);
+}
+
 CHECK_MAIN(TEST(drain_runs_what_is_queued), TEST(shutdown_closes_the_pool_to_outside_submits_at_once),
            TEST(shutdown_may_be_asked_for_again),
            TEST(an_unknown_shutdown_mode_is_refused_and_changes_nothing),
@@ -376,4 +448,5 @@ CHECK_MAIN(TEST(drain_runs_what_is_queued), TEST(shutdown_closes_the_pool_to_out
            TEST(release_does_not_wait_and_everything_still_runs), TEST(a_worker_may_release_its_own_pool),
            TEST(several_threads_may_shut_a_pool_down),
            TEST(of_two_that_destroy_a_pool_the_one_who_is_told_ok_has_joined_its_threads),
-           TEST(a_release_ends_another_threads_destroy))
+           TEST(a_release_ends_another_threads_destroy),
+           TEST(nobody_sees_a_pool_idle_before_all_that_a_cancel_took_out_has_been_told))

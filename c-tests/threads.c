@@ -199,6 +199,53 @@ static void without_a_spare_thread_a_wait_says_so_and_does_not_hang(void) {
     in_a_child_with(1, no_spare_thread);
 }
 
+static void use_the_pool(void *pool) {
+    CHECK_STATUS(pool_wait_idle(pool, OFFGIL_FOREVER), OFFGIL_EDEADLK);
+    CHECK_OK(pool_spawn(pool, nothing, NULL)); /* in the room of the one that is canceled */
+}
+
+static pool_t *full_with_one(void) {
+    pool_options_t options;
+    pool_options_init(&options, sizeof options);
+    options.threads = 1;
+    options.queue_limit = 1;
+    options.when_full = POOL_FULL_BLOCK;
+    options.keep_alive_ns = MILLISECOND;
+    return pool_create_with(&options);
+}
+
+/* When its turn comes the blocking lane has no thread any more. */
+static void a_dependent_has_no_thread(void) {
+    pool_t *pool = full_with_one(), *other = pool_create(1);
+    gate_t gate = GATE_CLOSED;
+    future_t *first = check_submit(other, gate_task, &gate), *dependent;
+    task_options_t options;
+    pool_stats_t stats;
+    task_options_init(&options, sizeof options);
+    options.after = &first;
+    options.after_count = 1;
+    options.blocking = 1;
+    options.drop_arg = use_the_pool;
+    check_take(check_submit(pool, nothing, NULL));
+    dependent = check_submit_with(pool, &options, nothing, pool);
+    do {
+        sleep_ns(MILLISECOND);
+        CHECK_OK(pool_stats(pool, &stats, sizeof stats));
+    } while (stats.threads_blocking > 0);
+    limit_threads(1);
+    gate_open(&gate);
+    CHECK_STATUS(future_wait(dependent, OFFGIL_FOREVER, NULL), OFFGIL_ECANCELED);
+    CHECK_OK(future_release(dependent));
+    check_take(first);
+    CHECK_OK(pool_destroy(other));
+    CHECK_OK(pool_destroy(pool));
+}
+
+static void who_is_told_that_a_task_got_no_thread_has_its_room_and_cannot_wait_for_its_pool(void) {
+    in_a_child_with(3, a_dependent_has_no_thread);
+}
+
 CHECK_MAIN(TEST(without_any_thread_submit_says_so), TEST(a_pool_recovers_when_threads_can_be_had_again),
            TEST(without_any_thread_a_range_ends_too), TEST(a_pool_works_with_the_threads_it_got),
-           TEST(waits_nest_on_a_single_thread), TEST(without_a_spare_thread_a_wait_says_so_and_does_not_hang))
+           TEST(waits_nest_on_a_single_thread), TEST(without_a_spare_thread_a_wait_says_so_and_does_not_hang),
+           TEST(who_is_told_that_a_task_got_no_thread_has_its_room_and_cannot_wait_for_its_pool))

@@ -1049,7 +1049,7 @@ offgil_status future_cancel(future_t *future);
  *
  * @param done    not NULL. It may call everything; what it blocks, it blocks for the thread's other work. A wait for ever for its
  *                pool to be idle or over gets OFFGIL_EDEADLK where the pool is not before `done` has returned: on the pool's
- *                threads, and where a task is canceled that was not to be run yet (`delay_ns`, `after`)
+ *                threads, and where a task is canceled that was not to be run yet (`delay_ns`, `after`), or by POOL_CANCEL
  * @param context what it gets; stays the caller's
  * @return OFFGIL_OK: it has been or will be called; OFFGIL_EINVAL: NULL; OFFGIL_EHANDLE; it is not called with these two
  *

@@ -883,10 +883,11 @@ struct pool_options : ::offgil_pool_options_t {
  *
  * Owns it, unless it comes from default_pool or borrow. The destructor of an owner runs what is queued, joins
  * the threads and frees the pool, so it blocks, also where shutdown would throw status::no_thread, until all
- * has ended. Inside one of the pool's own tasks, where that could never end, it closes the pool and lets go
- * of it instead (pool_release): what is queued is still run, then the threads end by themselves. Inside a
- * task of another pool that one of this pool's waits for, where shutdown would throw status::deadlock, it
- * calls std::terminate, with that exception. Futures may outlive the pool.
+ * has ended. Inside one of the pool's own tasks, and where the function of one goes that is canceled, where
+ * that could never end, it closes the pool and lets go of it instead (pool_release): what is queued is still
+ * run, then the threads end by themselves. Inside a task of another pool that one of this pool's waits for,
+ * where shutdown would throw status::deadlock, it calls std::terminate, with that exception. Futures may
+ * outlive the pool.
  *
  * Its functions are const because they leave the handle as it is; they may be called from any thread.
  */

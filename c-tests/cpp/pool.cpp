@@ -39,6 +39,29 @@ TEST(the_destructor_inside_a_blocking_task_of_the_pool_lets_go_of_it) {
     CHECK(!pool);
 }
 
+/// A task that is held back, whose function is the last owner of its pool.
+static offgil::future<void> submit_the_last_owner(const offgil::task_options &options) {
+    const auto pool = std::make_shared<offgil::pool>(1);
+    return pool->submit(options, [pool] {});
+}
+
+TEST(the_destructor_where_a_held_task_is_canceled_lets_go_of_the_pool) {
+    const auto task = submit_the_last_owner(offgil::task_options().delay(1h));
+    CHECK(task.cancel() == offgil::cancel_result::canceled); // here
+    auto late = submit_the_last_owner(offgil::task_options().delay(1h).deadline(1ms));
+    CHECK_STATUS(canceled, late.get()); // on the thread of the timers
+    const offgil::pool other(1);
+    gate submitted;
+    offgil::future<void> first = other.submit([&submitted] {
+        submitted.pass();
+        throw std::runtime_error("no");
+    });
+    const auto dependent = submit_the_last_owner(offgil::task_options().after(first));
+    submitted.open();
+    dependent.wait(); // on the other pool's
+    CHECK_THROWS(std::runtime_error, "no", first.get());
+}
+
 TEST(the_destructor_waits_where_no_thread_can_be_had) {
     const offgil::pool one(one_thread_only());
     std::atomic<bool> begun{false}, refused{false}, ended{false};

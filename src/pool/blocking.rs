@@ -254,8 +254,8 @@ impl Pool {
         go_on
     }
 
-    /// A body of this lane has ended, or there was none: the pool may be idle.
-    fn leave_without_place(&self) {
+    /// A body of this lane has ended, or there was none, or what was canceled has been told: the pool may be idle.
+    pub(super) fn leave_without_place(&self) {
         self.note_if_idle(self.places.leave_without_place());
     }
 }

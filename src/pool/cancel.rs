@@ -4,22 +4,21 @@
 //! state changed -> room given back -> argument dropped, all told -> entry counted as stale, or off the list of those held
 //! ```
 //!
-//! Who is told may call everything, also a submit that waits for room. But a held task keeps its pool from being idle
-//! until all are told, so a callback that waited for that would wait for itself: it gets `EDEADLK`.
+//! Who is told may call everything, also a submit that waits for room. But a held task, and one that a pool's cancel takes out of
+//! its queue, keeps its pool from being idle until all are told, so a callback that waited for that would wait for itself: it
+//! gets `EDEADLK`.
 
 use super::core::Pool;
-use super::local::here;
 use super::registry;
 use super::status::{Error, Status};
+use super::within::Telling;
 use crate::task::{self, Canceled, Failure, Outcome, Snapshot, TaskId};
-use std::cell::Cell;
-use std::ptr::null;
 
 /// Cancels a task through a handle.
 pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
     let look = task::look(id)?;
     let pool = registry::of_task(look.pool);
-    let telling = Telling::new(look.pool);
+    let telling = Telling::new();
     let canceled = task::cancel(id, |before| {
         if let Some(pool) = &pool {
             pool.about_to_tell(before, &telling);
@@ -27,7 +26,7 @@ pub(crate) fn cancel(id: TaskId) -> Result<(), Error> {
     })?;
     match canceled {
         Canceled::Won(before) => {
-            if let Some(pool) = pool {
+            if let Some(pool) = &pool {
                 pool.left_behind(id, before);
             }
             Ok(())
@@ -45,7 +44,7 @@ impl Pool {
 
     /// The same, with an outcome that says why.
     pub(super) fn discard_as(&self, id: TaskId, outcome: Outcome, failure: Option<Failure>) -> bool {
-        let telling = Telling::new(self.number);
+        let telling = Telling::new();
         let before = task::discard_as(id, outcome, failure, |before| self.about_to_tell(before, &telling));
         if let Some(before) = before {
             self.left_behind(id, before);
@@ -53,11 +52,15 @@ impl Pool {
         before.is_some()
     }
 
-    /// Cancels a task whose entry is in no queue, if it still waits to be run.
+    /// Cancels a task whose entry is in no queue, if it still waits to be run. The caller keeps the pool from being idle.
     pub(super) fn discard_taken_out(&self, id: TaskId) {
-        if task::discard(id).is_some() {
-            self.observer.note_canceled();
+        let telling = Telling::new();
+        let about_to_tell = |_| {
             self.left_queue();
+            telling.begin(self);
+        };
+        if task::discard_as(id, Outcome::Canceled, None, about_to_tell).is_some() {
+            self.observer.note_canceled();
         }
     }
 
@@ -65,47 +68,7 @@ impl Pool {
     fn about_to_tell(&self, before: Snapshot, telling: &Telling) {
         self.left_queue();
         if before.is_held() {
-            telling.begin();
+            telling.begin(self);
         }
     }
-}
-
-/// As long as this thread tells of the end of a task that its pool lists as held.
-pub(super) struct Telling {
-    pool: u32,
-    begun: Cell<bool>,
-    /// What it was telling of when this began, further up the same stack.
-    outer: Cell<*const Telling>,
-}
-
-impl Telling {
-    fn new(pool: u32) -> Self {
-        Self { pool, begun: Cell::new(false), outer: Cell::new(null()) }
-    }
-
-    fn begin(&self) {
-        self.outer.set(here().telling.replace(self));
-        self.begun.set(true);
-    }
-}
-
-impl Drop for Telling {
-    fn drop(&mut self) {
-        if self.begun.get() {
-            here().telling.set(self.outer.get());
-        }
-    }
-}
-
-/// Whether the thread tells of the end of a held task of that pool.
-pub(super) fn is_telling_of(pool: u32) -> bool {
-    let mut telling = here().telling.get();
-    // SAFETY: what is linked is taken out before its stack frame goes, and only this thread links here.
-    while let Some(here) = unsafe { telling.as_ref() } {
-        if here.pool == pool {
-            return true;
-        }
-        telling = here.outer.get();
-    }
-    false
 }

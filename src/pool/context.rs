@@ -8,7 +8,6 @@
 //!
 //! Contexts and frames lie on the stack and are linked through it; each is unlinked by the guard that linked it.
 
-use super::cancel::is_telling_of;
 use super::census::Limit;
 use super::core::Pool;
 use super::deadlock;
@@ -130,6 +129,12 @@ impl Context {
         Some(self.permit.get()).filter(|&permit| permit != Limit::NONE)
     }
 
+    /// The one around it on this stack.
+    pub(super) fn outer(&self) -> Option<&Context> {
+        // SAFETY: as in `with_context`: it is further up the same stack.
+        unsafe { self.outer.get().as_ref() }
+    }
+
     /// Makes this the current context while `body` runs.
     #[inline]
     pub(super) fn enter<T>(&self, body: impl FnOnce(&Self) -> T) -> T {
@@ -196,25 +201,6 @@ pub(super) fn in_body_of<T>(pool: &Pool, body: impl FnOnce(Option<&Context>) -> 
 /// Whether the thread is one that was lent to this pool.
 pub(super) fn is_on_a_lent_thread(pool: &Pool) -> bool {
     with_context(|context| context.is_some_and(|here| here.is_lent && std::ptr::eq(&*here.pool, pool)))
-}
-
-/// Whether the thread is in a context of the pool at any depth, or ends a held task of it: then it can't wait for the pool to end.
-pub(super) fn is_within(pool: &Pool) -> bool {
-    let mut context = local(|local| local.context.get());
-    // SAFETY: as in `with_context`; `outer` contexts are further up the same stack.
-    while let Some(here) = unsafe { context.as_ref() } {
-        if std::ptr::eq(&*here.pool, pool) {
-            return true;
-        }
-        context = here.outer.get();
-    }
-    is_telling_of(pool.number)
-}
-
-/// The pool of that number, if the thread works for it right now: that needs no look-up, and works after the
-/// handle has been released.
-pub(super) fn current_pool(number: u32) -> Option<PoolRef> {
-    with_context(|context| context.filter(|here| here.pool.number == number).map(|here| here.pool.clone()))
 }
 
 /// Whether the calling thread is in a task of the pool.
@@ -438,6 +424,7 @@ pub(super) fn forget_stack() {
     local(|current| {
         current.context.set(null());
         current.frame.set(null());
+        current.telling.set(null());
         current.forks.forget();
         current.forget_all_as_they_are();
         // Not dropped: it may be in the middle of a change, and what it owns is the parent's.

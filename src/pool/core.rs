@@ -46,6 +46,8 @@ pub(crate) struct Pool {
     pub(super) visitors_may_run: bool,
     /// Not 0: what is queued is canceled instead of run, and running tasks are asked to stop.
     canceling: AtomicU32,
+    /// Threads that cancel what is queued. Each counts as a body that is blocked.
+    pub(super) discarding: AtomicU32,
     /// Not 0: its handle is gone.
     pub(super) removed: AtomicU32,
     /// Of the process that it belongs to.
@@ -115,6 +117,7 @@ impl Pool {
             observer: Observer::new(from_environment()),
             visitors_may_run: options.waiters_help && options.hooks.is_empty(),
             canceling: AtomicU32::new(0),
+            discarding: AtomicU32::new(0),
             removed: AtomicU32::new(0),
             epoch: epoch(),
             options,

@@ -8,10 +8,11 @@
 //! also looks here, and that it was not started by the pool. It stays until the pool is over.
 
 use super::blocking::drop_dead;
-use super::context::{is_in_a_body, is_on_a_lent_thread, is_within};
+use super::context::{is_in_a_body, is_on_a_lent_thread};
 use super::core::Pool;
 use super::registry::PoolRef;
 use super::status::{Error, Status};
+use super::within::is_within;
 use super::worker;
 use crate::queue::{shrink, Entry};
 use crate::sync::{call_out, lock, AtomicUsize, EventCount, Mutex, Ordering};

@@ -1,4 +1,4 @@
-//! What a thread keeps to itself: what it is doing (pool/context), and the pools that it used last.
+//! What a thread keeps to itself: what it is doing (pool/context, pool/within), and the pools that it used last.
 //!
 //! ```text
 //! LOCAL { context, frame, telling, stack, forks, failure, recent: [counted pool or NULL; 4] }      by a pool's number modulo 4
@@ -7,10 +7,10 @@
 //! One variable without a destructor, so that each call finds all of it by one address; what `recent` holds is given
 //! back by a second one, which is touched only when a pool is remembered.
 
-use super::cancel::Telling;
 use super::context::{Context, Frame};
 use super::nested::Forks;
 use super::registry::{PoolRef, Share};
+use super::within::Telling;
 use crate::sync::{own, set_own, Ordering, Own};
 use crate::task::Failure;
 use std::cell::Cell;
@@ -24,7 +24,7 @@ const REMEMBERED: usize = 4;
 pub(super) struct Local {
     pub(super) context: Cell<*const Context>,
     pub(super) frame: Cell<*const Frame>,
-    /// The held task of whose end it tells (pool/cancel).
+    /// The canceled task of which it tells (pool/within).
     pub(super) telling: Cell<*const Telling>,
     /// The lowest address at which a body may be started on this stack, and how many there are; none: not asked yet.
     pub(super) stack: Cell<(usize, usize)>,

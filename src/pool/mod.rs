@@ -9,7 +9,7 @@
 //! submit: where a task goes in. worker: how one is found. run: one task. wait: who runs what in a wait, and what
 //! a blocked body leaves behind. places, sleep: who may run, who is awake. shutdown, registry, threads, fork: its life.
 //! observe: what is counted, timed and traced on the way.
-//! nested, fork_stacks: forks that make no task unless somebody comes for one. around: whose parts they are.
+//! nested, fork_stacks: forks that make no task unless somebody comes for one. around: whose parts they are. within: in which pools.
 //! lanes, blocking, lent: what doesn't go the ordinary way. hold, timers: what is not to be run yet. cancel: what never will be.
 
 mod census;
@@ -91,6 +91,8 @@ mod wait_puzzle;
 #[cfg(not(loom))]
 mod wait_queue;
 mod wanted;
+#[cfg(not(loom))]
+mod within;
 #[cfg(not(loom))]
 mod worker;
 

@@ -12,7 +12,7 @@ use super::core::Pool;
 use super::registry::PoolRef;
 use super::status::{Error, Status};
 use crate::observe::{Arguments, Counts, Event, StartError};
-use crate::sync::now_ns;
+use crate::sync::{now_ns, Ordering};
 use crate::task::{self, encode, Claimed, Kind, Outcome, TaskId};
 use std::path::Path;
 
@@ -181,6 +181,7 @@ pub(crate) fn stats(pool: &Pool) -> Stats {
     let queued = pool.entries_outside() + pool.deques.iter().map(|deque| deque.len()).sum::<usize>();
     pool.observer.note_queue_length(queued);
     let census = pool.places.census();
+    let discarding = pool.discarding.load(Ordering::Relaxed);
     let (threads, _) = pool.roster.threads();
     let (blocking, blocking_idle) = pool.blocking.threads();
     Stats {
@@ -189,8 +190,8 @@ pub(crate) fn stats(pool: &Pool) -> Stats {
         spare: threads.saturating_sub(pool.threads()),
         lent: pool.lent.threads(),
         running: pool.threads().saturating_sub(census.free()),
-        // Those of the blocking lane are counted there, too: they run on no place.
-        blocked: census.blocked().saturating_sub(blocking - blocking_idle),
+        // Those of the blocking lane are counted there, too: they run on no place. And so is who cancels, who is no body.
+        blocked: census.blocked().saturating_sub(blocking - blocking_idle + discarding),
         parked: pool.sleep.parked() as u32,
         blocking,
         blocking_idle,

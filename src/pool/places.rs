@@ -322,13 +322,13 @@ impl Places {
         latch.get() // set, if at all, under the lock
     }
 
-    /// A body begins (or may) that runs on no place.
+    /// A body begins (or may) that runs on no place; or something is canceled that is in no queue any more.
     pub(crate) fn enter_without_place(&self) {
         // `taken` steps, too: two looks at a pool at rest must not have it between them.
         let _ = self.update(|census| Some((census.word + BLOCKED).wrapping_add(TAKEN)));
     }
 
-    /// It has ended; the counters after that.
+    /// That has ended; the counters after it.
     pub(crate) fn leave_without_place(&self) -> Census {
         self.census_of(self.word.fetch_sub(BLOCKED, Ordering::SeqCst) - BLOCKED)
     }

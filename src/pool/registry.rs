@@ -9,13 +9,13 @@
 //! submit takes no lock and touches no shared counter. A pool that was destroyed stays in memory until the threads
 //! that remember it use another or end.
 
-use super::context;
 use super::core::Pool;
 use super::fork;
 use super::local::{here, remember, Local};
 use super::memory;
 use super::options::Options;
 use super::status::{Error, Status};
+use super::within;
 use crate::observe::Journal;
 use crate::queue::{Entry, Pushed};
 use crate::sync::{epoch, lock, AtomicPtr, AtomicU32, Mutex, Ordering, Renewable};
@@ -235,7 +235,7 @@ impl From<PoolRef> for Rc<Share> {
     }
 }
 
-/// The pool of a number, if its handle is live, or if the calling thread is in one of its tasks.
+/// The pool of a number, if its handle is live, or if the calling thread is within it.
 #[inline(always)]
 pub(crate) fn find(number: u32) -> Option<PoolRef> {
     find_on(here(), number)
@@ -293,7 +293,7 @@ pub(super) fn all() -> Vec<Arc<Pool>> {
 #[cold]
 #[inline(never)]
 fn look_up(number: u32) -> Option<PoolRef> {
-    if let Some(pool) = context::current_pool(number) {
+    if let Some(pool) = within::current_pool(number) {
         remember(pool.clone());
         return Some(pool);
     }

@@ -6,7 +6,6 @@
 //!
 //! Whoever finds a closed pool idle ends its threads: the shutdown itself, or the last worker to give a place back.
 
-use super::context::is_within;
 use super::core::Pool;
 use super::deadlock;
 use super::done::DoneWait;
@@ -14,6 +13,7 @@ use super::registry::{self, PoolRef};
 use super::status::{Error, Status};
 use super::wait::while_blocked;
 use super::wait_graph::Want;
+use super::within::is_within;
 use crate::queue::Entry;
 use crate::sync::{Deadline, Ordering};
 use crate::task::TaskId;
@@ -48,7 +48,11 @@ impl Pool {
     }
 
     /// Cancels what is in the queues. What slips in at the same time is canceled by who takes it out.
+    ///
+    /// What is out of its queue is seen by nobody else: this counts as a body until all of it has been told.
     fn discard_queued(&self) {
+        self.discarding.fetch_add(1, Ordering::Relaxed);
+        self.places.enter_without_place();
         let discard = |entry: Entry| {
             self.discard_taken_out(TaskId::from_bits(entry));
         };
@@ -60,7 +64,8 @@ impl Pool {
                 batch[..taken].iter().copied().for_each(discard);
             }
         }
-        self.tell_if_idle();
+        self.leave_without_place();
+        self.discarding.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Ends the threads of a pool that is closed and has nothing left to do.
