@@ -8,12 +8,14 @@ import math
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent import futures
 from typing import Any
 
 import numpy
 import pytest
-from conftest import Gate, run_script
+from conftest import PATIENCE, Gate, Native, eventually, run_script
 
 import offgil
 
@@ -136,6 +138,66 @@ def test_the_caller_maps_itself_where_the_queue_is_full_and_that_is_asked_for(
         try:
             assert pool.map_array(cos, values).tolist() == [math.cos(value) for value in values]
             assert pool.map_array(cos, array.array("d")).tolist() == []
+        finally:
+            gate.open()
+
+
+def test_a_caller_that_maps_itself_maps_all_though_its_own_task_is_asked_to_stop(
+    gate: Gate, enter: offgil.NativeFunction
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    with (
+        offgil.ThreadPoolExecutor(1) as around,
+        offgil.ThreadPoolExecutor(1, queue_limit=1, when_full="run") as pool,
+    ):
+
+        def mapped() -> Any:
+            begun.set()
+            assert go.wait(PATIENCE)
+            return pool.map_array(labs, array.array("l", [-1]) * 10_000).tolist()
+
+        pool.submit(enter, gate.address)
+        gate.await_entered()
+        pool.submit(libc.abs, -3)
+        try:
+            future = around.submit(mapped)
+            assert begun.wait(PATIENCE)
+            around.shutdown(wait=False, cancel_futures=True)
+            go.set()
+            assert future.result(PATIENCE) == [1] * 10_000
+        finally:
+            gate.open()
+
+
+def test_a_pool_that_is_canceled_before_all_items_are_done_is_an_error(gate: Gate, native: Native) -> None:
+    waits = offgil.native(native.gate_enter, "i64(i64)")
+    values = array.array("l", [gate.address]) * 10_000
+    out = array.array("l", bytes(80_000))
+
+    def cancel() -> None:
+        gate.await_entered()
+        pool.shutdown(wait=False, cancel_futures=True)
+        gate.open(len(values))
+
+    with offgil.ThreadPoolExecutor(1) as pool, futures.ThreadPoolExecutor(1) as other:
+        other.submit(cancel)
+        with pytest.raises(futures.CancelledError, match="canceled before all items were done"):
+            pool.map_array(waits, values, out)
+    assert (out[0], out[-1]) == (gate.address, 0)
+
+
+def test_a_pool_that_is_canceled_before_the_first_item_is_the_same_error(
+    gate: Gate, enter: offgil.NativeFunction
+) -> None:
+    with futures.ThreadPoolExecutor(1) as other, offgil.ThreadPoolExecutor(1) as pool:
+        pool.submit(enter, gate.address)
+        gate.await_entered()
+        try:
+            future = other.submit(pool.map_array, cos, array.array("d", [1]))
+            assert eventually(lambda: pool.stats()["tasks_queued"] == 1)
+            pool.shutdown(wait=False, cancel_futures=True)
+            with pytest.raises(futures.CancelledError, match="canceled before all items were done"):
+                future.result(PATIENCE)
         finally:
             gate.open()
 

@@ -184,6 +184,31 @@ def test_data_of_cffi_and_ctypes_goes_for_pointers(pool: offgil.ThreadPoolExecut
         pool.submit(fill, kinds.ffi.cast("int", 3), 0, 0)
 
 
+def test_an_address_that_from_param_made_goes_for_a_pointer(pool: offgil.ThreadPoolExecutor) -> None:
+    text = ctypes.create_string_buffer(b"four")
+    made = ctypes.c_void_p.from_param(ctypes.addressof(text))
+    typed = libc["strlen"]
+    typed.argtypes, typed.restype = [ctypes.c_void_p], ctypes.c_size_t
+    declared = offgil.native(libc.strlen, "u64(ptr)")
+    assert declared(made) == 4
+    for called in (libc.strlen, typed, offgil.native(typed), declared):
+        future = pool.submit(called, made)
+        assert (future.native, future.result(PATIENCE)) == (True, 4)
+
+
+def test_a_text_that_from_param_made_goes_where_ctypes_takes_it(pool: offgil.ThreadPoolExecutor) -> None:
+    declared = offgil.native(libc.strlen, "u64(ptr)")
+    for made in (
+        ctypes.c_char_p.from_param(b"four"),
+        ctypes.c_void_p.from_param(b"four"),
+        ctypes.c_wchar_p.from_param("four"),
+    ):
+        assert pool.submit(libc.strlen, made).result(PATIENCE) == libc.strlen(made)
+        for call in (declared, partial(pool.submit, declared)):
+            with pytest.raises(TypeError, match="argument 1: CArgObject has no address"):
+                call(made)
+
+
 @pytest.mark.parametrize("kind", ["abi", "api"])
 def test_lists_go_for_pointers_of_declared_functions_of_cffi(
     pool: offgil.ThreadPoolExecutor, kinds: Kinds, kind: str
@@ -363,6 +388,10 @@ def pointing(kind: str) -> tuple[Any, Callable[[], object], Callable[[], bool]]:
     if kind == "field":
         holder = Holder(0, ctypes.pointer(target))
         return holder.to, partial(setattr, holder, "to", other), lambda: alive() is not None
+    if kind == "pointer in a row":
+        pointer = ctypes.pointer(target)
+        shared = (ctypes.POINTER(ctypes.c_int) * 2)(pointer, pointer)
+        return shared[1], partial(setattr, pointer, "contents", other.contents), lambda: alive() is not None
     rows = (ctypes.POINTER(ctypes.c_int) * 2)(ctypes.pointer(target), ctypes.pointer(target))
 
     def change() -> None:
@@ -377,7 +406,7 @@ def pointing(kind: str) -> tuple[Any, Callable[[], object], Callable[[], bool]]:
     [
         (of, kind)
         for of in FUNCTIONS
-        for kind in ("pointer", "field", "row", "text")
+        for kind in ("pointer", "field", "row", "pointer in a row", "text")
         if (of, kind) not in NOT_OFF_THE_GIL
     ],
 )
@@ -394,6 +423,26 @@ def test_what_is_pointed_to_at_submit_lives_until_the_task_has_ended_and_no_long
     assert not future.result(PATIENCE)
     del future
     assert not alive()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_where_c_gets_a_place_in_an_array_what_its_other_pointers_point_to_lives(
+    pool: offgil.ThreadPoolExecutor, native: Native, gate: Gate
+) -> None:
+    pool.submit(offgil.native(native.gate_enter, "ptr(ptr)"), gate.address)
+    target, other = ctypes.c_int(), ctypes.pointer(ctypes.c_int())
+    alive = weakref.ref(target)
+    pointer = ctypes.pointer(target)
+    rows = (ctypes.POINTER(ctypes.c_int) * 2)(other, pointer)
+    future = pool.submit(declared(ctypes.POINTER(ctypes.POINTER(ctypes.c_int))), rows[0], 0, 0)
+    assert future.native
+    del target
+    pointer.contents = other.contents
+    assert alive() is not None
+    gate.open()
+    assert not future.result(PATIENCE)
+    del future
+    assert alive() is None
 
 
 def test_a_native_function_lives_until_its_task_has_ended(

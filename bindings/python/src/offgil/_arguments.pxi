@@ -175,7 +175,8 @@ cdef int pack_pointer(char letter, object kind, object value, int mode, uint64_t
         raise TypeError(f"bytes or None is expected, not {type(value).__name__}")
     if is_plain_data(value):
         converted = (c_void_p if kind is None else kind).from_param(value)
-        keep_data(value, keep)
+        # For POINTER(POINTER(...)) C gets where a pointer lies, and so those beside it in an array.
+        keep_data(converted if type(converted) is ByReference else value, keep)
         keep.append(converted)
         try:
             # For POINTER(c_char_p) ctypes passes where the object has it noted down where the text lies.
@@ -252,13 +253,15 @@ cdef int keep_data(object value, list keep) except -1:
 
     Raises CallsBack if a function in Python is among that, by which C could come back, or if it is too much to look through.
     """
-    owner = value._obj if type(value) is ByReference else value
-    base = owner._b_base_
     keep.append(value)
+    owner = value._obj if type(value) is ByReference else value
+    if not is_plain_data(owner):  # `c_void_p.from_param` of an address, a text
+        return 0
+    base = owner._b_base_
     if (base is None and owner._objects is None) or is_here(keep):
         return 0
     if is_row(value, base):
-        keep.extend(led_to(base._objects))
+        keep_row(value, base, keep)
         return 0
     cdef list found = [owner]
     cdef set seen = {<size_t><void *>owner}
@@ -273,6 +276,20 @@ cdef int keep_data(object value, list keep) except -1:
         if len(found) > MOST_OBJECTS:
             raise CallsBack("ctypes data lead to too many objects")
     keep.extend(found)
+    return 0
+
+
+cdef int keep_row(object value, object base, list keep) except -1:
+    """Keeps what the array has for its pointers, and what this one points to now."""
+    objects = base._objects
+    kept = led_to(objects)
+    keep.extend(kept)
+    if type(objects) is dict:
+        # Of a pointer that was put there it has that one's dict, which changes with it. They are kept by their indices.
+        own = (<dict>objects).get(f"{(ctypes.addressof(value) - ctypes.addressof(base)) // ctypes.sizeof(value):x}")
+        for item in kept if own is None else (own,):
+            if type(item) is dict:
+                keep.extend(led_to(item))
     return 0
 
 
@@ -292,7 +309,7 @@ cdef object led_to(object item):
 
 
 cdef bint is_row(object value, object base):
-    """Whether it is a pointer to numbers in an array of such, whose others it needn't look into."""
+    """Whether it is a pointer to numbers in an array of such, whose others C doesn't get."""
     return (
         base is not None
         and isinstance(base, ctypes.Array)

@@ -2,9 +2,11 @@
 """`map_array`: a native function of one number over all items of a buffer, as one operation of the pool.
 
 A task runs `pool_for`, whose body calls the function by its exact C type; the caller waits for the task in slices, so that
-Ctrl-C stops it: then the task is asked to stop, and each part looks now and then. If the queue is full and `when_full` is
-"run", the caller works through the items itself.
+Ctrl-C stops it: then the task is asked to stop, and each part looks now and then. So it is where the pool is canceled, and the
+caller gets a CancelledError. If the queue is full and `when_full` is "run", the caller works through the items itself.
 """
+
+from concurrent.futures import CancelledError
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_CheckSignals
@@ -13,6 +15,8 @@ from libc.stdint cimport int64_t, uint8_t
 from offgil._core cimport Call, Work, current_work, native_call, opened
 from offgil._turns cimport now_ns
 from offgil.capi cimport (
+    OFFGIL_ECANCELED,
+    OFFGIL_ECLOSED,
     OFFGIL_EFULL,
     OFFGIL_ETIMEDOUT,
     OFFGIL_OK,
@@ -43,7 +47,7 @@ cdef extern from *:
     } offgil_items_t;
 
     typedef struct {
-        volatile int stop; /* the caller was interrupted */
+        volatile int stop; /* no more items: the caller was interrupted, or the pool is canceled */
         void *fn;
         offgil_items_t in;
         offgil_items_t out;
@@ -64,6 +68,11 @@ cdef extern from *:
 
     static inline size_t offgil_counted(const offgil_map_t *map) {
         return __atomic_load_n(&map->done, __ATOMIC_RELAXED);
+    }
+
+    /* Instead of task_is_canceled, where the task on this thread is not the map's. */
+    static uint8_t offgil_never_canceled(void) {
+        return 0;
     }
 
     static inline char *offgil_item(const offgil_items_t *items, size_t index) {
@@ -90,6 +99,7 @@ cdef extern from *:
                 }                                                                            \\
                 if ((index & 1023) == 0) {                                                   \\
                     if (map->canceled()) {                                                   \\
+                        map->stop = 1;                                                       \\
                         return;                                                              \\
                     }                                                                        \\
                     offgil_count(map, index - counted);                                      \\
@@ -144,6 +154,7 @@ cdef extern from *:
         uint8_t counts
         size_t done
     size_t counted "offgil_counted"(const map_t *map) noexcept
+    uint8_t never_canceled "offgil_never_canceled"() noexcept nogil
     ctypedef void (*body_t "offgil_body_t")(void *, size_t, size_t) noexcept nogil
     body_t bodies "offgil_bodies"[10][10]
 
@@ -319,7 +330,7 @@ cdef future_t *submit_job(Work work, job_t *job) except? NULL:
 
 
 cdef int await_job(job_t *job, future_t *future, object bar) except -1:
-    """Returns when the job has ended; the future is released."""
+    """Returns when the job has ended; the future is released. CancelledError if the pool was canceled before all was done."""
     cdef size_t shown = 0
     cdef size_t done
     cdef offgil_status status = OFFGIL_ETIMEDOUT
@@ -344,6 +355,8 @@ cdef int await_job(job_t *job, future_t *future, object bar) except -1:
             future_release(future)
     if status == OFFGIL_OK:
         status = job.status
+    if job.map.stop or status == OFFGIL_ECANCELED or status == OFFGIL_ECLOSED:
+        raise CancelledError("the pool was canceled before all items were done")
     if status != OFFGIL_OK:
         raise RuntimeError((<bytes>offgil_status_message(status)).decode("ascii"))
     return 0
@@ -355,6 +368,7 @@ cdef int run_here(job_t *job, object bar) except -1:
     cdef size_t step = 1
     cdef size_t items
     cdef int64_t since
+    job.map.canceled = never_canceled
     while begin < job.count:
         items = min(step, job.count - begin)
         with nogil:

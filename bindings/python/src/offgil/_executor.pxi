@@ -155,6 +155,9 @@ class ThreadPoolExecutor(Submitter, concurrent.futures.ThreadPoolExecutor):
         `fn` is a native function of one number that returns one; the items of `array` and `out` are of its
         types, of any shape and stride. Without `out` a new NumPy array if `array` is one, else a memoryview.
         `progress` is that of `map`.
+
+        Raises CancelledError if `shutdown(cancel_futures=True)` comes before all items are done: `out` has
+        the results of some then.
         """
         from offgil._array import map_array
         from offgil._progress import bar_for
