@@ -184,3 +184,21 @@ def test_tqdm_knows_the_total_of_imaps_and_as_completed(capsys: pytest.CaptureFi
         assert tqdm(unknown).total is None
         with pytest.raises(TypeError, match="no length"):
             len(unknown)
+
+
+@pytest.mark.parametrize("way", ["imap", "imap_unordered"])
+def test_a_bar_is_closed_by_the_error_that_ends_its_chunks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    import tqdm.auto
+
+    closed: list[bool] = []
+    close = tqdm.auto.tqdm.close
+    monkeypatch.setattr(tqdm.auto.tqdm, "close", lambda bar: (closed.append(True), close(bar)))
+    with ThreadPool(1) as pool:
+        results = getattr(pool, way)(int, ["x", "1", "2", "3"], 2, progress=True)
+        with pytest.raises(ValueError, match="invalid literal"):
+            next(results)
+        assert closed == [True]
+        assert list(results) == []
+    assert capsys.readouterr().err != ""

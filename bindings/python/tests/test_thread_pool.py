@@ -7,10 +7,12 @@ import concurrent.futures.thread
 import ctypes
 import itertools
 import multiprocessing.pool
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -364,3 +366,14 @@ def test_get_tells_its_timeout_from_one_that_the_task_raised(pool: ThreadPool) -
 
     with pytest.raises(TimeoutError, match="mine"):
         pool.apply_async(fail).get(PATIENCE)
+
+
+@pytest.mark.parametrize("function", [int, str.upper, partial(int), os.getpid], ids=repr)
+@pytest.mark.parametrize("given", [(3,), ((), None), ((), {1: 2})], ids=repr)
+def test_an_error_of_unpacking_names_the_function_as_multiprocessing_does(function: Any, given: Any) -> None:
+    errors: list[str] = []
+    for kind in (multiprocessing.pool.ThreadPool, ThreadPool):
+        with kind(1) as pool, pytest.raises(TypeError) as caught:
+            pool.apply_async(function, *given).get(PATIENCE)
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]

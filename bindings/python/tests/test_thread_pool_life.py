@@ -403,3 +403,29 @@ def test_a_pool_works_in_the_child_of_a_fork(pool: ThreadPool) -> None:
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_callbacks_are_called_where_their_thread_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def start_some(thread: threading.Thread) -> None:
+        if thread.name == "offgil-callbacks":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    pool = ThreadPool(1)
+    called: list[int] = []
+
+    def callback(value: int) -> None:
+        called.append(value)
+        if value < 3:  # in the only worker of the pool
+            pool.apply_async(abs, (-value - 1,), callback=callback).get(PATIENCE)
+
+    assert pool.apply_async(abs, (-1,), callback=callback).get(PATIENCE) == 1
+    assert pool.apply_async(libc.labs, (-4,), callback=callback).get(PATIENCE) == 4
+    monkeypatch.undo()
+    assert pool.apply_async(abs, (-5,), callback=callback).get(PATIENCE) == 5
+    assert called == [1, 2, 3, 4, 5]
+    pool.close()
+    pool.join()

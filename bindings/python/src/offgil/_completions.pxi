@@ -114,7 +114,8 @@ cdef class Completions:
         self.queue = NULL
         self.waiting = {}
         self.thread = None
-        self.lock = threading.Lock()
+        # A signal handler, or a `__del__`, may need the thread while its own thread is about to start it.
+        self.lock = threading.RLock()
         return 0
 
     cdef bint ready(self) except -1:
@@ -138,9 +139,9 @@ cdef class Completions:
         except BaseException:
             completion_queue_release(queue)
             raise
-        if not started:
-            completion_queue_release(queue)
-            return False
+        if not started or self.queue != NULL:
+            completion_queue_release(queue)  # which ends the thread, if it was started
+            return self.queue != NULL
         with cython.critical_section(self):
             self.thread = thread
         self.queue = queue

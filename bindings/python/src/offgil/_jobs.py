@@ -6,6 +6,10 @@
 
 A runner calls the function for one item after the other. So an item costs no future, no queue's turn and no
 wake-up.
+
+A lock here keeps other threads out, and not its own: a signal handler, or a `__del__` that the garbage
+collector calls, may use the pool between any two steps of its thread. So what such code could see half done
+or undo is done in one step, or first and looked at afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from offgil._callbacks import Callbacks
+from offgil._callbacks import Callbacks, Sleepers
 from offgil._core import BROKEN, Future, Submitter, start_thread
 from offgil._progress import total_of
 
@@ -84,14 +88,13 @@ class Tasks(Submitter):
 
     def start_anew(self) -> None:
         """As in the child of a fork, which has neither the threads nor the jobs of its parent."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._jobs: set[Job] = set()
-        self._idle_feeders = 0
+        self._idle_feeders: deque[None] = deque()  # one each
         self._to_feed: SimpleQueue[tuple[Job, Iterable[Any]] | None] = SimpleQueue()
-        self._no_jobs = threading.Event()
+        self._over = self._closed  # and all jobs are done
+        self._sleepers = Sleepers()  # until that
         self.callbacks: Callbacks = Callbacks()
-        if self._closed:
-            self._no_jobs.set()
 
     @property
     def threads(self) -> list[threading.Thread]:
@@ -105,7 +108,7 @@ class Tasks(Submitter):
         except BaseException:
             with self._lock:
                 self._failed = True
-                jobs, self._jobs = self._jobs, set()
+                jobs = self._jobs.copy()
             self._work.fail()
             for job in jobs:
                 job.stop(BrokenThreadPool(BROKEN))
@@ -116,11 +119,11 @@ class Tasks(Submitter):
     def begin(self, job: Job) -> None:
         """A job is to be done before the pool ends."""
         with self._lock:
-            if self._closed:
-                raise ValueError("Pool not running")
-            if self._failed:
-                raise BrokenThreadPool(BROKEN)
-            self._jobs.add(job)
+            self._jobs.add(job)  # before the look: who closes the pool in between sees it
+            if not self._closed and not self._failed:
+                return
+        self.end(job)
+        raise ValueError("Pool not running") if self._closed else BrokenThreadPool(BROKEN)
 
     def end(self, job: Job) -> None:
         """It is done."""
@@ -130,13 +133,15 @@ class Tasks(Submitter):
 
     def _finish_if_closed(self) -> None:
         with self._lock:
-            over = self._closed and not self._jobs and not self._no_jobs.is_set()
-            if over:
-                self._no_jobs.set()
-                for _ in range(self._idle_feeders):
-                    self._to_feed.put(None)
-        if over:
-            self._work.close(False)
+            if not self._closed or self._jobs:
+                return
+        # To do this again does no harm. Who joins the pool meanwhile relies on the first of it.
+        self._work.close(False)
+        with self._lock:
+            self._over = True
+            while self._take_idle_feeder():
+                self._to_feed.put(None)
+        self._sleepers.wake()
 
     def close(self) -> None:
         """Takes no more; what there is is done."""
@@ -149,7 +154,7 @@ class Tasks(Submitter):
         """Takes no more; what has not begun is dropped, what runs is not waited for."""
         with self._lock:
             self._closed = True
-            jobs, self._jobs = self._jobs, set()
+            jobs = self._jobs.copy()  # each takes itself out: all are stopped before anything is refused
         self.callbacks.close(True)
         for job in jobs:
             job.stop(None)
@@ -161,19 +166,24 @@ class Tasks(Submitter):
         """Returns when all is done and the workers have ended."""
         if threading.current_thread() in self._work.threads:
             raise RuntimeError("cannot join the pool in one of its tasks")
-        self._no_jobs.wait()
+        self._sleepers.sleep_until(lambda: self._over)
         self._work.join()
         self.callbacks.join()
 
     def feed(self, job: Job, items: Iterable[Any]) -> None:
         """Has a feeder read the items for the job; at exit, where none may be started, the caller does."""
-        with self._lock:
-            idle = self._idle_feeders > 0
-            self._idle_feeders -= idle
-        if idle:
+        if self._take_idle_feeder():
             self._to_feed.put((job, items))
         elif not start_thread(threading.Thread(target=self._run_feeder, args=([(job, items)],), daemon=True)):
             job.read(items)
+
+    def _take_idle_feeder(self) -> bool:
+        """Whether there was one; it waits for what is to be fed."""
+        try:
+            self._idle_feeders.pop()
+        except IndexError:
+            return False
+        return True
 
     def _run_feeder(self, first: list[tuple[Job, Iterable[Any]]]) -> None:
         job, items = first.pop()  # the thread keeps what it was started with
@@ -181,9 +191,10 @@ class Tasks(Submitter):
             job.read(items)
             del job, items
             with self._lock:
-                if self._no_jobs.is_set():
+                self._idle_feeders.append(None)
+                # Else whoever has taken it has something for it, if only None.
+                if self._over and self._take_idle_feeder():
                     return
-                self._idle_feeders += 1
             more = self._to_feed.get()
             if more is None:
                 return
@@ -199,13 +210,14 @@ class Job(ABC):
         self._work = tasks._work
         self._function = function
         self.native = native
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._ready: deque[Any] = deque()
         self._queued = False  # a runner that has not begun
         self._taken = 0
         self._done = 0
         self._whole = False  # nothing more will be ready
         self._over = False
+        self._ending = threading.Lock()  # held from its end on
         tasks.begin(self)
 
     @abstractmethod
@@ -228,12 +240,14 @@ class Job(ABC):
                 self._tasks.feed(self, items)
                 return
             self._ready.extend(items)
-            self._whole = True
-            if not self._ready:
-                self._end()
-            else:
-                self._queued = True
+            with self._lock:
+                self._whole = True
+                self._queued = queue = bool(self._ready)
+                ended = self._ended()
+            if queue:
                 self._tasks.submit(self._run)
+            if ended:
+                self._end()
         except BaseException as error:
             self.stop(error)
             raise
@@ -257,7 +271,9 @@ class Job(ABC):
     def _put(self, item: Any) -> None:
         with self._lock:
             self._ready.append(item)
-            if self._queued:
+            if self._over:
+                self._ready.clear()
+            if self._over or self._queued:
                 return
             self._queued = True
         self._queue_runner()
@@ -288,9 +304,10 @@ class Job(ABC):
     def _run_next(self) -> bool:
         """Runs the function for the next item; False if none is ready."""
         with self._lock:
-            if not self._ready:
+            try:
+                item = self._ready.popleft()
+            except IndexError:
                 return False
-            item = self._ready.popleft()
             index = self._taken
             self._taken += 1
             queue = bool(self._ready) and not self._queued
@@ -341,22 +358,26 @@ class Job(ABC):
 
     def _ended(self) -> bool:
         """Whether all is done, said once."""
-        if self._over or not self._whole or self._ready or self._done < self._taken:
+        if not self._whole or self._ready or self._done < self._taken:
+            return False
+        return self._is_to_end()
+
+    def _is_to_end(self) -> bool:
+        """Whether the caller ends it: nobody else has."""
+        if not self._ending.acquire(blocking=False):
             return False
         self._over = True
         return True
 
     def _end(self) -> None:
-        self._over = True
         self._tasks.end(self)
         self.finish()
 
     def stop(self, error: BaseException | None) -> None:
         """Ends it before it is done; None: the pool was terminated."""
         with self._lock:
-            if self._over:
+            if not self._is_to_end():
                 return
-            self._over = True
             self._ready.clear()
         self._tasks.end(self)
         self.give_up(error)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import multiprocessing.pool
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import TimeoutError as PoolTimeoutError
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -96,8 +96,7 @@ class Batch:
 
     def __init__(self, futures: list[Future[Any]]) -> None:
         self.futures = futures
-        self._left = len(futures)
-        self._lock = threading.Lock()
+        self._others = deque(futures[1:])  # than the last to end: one is taken out for each that does
 
     def done(self) -> bool:
         """Whether all have ended."""
@@ -129,10 +128,9 @@ class Batch:
         """Calls it once, when all have ended."""
 
         def count(_: object) -> None:
-            with self._lock:
-                self._left -= 1
-                last = self._left == 0
-            if last:
+            try:
+                self._others.pop()
+            except IndexError:
                 told(self)
 
         for future in self.futures:
@@ -278,7 +276,8 @@ class CalledResult(ApplyResult[_T]):
             if runner.cancelled():
                 self._outcome.cancel()
             else:
-                self._outcome.set_exception(runner.exception())
+                with suppress(concurrent.futures.InvalidStateError):  # somebody else has
+                    self._outcome.set_exception(runner.exception())
         return self._outcome.done()
 
 
@@ -419,15 +418,14 @@ class IMapIterator(_IMapIterator[_T]):
                 raise PoolTimeoutError from None
         if entry is None:
             queue.put(None)  # for the next who asks
-            self._pool = None
-            self._length.forget()
-            if self._bar is not None:
-                self._bar.close()
+            self._let_go()
             raise StopIteration if self._job.error is None else self._job.error
         good, value = entry
         self._stopped = self._chunked and not good  # as that of multiprocessing
         if self._bar is not None:
             self._bar.update(len(value) if good and self._chunked else 1)
+        if self._stopped:
+            self._let_go()
         if self._futures and good:
             if not wait_for(value, timeout):
                 self._held.appendleft(entry)
@@ -439,6 +437,13 @@ class IMapIterator(_IMapIterator[_T]):
             raise value
         finally:
             del value, entry  # no cycle with the traceback
+
+    def _let_go(self) -> None:
+        """Nothing more will come."""
+        self._pool = None
+        self._length.forget()
+        if self._bar is not None:
+            self._bar.close()
 
 
 class IMapUnorderedIterator(IMapIterator[_T]):

@@ -55,8 +55,21 @@ def _starmap_chunk(function: Callable[..., Any], chunk: tuple[Any, ...]) -> list
     return list(itertools.starmap(function, chunk))
 
 
-def _unpacked(*args: Any, **kwds: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return args, kwds
+class _Unpacked:
+    """Stands for a function, by name, in a call that is to tell what the function would be called with."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        names = vars(self)
+        names["__module__"] = getattr(function, "__module__", None)
+        if hasattr(function, "__qualname__"):
+            names["__qualname__"] = function.__qualname__
+
+    def __str__(self) -> str:
+        return str(self._function)
+
+    def __call__(self, *args: Any, **kwds: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return args, kwds
 
 
 class ThreadPool(multiprocessing.pool.ThreadPool):
@@ -100,7 +113,7 @@ class ThreadPool(multiprocessing.pool.ThreadPool):
         self._check_running()
         if type(args) is not tuple or kwds or type(kwds) is not dict:
             try:
-                args, kwds = _unpacked(*args, **kwds)
+                args, kwds = _Unpacked(func)(*args, **kwds)
             except Exception as error:  # as multiprocessing: in the result
                 failed: Future[Any] = Future()
                 failed.set_exception(without_caller(error))
