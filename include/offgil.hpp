@@ -1040,7 +1040,7 @@ class pool {
             });
         } catch (...) {
             offgil_pool_release(handle_);
-            if (offgil_pool_thread_count(handle_) == 0) // only in the pool's own tasks is the handle good now
+            if (offgil_pool_thread_count(handle_) == 0) // only within the pool is the handle good now
                 std::rethrow_exception(std::current_exception());
         }
     }

@@ -48,7 +48,7 @@ class Function(CFuncPtr):
         if isinstance(value, int):
             return cls(value)
         if isinstance(value, CFuncPtr) and not isinstance(value, Function):
-            # After ctypes.cast it would keep itself until garbage is collected.
+            # As `_core.address_in`, above this module: after ctypes.cast it would keep itself.
             made = cls(ctypes.c_void_p.from_address(ctypes.addressof(value)).value or 0)
             made._of = value
             return made
